@@ -1,0 +1,44 @@
+"""The errors bayesad raises: what was wrong, where, and what to do about it."""
+
+__all__ = [
+    "BayesadError",
+    "ConfigError",
+    "DataError",
+    "DerivativeError",
+    "DistributionError",
+    "InitialisationError",
+    "ModelError",
+    "TracingError",
+]
+
+
+class BayesadError(Exception):
+    """Base of every error that bayesad raises on purpose."""
+
+
+class TracingError(BayesadError, TypeError):
+    """A traced array was used where only a plain number or array can go."""
+
+
+class DerivativeError(BayesadError, ValueError):
+    """A derivative was asked for that does not exist or has no rule."""
+
+
+class DistributionError(BayesadError, ValueError):
+    """A distribution got a parameter outside its domain, or a value of the wrong shape."""
+
+
+class ModelError(BayesadError, ValueError):
+    """A model is inconsistent: names, shapes, dims or kinds of unknown."""
+
+
+class DataError(BayesadError, ValueError):
+    """Data given to a model do not fit it."""
+
+
+class ConfigError(BayesadError, ValueError):
+    """A configuration file, command-line option or override is not usable."""
+
+
+class InitialisationError(BayesadError, RuntimeError):
+    """No starting point with finite density and gradient was found."""
