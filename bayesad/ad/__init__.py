@@ -1,0 +1,47 @@
+"""Automatic differentiation of ordinary NumPy code, by tracing it into programs.
+
+>>> from bayesad import ad
+>>> import numpy as np
+>>> ad.gradient(lambda x: np.sum(np.sin(x["a"]) * x["b"]), {"a": np.zeros(2), "b": np.ones(2)})
+{'a': array([1., 1.]), 'b': array([0., 0.])}
+"""
+
+from bayesad.ad import functions as functions
+from bayesad.ad.array import TracedArray, asarray, is_traced
+from bayesad.ad.compiled import Compiled, compile
+from bayesad.ad.operators import (
+    Forward,
+    Reverse,
+    gradient,
+    hessian,
+    hvp,
+    inspect,
+    jacobian,
+    jvp,
+    stop_gradient,
+    value_and_gradient,
+    vjp,
+)
+from bayesad.ad.program import Program
+from bayesad.ad.trace import trace
+
+__all__ = [
+    "Compiled",
+    "Forward",
+    "Program",
+    "Reverse",
+    "TracedArray",
+    "asarray",
+    "compile",
+    "gradient",
+    "hessian",
+    "hvp",
+    "inspect",
+    "is_traced",
+    "jacobian",
+    "jvp",
+    "stop_gradient",
+    "trace",
+    "value_and_gradient",
+    "vjp",
+]

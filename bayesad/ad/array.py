@@ -1,0 +1,581 @@
+"""TracedArray: an array that records what NumPy code does to it."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from bayesad.ad.primitives import indexing, shaping
+from bayesad.ad.primitives import elementwise as ew
+from bayesad.ad.primitives.table import Primitive
+from bayesad.ad.program import CONSTANT, Node
+from bayesad.errors import TracingError
+
+__all__ = ["FUNCTIONS", "TracedArray", "asarray", "bind", "implements", "is_traced", "node_of", "value_of"]
+
+FUNCTIONS: dict[Any, Callable[..., Any]] = {}
+
+
+def implements(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Make the decorated function the traced meaning of NumPy functions."""
+
+    def register(f: Callable[..., Any]) -> Callable[..., Any]:
+        for function in functions:
+            FUNCTIONS[function] = f
+        return f
+
+    return register
+
+
+class TracedArray:
+    """An array inside a trace; behaves as a NumPy array and records the operations.
+
+    It is mutable as NumPy's arrays are: ``a[i] = v`` and ``a += v`` put a new value behind the same object, and views
+    (slices, transposes, reshapes) see and pass on such changes. The recorded program itself only has pure operations.
+
+    An array made by ``np.zeros`` and the like inside a trace starts as a *buffer*: plain values, no node. It becomes part
+    of the program when a traced value is written into it. Single elements or rows written at plain positions are
+    kept aside (``_pending``) until the whole array is asked for, so loops over preallocated arrays
+    record scalars, not copies of the array.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_base",
+        "_node",
+        "_pending",
+        "_seen",
+        "_trace",
+        "_value",
+        "_version",
+        "_view",
+    )
+    __array_priority__ = 1000.0
+    __hash__ = object.__hash__
+
+    def __init__(self, trace: Any, node: Node | None, value: Any = None) -> None:
+        self._trace = trace
+        self._node = node
+        self._value = value
+        self._base: TracedArray | None = None
+        self._view: Callable[[Any], Any] | None = None
+        self._seen = 0
+        self._version = 0
+        self._pending: dict[tuple[int, ...], Any] | None = None
+
+    # --- state
+    def _refresh(self) -> None:
+        """Bring views and pending writes up to date."""
+        if self._base is not None:
+            self._base._refresh()
+            if self._seen != self._base._version:
+                fresh = self._view(self._base)  # type: ignore[misc]
+                self._trace, self._node, self._value = fresh._trace, fresh._node, fresh._value
+                self._seen = self._base._version
+                self._version += 1
+        if self._pending:
+            self._flush()
+
+    def _flush(self) -> None:
+        pending, self._pending = self._pending, None
+        assert pending is not None
+        depth = len(next(iter(pending)))
+        lead, rest = self.shape[:depth], self.shape[depth:]
+        values = shaping.stack_rows([_broadcast_to(v, rest) for v in pending.values()])
+        positions = np.array(list(pending), dtype=np.int64)
+        if len(pending) == int(np.prod(lead, dtype=np.int64)):
+            flat = np.ravel_multi_index(tuple(positions.T), lead)
+            if not np.array_equal(flat, np.arange(flat.size)):
+                values = values[np.argsort(flat)]
+            new = values.reshape(self.shape)
+        else:
+            new = index_set(self, tuple(positions.T), values)
+        self._replace(new)
+
+    def _replace(self, new: Any) -> None:
+        """Let this object stand for a new value, and tell its base if it is a view."""
+        if isinstance(new, TracedArray):
+            new._refresh()
+            self._trace, self._node, self._value = new._trace, new._node, new._value
+        else:
+            self._trace, self._node, self._value = None, None, np.array(new)
+        self._version += 1
+
+    @property
+    def node(self) -> Node | None:
+        """The node of the current value; None for a buffer that holds plain values only."""
+        if self._base is not None or self._pending:
+            self._refresh()
+        return self._node
+
+    @property
+    def recording(self) -> Any:
+        """The trace the current node belongs to."""
+        self.node  # a view may have changed traces
+        return self._trace
+
+    @property
+    def value(self) -> Any:
+        """The concrete value carried along, or None in an abstract trace."""
+        self.node
+        return self._value
+
+    @property
+    def is_buffer(self) -> bool:
+        """Whether only plain values are inside."""
+        return self._pending is None and self.node is None
+
+    # --- what NumPy arrays have
+    @property
+    def shape(self) -> tuple[int, ...]:
+        if self._node is not None:
+            return self._node.shape
+        return np.shape(self._value)
+
+    @property
+    def dtype(self) -> np.dtype:
+        if self._pending:
+            return np.dtype(np.float64)
+        return self._node.dtype if self._node is not None else self._value.dtype
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def T(self) -> Any:
+        return np.transpose(self)  # type: ignore[call-overload]
+
+    @property
+    def mT(self) -> Any:
+        return np.swapaxes(self, -1, -2)  # type: ignore[call-overload]
+
+    @property
+    def real(self) -> Any:
+        return self
+
+    @property
+    def flat(self) -> Iterator[Any]:
+        return iter(self.reshape(-1))
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of a traced scalar (an array of shape ()); it has no axis to count")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Any]:
+        if not self.shape:
+            raise TypeError("a traced scalar (an array of shape ()) cannot be iterated over")
+        return (self[i] for i in range(self.shape[0]))
+
+    def __repr__(self) -> str:
+        held = self.value
+        shown = "abstract" if held is None else np.array2string(np.asarray(held), threshold=6, precision=6)
+        return f"TracedArray({shown}, shape={self.shape}, dtype={self.dtype})"
+
+    # --- conversions
+    def __bool__(self) -> bool:
+        node = self.node
+        if node is None:
+            return bool(self._value)
+        if node.shape not in ((), (1,)) and node.size != 1:
+            raise ValueError(
+                f"the truth value of an array of shape {node.shape} is ambiguous; use .any(), .all() or np.where"
+            )
+        if self._value is None:
+            raise TracingError(
+                "a branch on a value was met where only shapes are known (inside a derivative rule); use np.where"
+            )
+        truth = self if node.dtype == np.bool_ else (self != 0)
+        answer = bool(truth._value)
+        if truth._node is not None:
+            self._trace.guard(truth.node, answer)
+        return answer
+
+    def __index__(self) -> int:
+        if self.dtype.kind not in "ib" or self.size != 1:
+            raise TracingError(self._refusal("an integer index or size", "np.floor(x).astype(int) or np.where"))
+        node = self.node
+        if node is None:
+            return operator.index(self._value.item())
+        if self._value is None:
+            raise TracingError("an index depends on a value where only shapes are known")
+        answer = int(np.asarray(self._value).item())
+        bool(self == answer)  # a guard: the program holds while the index keeps this value
+        return answer
+
+    def _refusal(self, wanted: str, instead: str) -> str:
+        return (
+            f"a traced array of shape {self.shape} cannot be turned into {wanted}: its value would become a "
+            f"constant and its derivative would be lost; use {instead}"
+        )
+
+    def __float__(self) -> float:
+        if self.is_buffer:
+            return float(self._value)
+        raise TracingError(
+            self._refusal("a Python float", "it as it is, and np.exp, np.log, … instead of math.exp, math.log, …")
+        )
+
+    def __int__(self) -> int:
+        if self.is_buffer:
+            return int(self._value)
+        if self.dtype.kind in "ib":
+            return self.__index__()
+        raise TracingError(self._refusal("a Python int", "np.floor(x) or x.astype(int)"))
+
+    def __complex__(self) -> complex:
+        raise TracingError(self._refusal("a complex number", "real and imaginary parts apart"))
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        if self.is_buffer:
+            return np.array(self._value, dtype=dtype)
+        raise TracingError(
+            self._refusal(
+                "a plain NumPy array",
+                "NumPy or SciPy functions on it directly (operators, np.*, scipy.special.*, a @ x instead of "
+                "ndarray.dot), or ad.custom_vjp for code that needs plain arrays",
+            )
+        )
+
+    def __format__(self, specification: str) -> str:
+        if specification and self.value is not None and self.ndim == 0:
+            return format(np.asarray(self._value).item(), specification)
+        return repr(self)
+
+    # --- protocols
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **options: Any) -> Any:
+        from bayesad.ad.functions import ufuncs
+
+        return ufuncs.apply(ufunc, method, inputs, out, options)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        from bayesad.ad.functions import call
+
+        return call(function, args, kwargs)
+
+    # --- indexing and mutation
+    def __getitem__(self, index: Any) -> Any:
+        pending = self._pending
+        if pending:
+            position = _plain_position(index, self.shape)
+            if position is not None:
+                depth = len(next(iter(pending)))
+                if len(position) >= depth:
+                    row = pending.get(position[:depth])
+                    if row is None:
+                        return _take_plain(self, index)
+                    row = _broadcast_to(row, self.shape[depth:])
+                    return row[position[depth:]] if len(position) > depth else row
+        if self.is_buffer and not is_traced_index(index):
+            return _view_of(self, lambda a: a[index], self._value[index])
+        result = indexing.getitem(self, index)
+        if indexing.is_basic(index) and isinstance(result, TracedArray) and result.ndim:
+            return _view_of(self, lambda a: indexing.getitem(a, index), result)
+        return result
+
+    def __setitem__(self, index: Any, new: Any) -> None:
+        new = asarray(new)
+        if self.is_buffer and not is_traced(new) and not is_traced_index(index):
+            self._value[index] = value_of(new)
+            self._version += 1
+            return
+        if self.dtype.kind != "f" and is_traced(new) and new.dtype.kind == "f":
+            raise TracingError(
+                f"an unknown of dtype float64 was written into an array of dtype {self.dtype}; "
+                "make the array with dtype=float (np.zeros(n) rather than np.zeros(n, int))"
+            )
+        position = _plain_position(index, self.shape) if self._base is None and is_traced(new) else None
+        if position is not None and 0 < len(position) < len(self.shape) + 1 and self._admits(position):
+            if np.shape(new) != () and len(np.shape(new)) > len(self.shape) - len(position):
+                new = new.reshape(self.shape[len(position) :])
+            if self._pending is None:
+                self._pending = {}
+            self._pending[position] = _snapshot(_broadcast_to(new, self.shape[len(position) :]))
+            self._version += 1
+            return
+        self._write(index_set(self, index, new))
+
+    def _admits(self, position: tuple[int, ...]) -> bool:
+        return not self._pending or len(next(iter(self._pending))) == len(position)
+
+    def _write(self, new: Any) -> None:
+        """Put a new whole value here; through a view, into its base."""
+        self._refresh()
+        base, view = self._base, self._view
+        if base is not None and view is not None:
+            base._write(_write_back(base, view, new))
+            self._refresh()
+        else:
+            self._replace(new)
+
+    def _in_place(self, operation: Primitive, other: Any) -> Any:
+        if self.ndim == 0:  # scalars are immutable in NumPy too
+            return bind(operation, (self, other))
+        result = bind(operation, (self, other))
+        if np.shape(result) != self.shape:
+            raise ValueError(
+                f"in-place {operation.name}: the result has shape {np.shape(result)}, the array {self.shape}"
+            )
+        self._write(result)
+        return self
+
+    # --- methods that are NumPy functions
+    def astype(self, dtype: Any, copy: bool = True) -> Any:
+        target = {"f": np.float64, "i": np.int64, "u": np.int64, "b": np.bool_}.get(np.dtype(dtype).kind)
+        if target is None:
+            raise TracingError(f"a traced array cannot be cast to {np.dtype(dtype)}; use float, int or bool")
+        if np.dtype(target) == self.dtype:
+            return bind(ew.positive, (self,)) if copy and self.dtype != np.bool_ else self
+        return bind(ew.cast, (self,), {"dtype": np.dtype(target)})
+
+    def item(self, *position: int) -> Any:
+        if self.is_buffer:
+            return self._value.item(*position)
+        raise TracingError(self._refusal("a Python number by .item()", "the traced scalar itself"))
+
+    def tolist(self) -> Any:
+        if self.is_buffer:
+            return self._value.tolist()
+        return list(self) if self.ndim <= 1 else [row.tolist() for row in self]
+
+    def reshape(self, *shape: Any, order: str = "C") -> Any:
+        return np.reshape(self, shape[0] if len(shape) == 1 else shape, order=order)  # type: ignore[call-overload]
+
+    def transpose(self, *axes: Any) -> Any:
+        chosen = axes[0] if len(axes) == 1 and (axes[0] is None or isinstance(axes[0], (tuple, list))) else axes
+        return np.transpose(self, chosen or None)  # type: ignore[call-overload]
+
+    def fill(self, x: Any) -> None:
+        self[...] = x
+
+    def sort(self, axis: int = -1) -> None:
+        self[...] = np.sort(self, axis=axis)  # type: ignore[call-overload]
+
+    def view(self, *args: Any) -> Any:
+        raise TracingError(self._refusal("another view of its memory", "x[...], x.reshape or x.astype"))
+
+
+def _method(name: str) -> Any:
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return getattr(np, name)(self, *args, **kwargs)
+
+    method.__name__ = name
+    method.__doc__ = f"As ``numpy.{name}``."
+    return method
+
+
+for _name in (
+    "sum prod mean std var min max any all argmin argmax argsort cumsum cumprod clip round dot ravel squeeze swapaxes "
+    "repeat take trace diagonal copy nonzero ptp searchsorted"
+).split():
+    setattr(TracedArray, _name, _method(_name))
+setattr(TracedArray, "flatten", lambda self, order="C": np.ravel(self, order).copy())
+setattr(TracedArray, "conj", lambda self: self)
+setattr(TracedArray, "conjugate", lambda self: self)
+
+
+_OPERATORS: dict[str, Primitive] = {
+    "add": ew.add,
+    "sub": ew.subtract,
+    "mul": ew.multiply,
+    "truediv": ew.divide,
+    "floordiv": ew.floor_divide,
+    "mod": ew.remainder,
+    "pow": ew.power,
+    "and": ew.bitwise_and,
+    "or": ew.bitwise_or,
+    "xor": ew.bitwise_xor,
+}
+_COMPARISONS: dict[str, Primitive] = {
+    "eq": ew.equal,
+    "ne": ew.not_equal,
+    "lt": ew.less,
+    "le": ew.less_equal,
+    "gt": ew.greater,
+    "ge": ew.greater_equal,
+}
+_SCALARS = (int, float, bool, np.ndarray, np.generic, TracedArray)
+
+
+def _binary(primitive: Primitive, reflected: bool = False) -> Any:
+    def operate(self: Any, other: Any) -> Any:
+        if not isinstance(other, _SCALARS):
+            if not isinstance(other, (list, tuple)):
+                return NotImplemented
+            other = asarray(other)
+        return bind(primitive, (other, self) if reflected else (self, other))
+
+    return operate
+
+
+for _name, _primitive in _OPERATORS.items():
+    setattr(TracedArray, f"__{_name}__", _binary(_primitive))
+    setattr(TracedArray, f"__r{_name}__", _binary(_primitive, reflected=True))
+    setattr(TracedArray, f"__i{_name}__", lambda self, other, _p=_primitive: self._in_place(_p, other))
+for _name, _primitive in _COMPARISONS.items():
+    setattr(TracedArray, f"__{_name}__", _binary(_primitive))
+setattr(TracedArray, "__neg__", lambda self: bind(ew.negative, (self,)))
+setattr(TracedArray, "__pos__", lambda self: bind(ew.positive, (self,)))
+setattr(TracedArray, "__abs__", lambda self: bind(ew.absolute, (self,)))
+setattr(TracedArray, "__invert__", lambda self: bind(ew.invert, (self,)))
+setattr(TracedArray, "__matmul__", lambda self, other: np.matmul(self, other))
+setattr(TracedArray, "__rmatmul__", lambda self, other: np.matmul(other, self))
+setattr(TracedArray, "__divmod__", lambda self, other: (self // other, self % other))
+setattr(TracedArray, "__round__", lambda self, digits=0: np.round(self, digits or 0))
+
+
+# --- binding
+def bind(primitive: Primitive, args: tuple[Any, ...], attributes: dict[str, Any] | None = None) -> Any:
+    """Apply a primitive: evaluated on plain arrays, recorded where an argument is traced."""
+    attributes = attributes or {}
+    trace = None
+    for a in args:
+        if type(a) is TracedArray:
+            own = a._trace if a._base is None and not a._pending else a.recording
+            if own is not None and (trace is None or own.depth > trace.depth):
+                trace = own
+    if trace is None:
+        with np.errstate(all="ignore"):
+            return primitive.evaluate(*[value_of(a) for a in args], **attributes)
+    nodes = tuple([node_of(trace, a) for a in args])
+    values = None
+    if trace.concrete:
+        values = [a._value if type(a) is TracedArray else a for a in args]
+        if any([v is None for v in values]):
+            values = None
+        else:
+            values = [n.value if n.primitive is CONSTANT else v for n, v in zip(nodes, values, strict=True)]
+    return trace.record(primitive, nodes, attributes, values)
+
+
+def node_of(trace: Any, a: Any) -> Node:
+    """The node that stands for ``a`` in the given trace."""
+    if type(a) is not TracedArray:
+        return trace.constant(a)
+    node = a._node if a._base is None and not a._pending else a.node
+    if node is None:
+        return trace.constant(np.array(a._value))
+    if a._trace is trace:
+        return node
+    return trace.capture(a)
+
+
+def value_of(a: Any) -> Any:
+    """The plain array inside a buffer; anything else unchanged."""
+    return a._value if type(a) is TracedArray and a.is_buffer else a
+
+
+def is_traced(x: Any) -> bool:
+    """Whether ``x`` is a traced array, one whose value a derivative can depend on."""
+    return type(x) is TracedArray and not x.is_buffer
+
+
+def is_traced_index(index: Any) -> bool:
+    parts = index if isinstance(index, tuple) else (index,)
+    return any(is_traced(part) for part in parts)
+
+
+def asarray(x: Any) -> Any:
+    """``x`` as an array: traced arrays unchanged, nested sequences with traced elements stacked."""
+    if type(x) is TracedArray:
+        return x
+    if isinstance(x, (list, tuple)) and _contains_traced(x):
+        rows = [asarray(row) for row in x]
+        shapes = {np.shape(row) for row in rows}
+        if len(shapes) > 1:
+            raise ValueError(f"the rows of a nested sequence of traced arrays differ in shape: {sorted(shapes)}")
+        return shaping.stack_rows(rows)
+    return np.asarray(x)
+
+
+def buffer(values: np.ndarray) -> TracedArray:
+    """A fresh array of plain values that traced values may be written into."""
+    return TracedArray(None, None, values)
+
+
+def _contains_traced(x: Any) -> bool:
+    return any(type(e) is TracedArray or (isinstance(e, (list, tuple)) and _contains_traced(e)) for e in x)
+
+
+def index_set(a: Any, index: Any, new: Any) -> Any:
+    return indexing.setitem(a, index, new)
+
+
+# --- views
+def _view_of(base: TracedArray, view: Callable[[Any], Any], result: Any) -> Any:
+    """``result`` as a view of ``base``: it follows and passes on changes."""
+    if not isinstance(result, (TracedArray, np.ndarray)):
+        return result
+    if isinstance(result, np.ndarray):
+        if not np.may_share_memory(result, base._value):
+            return result
+        result = TracedArray(None, None, result)
+    linked = TracedArray(result._trace, result._node, result._value)
+    linked._base, linked._view, linked._seen = base, view, base._version
+    return linked
+
+
+def _write_back(base: TracedArray, view: Callable[[Any], Any], new: Any) -> Any:
+    """The base with ``new`` in the place its view shows: positions are found by viewing the positions."""
+    positions = view(np.arange(base.size).reshape(base.shape))
+    flat = index_set(np.reshape(base, -1), positions.reshape(-1), np.reshape(new, -1))  # type: ignore[call-overload]
+    return np.reshape(flat, base.shape)
+
+
+def view_function(primitive: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a function whose NumPy result is a view link its traced result to the argument."""
+
+    def apply(a: Any, *args: Any, **kwargs: Any) -> Any:
+        result = primitive(a, *args, **kwargs)
+        if type(a) is TracedArray and result is not a:
+            return _view_of(a, lambda base: primitive(base, *args, **kwargs), result)
+        return result
+
+    return apply
+
+
+def _snapshot(a: Any) -> Any:
+    """The present value of ``a``, cut off from later changes."""
+    if type(a) is not TracedArray:
+        return np.array(a)
+    a._refresh()
+    return TracedArray(a._trace, a._node, a._value) if a._node is not None else np.array(a._value)
+
+
+def _broadcast_to(a: Any, shape: tuple[int, ...]) -> Any:
+    return a if np.shape(a) == shape else shaping.broadcast_to(a, shape)
+
+
+def _plain_position(index: Any, shape: tuple[int, ...]) -> tuple[int, ...] | None:
+    """The index as non-negative ints for the leading axes, or None if it is anything else."""
+    parts = index if type(index) is tuple else (index,)
+    if len(parts) > len(shape):
+        return None
+    position = []
+    for part, n in zip(parts, shape, strict=False):
+        if type(part) is not int:
+            if not isinstance(part, np.integer):
+                return None
+            part = int(part)
+        if part < 0:
+            part += n
+        if not 0 <= part < n:
+            raise IndexError(f"index {part} is out of bounds for an axis of length {n}")
+        position.append(part)
+    return tuple(position)
+
+
+def _take_plain(a: TracedArray, index: Any) -> Any:
+    """Element of an array with pending writes elsewhere, without materialising those."""
+    if a._node is None:
+        return np.copy(a._value[index])[()]
+    return indexing.getitem(TracedArray(a._trace, a._node, a._value), index)
+

@@ -1,0 +1,70 @@
+"""Forward mode: from a program to the program of its values and tangents (Griewank & Walther 2008, ch. 3)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from bayesad.ad.array import TracedArray, bind, node_of
+from bayesad.ad.primitives.shaping import broadcast_to
+from bayesad.ad.program import GUARD, Node, Program
+from bayesad.ad.reverse import active_nodes, missing_rule, operand
+from bayesad.ad.simplify import rewrite
+from bayesad.ad.trace import Trace
+
+__all__ = ["forward"]
+
+
+def forward(program: Program, wrt: list[int] | None = None) -> Program:
+    """The program of a program's outputs followed by their tangents.
+
+    Its inputs are those of the program and then one tangent for each of the inputs ``wrt`` (default: all of dtype float64).
+
+    Raises
+    ------
+    DerivativeError
+        If an operation on the way has no rule.
+    """
+    chosen = [i for i, node in enumerate(program.inputs) if node.dtype.kind == "f"] if wrt is None else list(wrt)
+    trace = Trace.extending(program, rewrite)
+    tangents: dict[Node, Any] = {}
+    for i in chosen:
+        node = program.inputs[i]
+        tangents[node] = trace.input(node.shape, node.dtype)
+    active = active_nodes(program, set(tangents))
+    for node in program.nodes:
+        if node.primitive is not GUARD and node in active:
+            tangent = _push_forward(trace, node, tangents)
+            if tangent is not None:
+                tangents[node] = tangent
+    outputs = []
+    for node in program.outputs:
+        tangent = tangents.get(node)
+        outputs.append(node_of(trace, np.zeros(node.shape) if tangent is None else broadcast_to(tangent, node.shape)))
+    return trace.program([*program.outputs, *outputs], f"{program.name}.forward")
+
+
+def _push_forward(trace: Trace, node: Node, tangents: dict[Node, Any]) -> Any:
+    primitive = node.primitive
+    arguments = [operand(trace, i) for i in node.inputs]
+    y = TracedArray(trace, node)
+    given = [tangents.get(i) for i in node.inputs]
+    if not primitive.elementwise:
+        given = [None if t is None else broadcast_to(t, i.shape) for t, i in zip(given, node.inputs, strict=True)]
+    if callable(primitive.jvp):
+        return primitive.jvp(given, y, *arguments, **node.attributes) if any(t is not None for t in given) else None
+    total = None
+    for i, t in enumerate(given):
+        if t is None:
+            continue
+        if primitive.jvp == "multilinear":
+            part = bind(primitive, (*arguments[:i], t, *arguments[i + 1 :]), node.attributes)
+        elif primitive.jvp is None:
+            raise missing_rule(node, i, "forward")
+        else:
+            rule = primitive.jvp[i]
+            part = None if rule is None else rule(t, y, *arguments, **node.attributes)
+        if part is not None:
+            total = part if total is None else total + part
+    return total

@@ -1,0 +1,246 @@
+"""Indexing primitives: reading, setting and scattering at basic and advanced indices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from bayesad.ad.primitives.table import define
+from bayesad.errors import TracingError
+
+__all__ = ["Index", "getitem", "index_set", "is_basic", "scatter", "setitem", "take"]
+
+
+class Index:
+    """A NumPy index split into a static part and the positions where integer arrays go. Hashable.
+
+    ``items`` has ints, None (a new axis), ``("slice", start, stop, step)`` and ``"array"``.
+    """
+
+    __slots__ = ("_basic", "items")
+
+    def __init__(self, items: tuple[Any, ...]) -> None:
+        self.items = items
+        basic = [slice(*item[1:]) if type(item) is tuple else item for item in items]
+        self._basic = tuple(basic)
+
+    def resolve(self, arrays: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The index as NumPy takes it."""
+        if not arrays:
+            return self._basic
+        remaining = iter(arrays)
+        return tuple(next(remaining) if type(item) is str else item for item in self._basic)
+
+    @property
+    def integers(self) -> tuple[int, ...] | None:
+        """The items if all are plain integers, else None."""
+        return self.items if all(type(item) is int for item in self.items) else None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Index) and self.items == other.items
+
+    def __hash__(self) -> int:
+        return hash(self.items)
+
+    def __repr__(self) -> str:
+        def show(item: Any) -> str:
+            if type(item) is tuple:
+                start, stop, step = ("" if x is None else str(x) for x in item[1:])
+                return f"{start}:{stop}" + (f":{step}" if step else "")
+            return "·" if type(item) is str else str(item)
+
+        return f"[{', '.join(map(show, self.items))}]"
+
+
+def is_basic(index: Any) -> bool:
+    """Whether NumPy answers this index with a view."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return all(
+        p is None or p is Ellipsis or isinstance(p, (slice, int, np.integer)) and not isinstance(p, (bool, np.bool_))
+        for p in parts
+    )
+
+
+def parse(index: Any, shape: tuple[int, ...]) -> tuple[Index, list[Any]]:
+    """Split an index into its static part and its integer arrays (plain or traced)."""
+    from bayesad.ad.array import TracedArray, is_traced, value_of
+
+    parts = list(index) if isinstance(index, tuple) else [index]
+    parts = [value_of(p) if isinstance(p, TracedArray) else p for p in parts]
+    expanded: list[Any] = []
+    for p in parts:
+        if isinstance(p, list):
+            p = np.asarray(p) if p else np.zeros(0, dtype=np.int64)
+        if isinstance(p, (bool, np.bool_)) or (isinstance(p, np.ndarray) and p.dtype == np.bool_):
+            expanded.extend(np.nonzero(p) if np.ndim(p) else [p])
+        elif is_traced(p) and p.dtype == np.bool_:
+            raise TracingError(
+                "a boolean mask that depends on unknowns would give an array whose size depends on them; "
+                "use np.where(mask, values, 0.0)"
+            )
+        else:
+            expanded.append(p)
+    taken = sum(1 for p in expanded if p is not None and p is not Ellipsis)
+    if taken > len(shape):
+        raise IndexError(f"too many indices for an array of shape {shape}: {taken} were given")
+    if not any(p is Ellipsis for p in expanded):
+        expanded.append(Ellipsis)
+    items: list[Any] = []
+    arrays: list[Any] = []
+    axis = 0
+    for p in expanded:
+        if p is Ellipsis:
+            for _ in range(len(shape) - taken):
+                items.append(("slice", None, None, None))
+                axis += 1
+        elif p is None:
+            items.append(None)
+        elif isinstance(p, slice):
+            start, stop, step = (None if x is None else int(x) for x in (p.start, p.stop, p.step))
+            items.append(("slice", start, stop, step))
+            axis += 1
+        elif isinstance(p, (int, np.integer)) or (isinstance(p, np.ndarray) and p.ndim == 0 and p.dtype.kind in "iu"):
+            position, n = int(p), shape[axis]
+            if not -n <= position < n:
+                raise IndexError(f"index {position} is out of bounds for axis {axis} of length {n}")
+            items.append(position % n if n else position)
+            axis += 1
+        else:
+            if p.dtype.kind not in "iu":
+                raise IndexError(f"an index array must hold integers or booleans; found dtype {p.dtype}")
+            items.append("array")
+            arrays.append(p)
+            axis += 1
+    while items and type(items[-1]) is tuple and items[-1][1:] == (None, None, None):
+        items.pop()
+    return Index(tuple(items)), arrays
+
+
+def getitem(a: Any, index: Any) -> Any:
+    """``a[index]`` for traced arrays or traced indices."""
+    from bayesad.ad.array import bind
+
+    parsed, arrays = parse(index, np.shape(a))
+    if not parsed.items:
+        return a
+    return bind(take, (a, *arrays), {"index": parsed})
+
+
+def setitem(a: Any, index: Any, new: Any) -> Any:
+    """``a`` with ``a[index] = new``, as a new array."""
+    from bayesad.ad.array import bind
+
+    parsed, arrays = parse(index, np.shape(a))
+    return bind(index_set, (a, new, *arrays), {"index": parsed})
+
+
+def _taken_shape(shape: tuple[int, ...], index: Index, arrays: tuple[Any, ...]) -> tuple[int, ...]:
+    stand_in = np.broadcast_to(np.False_, shape)  # costs no memory
+    return stand_in[index.resolve(tuple(np.zeros(a.shape, dtype=np.int64) for a in arrays))].shape
+
+
+def _evaluate_scatter(v: Any, *arrays: Any, index: Index, shape: tuple[int, ...]) -> Any:
+    out = np.zeros(shape)
+    if len(arrays) == 1 and len(index.items) == 1 and len(shape) == 1 and np.shape(v) == arrays[0].shape:
+        positions = arrays[0] % shape[0]
+        return np.bincount(np.ravel(positions), weights=np.ravel(v), minlength=shape[0])
+    where = index.resolve(arrays)
+    if arrays:
+        np.add.at(out, where, v)
+    else:
+        out[where] += v
+    return out
+
+
+def _evaluate_set(a: Any, v: Any, *arrays: Any, index: Index) -> Any:
+    out = np.array(a, dtype=np.result_type(np.asarray(a).dtype, np.asarray(v).dtype))
+    out[index.resolve(arrays)] = v
+    return out
+
+
+def _winners(shape: tuple[int, ...], taken: tuple[int, ...], arrays: tuple[Any, ...], index: Index) -> Any:
+    """1 where a written element stays, 0 where a later one at the same position replaces it; 1.0 if all stay."""
+    from bayesad.ad.array import bind
+
+    if not arrays:
+        return 1.0
+    order = np.arange(int(np.prod(taken, dtype=np.int64))).reshape(taken)
+    last = bind(index_set, (np.full(shape, -1), order, *arrays), {"index": index})
+    stays = bind(take, (last, *arrays), {"index": index}) == order
+    if isinstance(stays, np.ndarray) and stays.all():
+        return 1.0
+    return np.where(stays, 1.0, 0.0)
+
+
+def _sum_to(g: Any, shape: tuple[int, ...]) -> Any:
+    from bayesad.ad.primitives.shaping import sum_to
+
+    return sum_to(g, shape)
+
+
+def _scatter_vjp(g: Any, y: Any, v: Any, *arrays: Any, index: Index, shape: tuple[int, ...]) -> Any:
+    from bayesad.ad.array import bind
+
+    return (bind(take, (g, *arrays), {"index": index}), *[None] * len(arrays))
+
+
+def _take_vjp(g: Any, y: Any, a: Any, *arrays: Any, index: Index) -> Any:
+    from bayesad.ad.array import bind
+
+    return (bind(scatter, (g, *arrays), {"index": index, "shape": a.shape}), *[None] * len(arrays))
+
+
+def _set_vjp(g: Any, y: Any, a: Any, v: Any, *arrays: Any, index: Index) -> Any:
+    from bayesad.ad.array import bind
+
+    kept = bind(index_set, (g, 0.0, *arrays), {"index": index})
+    written = bind(take, (g, *arrays), {"index": index})
+    written = written * _winners(a.shape, written.shape, arrays, index)
+    return (kept, _sum_to(written, np.shape(v)), *[None] * len(arrays))
+
+
+def _take_jvp(tangents: Any, y: Any, a: Any, *arrays: Any, index: Index) -> Any:
+    from bayesad.ad.array import bind
+
+    return bind(take, (tangents[0], *arrays), {"index": index})
+
+
+def _scatter_jvp(tangents: Any, y: Any, v: Any, *arrays: Any, index: Index, shape: tuple[int, ...]) -> Any:
+    from bayesad.ad.array import bind
+
+    return bind(scatter, (tangents[0], *arrays), {"index": index, "shape": shape})
+
+
+def _set_jvp(tangents: Any, y: Any, a: Any, v: Any, *arrays: Any, index: Index) -> Any:
+    from bayesad.ad.array import bind
+
+    a_dot = np.zeros(a.shape) if tangents[0] is None else tangents[0]
+    v_dot = 0.0 if tangents[1] is None else tangents[1]
+    return bind(index_set, (a_dot, v_dot, *arrays), {"index": index})
+
+
+take = define(
+    "take",
+    lambda a, *arrays, index: a[index.resolve(arrays)],
+    lambda a, *arrays, index: (_taken_shape(a.shape, index, arrays), a.dtype),
+    vjp=_take_vjp,
+    jvp=_take_jvp,
+    variadic=True,
+)
+scatter = define(
+    "scatter",
+    _evaluate_scatter,
+    lambda v, *arrays, index, shape: (shape, np.dtype(np.float64)),
+    vjp=_scatter_vjp,
+    jvp=_scatter_jvp,
+    variadic=True,
+)
+index_set = define(
+    "index_set",
+    _evaluate_set,
+    lambda a, v, *arrays, index: (a.shape, np.result_type(a.dtype, v.dtype)),
+    vjp=_set_vjp,
+    jvp=_set_jvp,
+    variadic=True,
+)

@@ -1,0 +1,128 @@
+"""The one table of primitives: what each computes, its shape, and its derivatives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+__all__ = ["PRIMITIVES", "UFUNCS", "Primitive", "broadcast_shapes", "define", "elementwise", "float_type"]
+
+FLOAT = np.dtype(np.float64)
+INTEGER = np.dtype(np.int64)
+BOOLEAN = np.dtype(np.bool_)
+
+Rule = Callable[..., Any]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Primitive:
+    """One operation of a program.
+
+    Every rule is written in ordinary NumPy, because the derivatives of a program are traced like any
+    other code. In the rules ``g`` is a cotangent (or tangent), ``y`` the primitive's own value, ``args``
+    its inputs and ``attributes`` its static parameters.
+
+    Attributes
+    ----------
+    name : str
+        As printed in programs.
+    evaluate : callable
+        ``evaluate(*arrays, **attributes) -> array`` with plain NumPy arrays: the reference meaning.
+    infer : callable
+        ``infer(*args, **attributes) -> (shape, dtype)``; args have ``.shape`` and ``.dtype``.
+    vjp : tuple of callables, callable or None
+        Per input ``rule(g, y, *args, **attributes) -> cotangent`` (None: the output does not vary smoothly with that
+        input), or one callable that returns the tuple of all cotangents.
+        For an elementwise primitive the cotangent may have any shape that broadcasts to the output's.
+    jvp : tuple of callables, callable, "multilinear" or None
+        Per input ``rule(t, y, *args, **attributes) -> tangent``, summed over the inputs, or one callable
+        ``jvp(tangents, y, *args, **attributes)`` where absent tangents are None. "multilinear": the
+        primitive itself with that input replaced by its tangent.
+    elementwise : bool
+        Inputs broadcast as in NumPy and every output element depends on its own input elements alone;
+        then vjp and jvp share their rules.
+    singular : bool
+        A derivative can be infinite or NaN where the value is not used (behind a ``where``); the
+        reverse pass then keeps exact zeros zero.
+    variadic : bool
+        Takes any number of inputs.
+    """
+
+    name: str
+    evaluate: Callable[..., Any]
+    infer: Callable[..., tuple[tuple[int, ...], np.dtype]]
+    vjp: tuple[Rule | None, ...] | Rule | None = None
+    jvp: tuple[Rule | None, ...] | Rule | str | None = None
+    elementwise: bool = False
+    singular: bool = False
+    variadic: bool = False
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+PRIMITIVES: dict[str, Primitive] = {}
+UFUNCS: dict[np.ufunc, Primitive] = {}
+
+
+def define(name: str, evaluate: Callable[..., Any], infer: Callable[..., Any], **fields: Any) -> Primitive:
+    """Add a primitive to the table and return it."""
+    if name in PRIMITIVES:
+        raise ValueError(f"the primitive {name!r} is defined twice")
+    primitive = Primitive(name, evaluate, infer, **fields)
+    PRIMITIVES[name] = primitive
+    return primitive
+
+
+def elementwise(
+    name: str,
+    ufunc: Callable[..., Any],
+    *rules: Rule | None,
+    result: Callable[..., np.dtype] | None = None,
+    singular: bool = False,
+    evaluate: Callable[..., Any] | None = None,
+) -> Primitive:
+    """Add an elementwise primitive; a NumPy or SciPy ufunc given as its meaning is traced to it.
+
+    ``rules`` has one entry per input: ``rule(g, y, *args)``. ``result`` gives the output's dtype from the
+    inputs' (default: float64). ``evaluate`` replaces the ufunc where a faster equivalent exists.
+    """
+    dtype_of = result or float_type
+
+    def infer(*args: Any) -> tuple[tuple[int, ...], np.dtype]:
+        return broadcast_shapes(*[a.shape for a in args]), dtype_of(*[a.dtype for a in args])
+
+    primitive = define(
+        name, evaluate or ufunc, infer, vjp=rules, jvp=rules, elementwise=True, singular=singular
+    )
+    if isinstance(ufunc, np.ufunc):
+        UFUNCS[ufunc] = primitive
+    return primitive
+
+
+def broadcast_shapes(*shapes: tuple[int, ...]) -> tuple[int, ...]:
+    """The common shape of arrays under NumPy's broadcasting, faster than np.broadcast_shapes for equal ones."""
+    first = shapes[0]
+    for shape in shapes:
+        if shape != first:
+            return tuple(int(n) for n in np.broadcast_shapes(*shapes))
+    return first
+
+
+def float_type(*dtypes: np.dtype) -> np.dtype:
+    return FLOAT
+
+
+def boolean_type(*dtypes: np.dtype) -> np.dtype:
+    return BOOLEAN
+
+
+def promoted_type(*dtypes: np.dtype) -> np.dtype:
+    return FLOAT if FLOAT in dtypes else np.result_type(*dtypes)
+
+
+def integer_type(*dtypes: np.dtype) -> np.dtype:
+    return np.result_type(INTEGER, *dtypes)

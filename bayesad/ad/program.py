@@ -1,0 +1,173 @@
+"""Programs: straight-line array code in static single assignment form, and how it is printed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from bayesad.ad.primitives.table import Primitive
+
+__all__ = ["CONSTANT", "GUARD", "INPUT", "Node", "Program", "prune"]
+
+
+def _leaf(*args: Any, **attributes: Any) -> Any:
+    raise AssertionError("inputs, constants and guards are not evaluated as operations")
+
+
+INPUT = Primitive("input", _leaf, _leaf)
+CONSTANT = Primitive("constant", _leaf, _leaf)
+GUARD = Primitive("guard", _leaf, _leaf)
+
+
+class Node:
+    """One value of a program: an operation applied to earlier nodes. Immutable; compared by identity.
+
+    Attributes
+    ----------
+    primitive : Primitive
+    inputs : tuple of Node
+    attributes : dict
+        Static parameters of the operation; hashable values.
+    shape : tuple of int
+    dtype : numpy.dtype
+        float64, int64 or bool.
+    value : ndarray or None
+        Of a constant; otherwise None.
+    source : tuple or None
+        (code object, line number) of the user's line that made it.
+    """
+
+    __slots__ = ("attributes", "dtype", "inputs", "primitive", "shape", "source", "value")
+
+    def __init__(
+        self,
+        primitive: Primitive,
+        inputs: tuple[Node, ...],
+        attributes: dict[str, Any],
+        shape: tuple[int, ...],
+        dtype: np.dtype,
+        value: Any = None,
+        source: Any = None,
+    ) -> None:
+        self.primitive = primitive
+        self.inputs = inputs
+        self.attributes = attributes
+        self.shape = shape
+        self.dtype = dtype
+        self.value = value
+        self.source = source
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        return int(np.prod(self.shape, dtype=np.int64)) if self.shape else 1
+
+    @property
+    def line(self) -> str:
+        """``file:line`` of the user code that made this node, or an empty string."""
+        if self.source is None:
+            return ""
+        code, number = self.source
+        return f"{code.co_filename}:{number}"
+
+    def __repr__(self) -> str:
+        return f"<{self.primitive.name} {_type_name(self)}>"
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """A list of operations from inputs to outputs, in an order in which each can be computed.
+
+    Attributes
+    ----------
+    inputs, outputs : tuple of Node
+    nodes : tuple of Node
+        Operations and guards (neither inputs nor constants), in order of execution. A guard has one boolean
+        input and the attribute ``expected``; where it differs, the program does not apply to its inputs.
+    name : str
+    """
+
+    inputs: tuple[Node, ...]
+    outputs: tuple[Node, ...]
+    nodes: tuple[Node, ...]
+    name: str = field(default="program")
+
+    @property
+    def guards(self) -> tuple[Node, ...]:
+        return tuple(node for node in self.nodes if node.primitive is GUARD)
+
+    @property
+    def constants(self) -> tuple[Node, ...]:
+        """The constants in use, in order of first use."""
+        used = [node for operation in self.nodes for node in operation.inputs] + list(self.outputs)
+        return tuple(dict.fromkeys(node for node in used if node.primitive is CONSTANT))
+
+    def __str__(self) -> str:
+        return "\n".join(_lines(self))
+
+
+def prune(inputs: Sequence[Node], outputs: Sequence[Node], nodes: Iterable[Node], name: str) -> Program:
+    """A program of those ``nodes`` that the outputs or a guard depend on."""
+    kept: list[Node] = []
+    needed = set(outputs)
+    for node in reversed(list(nodes)):
+        if node in needed or node.primitive is GUARD:
+            kept.append(node)
+            needed.update(node.inputs)
+    return Program(tuple(inputs), tuple(outputs), tuple(reversed(kept)), name)
+
+
+def _lines(program: Program) -> Iterable[str]:
+    names: dict[Node, str] = {}
+    for i, node in enumerate(program.inputs):
+        names[node] = f"x{i}"
+    for i, node in enumerate(node for node in program.nodes if node.primitive is not GUARD):
+        names[node] = f"v{i}"
+    for i, node in enumerate(node for node in program.constants if node.ndim):
+        names[node] = f"c{i}"
+
+    def operand(node: Node) -> str:
+        return names[node] if node in names else _literal(node)
+
+    arguments = ", ".join(f"{names[node]}: {_type_name(node)}" for node in program.inputs)
+    yield f"{program.name}({arguments}) {{"
+    for node in program.constants:
+        if node in names:
+            yield f"  {names[node]}: {_type_name(node)} = {_literal(node)}"
+    for node in program.nodes:
+        operands = [operand(i) for i in node.inputs]
+        operands += [f"{key}={value}" for key, value in node.attributes.items() if key != "expected"]
+        call = f"{node.primitive.name}({', '.join(operands)})"
+        if node.primitive is GUARD:
+            text = f"  {call} is {node.attributes['expected']}"
+        else:
+            text = f"  {names[node]}: {_type_name(node)} = {call}"
+        yield f"{text:<60}  # {_short_line(node)}" if node.source else text
+    yield f"  return {', '.join(operand(node) for node in program.outputs)}"
+    yield "}"
+
+
+def _type_name(node: Node) -> str:
+    kind = {"f": "f64", "i": "i64", "b": "bool"}.get(node.dtype.kind, str(node.dtype))
+    return f"{kind}[{','.join(map(str, node.shape))}]"
+
+
+def _literal(node: Node) -> str:
+    if node.value is None:
+        return "?"
+    if node.ndim == 0:
+        return repr(node.value.item())
+    flat = np.ravel(node.value)
+    shown = ", ".join(repr(x.item()) for x in flat[:4])
+    return f"[{shown}{', …' if flat.size > 4 else ''}]"
+
+
+def _short_line(node: Node) -> str:
+    code, number = node.source
+    return f"{code.co_filename.rsplit('/', 1)[-1]}:{number}"

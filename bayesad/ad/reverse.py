@@ -1,0 +1,166 @@
+"""Reverse mode: from a program to the program of its values and cotangents (Griewank & Walther 2008, ch. 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from bayesad.ad.array import TracedArray, bind, node_of
+from bayesad.ad.primitives.indexing import Index, scatter, take
+from bayesad.ad.primitives.shaping import broadcast_to, stack_rows, unbroadcast
+from bayesad.ad.program import CONSTANT, GUARD, Node, Program
+from bayesad.ad.simplify import rewrite
+from bayesad.ad.trace import Trace
+from bayesad.errors import DerivativeError
+
+__all__ = ["active_nodes", "operand", "reverse"]
+
+
+def reverse(program: Program, wrt: Sequence[int] | None = None, seeds: Sequence[Any] | None = None) -> Program:
+    """The program of a program's outputs followed by the cotangents of its inputs.
+
+    Parameters
+    ----------
+    program : Program
+    wrt : indices of inputs, default all of dtype float64
+        Whose cotangents are wanted.
+    seeds : one per output, optional
+        Plain arrays, the cotangents of the outputs. Without them the new program takes these as further inputs.
+
+    Raises
+    ------
+    DerivativeError
+        If an operation on the way has no rule.
+    """
+    chosen = [i for i, node in enumerate(program.inputs) if node.dtype.kind == "f"] if wrt is None else list(wrt)
+    trace = Trace.extending(program, rewrite)
+    if seeds is None:
+        seeds = [trace.input(node.shape, np.dtype(np.float64)) for node in program.outputs]
+    wanted = {program.inputs[i] for i in chosen}
+    cotangents = _accumulate(trace, program, wanted, seeds)
+    grads = []
+    for i in chosen:
+        node = program.inputs[i]
+        total = _total(cotangents.get(node, []), node)
+        grads.append(node_of(trace, np.zeros(node.shape) if total is None else broadcast_to(total, node.shape)))
+    return trace.program([*program.outputs, *grads], f"{program.name}.reverse")
+
+
+def active_nodes(program: Program, wanted: set[Node]) -> set[Node]:
+    """The nodes of dtype float64 that depend on the wanted inputs (activity analysis)."""
+    active = set(wanted)
+    for node in program.nodes:
+        if node.dtype.kind == "f" and any([i in active for i in node.inputs]):
+            active.add(node)
+    return active
+
+
+def operand(trace: Trace, node: Node) -> Any:
+    """A node as an argument of a rule: constants as plain arrays, so that rules fold over them."""
+    return node.value if node.primitive is CONSTANT else TracedArray(trace, node)
+
+
+def missing_rule(node: Node, position: int, mode: str) -> DerivativeError:
+    where = f" (from {node.line})" if node.line else ""
+    return DerivativeError(
+        f"the primitive {node.primitive.name!r}{where} has no {mode} rule for its argument {position}; give its entry "
+        f"in bayesad/ad/primitives one, or wrap the call in ad.stop_gradient if it should count as constant"
+    )
+
+
+def _accumulate(
+    trace: Trace, program: Program, wanted: set[Node], seeds: Sequence[Any]
+) -> dict[Node, list[Any]]:
+    """Contributions to the cotangent of each input; every other node's are used up on the way.
+
+    A contribution is an array that broadcasts to the node's shape, or an (Index, array) pair for an element or row.
+    """
+    active = active_nodes(program, wanted)
+    contributions: dict[Node, list[Any]] = {}
+    masked: set[Node] = set()  # their cotangent holds exact zeros for branches not taken
+    for node, seed in zip(program.outputs, seeds, strict=True):
+        if node in active:
+            contributions.setdefault(node, []).append(seed)
+    for node in reversed(program.nodes):
+        if node.primitive is GUARD or node not in contributions or node not in active or node in wanted:
+            continue
+        g = _total(contributions.pop(node), node)
+        if g is None:
+            continue
+        is_masked = node in masked or node.primitive.name == "where"
+        for source, contribution in _pull_back(trace, node, g, active):
+            if contribution is None:
+                continue
+            if is_masked and source in active:
+                masked.add(source)
+                if node.primitive.singular:
+                    contribution = np.where(g == 0.0, 0.0, contribution)
+            if node.primitive.elementwise:
+                contribution = unbroadcast(contribution, node.shape, source.shape)
+            contributions.setdefault(source, []).append(contribution)
+    return contributions
+
+
+def _pull_back(trace: Trace, node: Node, g: Any, active: set[Node]) -> list[tuple[Node, Any]]:
+    """(input, contribution) for the active inputs of a node."""
+    primitive = node.primitive
+    index = node.attributes.get("index")
+    if primitive is take and isinstance(index, Index) and index.integers is not None:
+        return [(node.inputs[0], (index, g))]
+    if not primitive.elementwise:
+        g = broadcast_to(g, node.shape)
+    arguments = [operand(trace, i) for i in node.inputs]
+    y = TracedArray(trace, node)
+    if callable(primitive.vjp):
+        results = primitive.vjp(g, y, *arguments, **node.attributes)
+        return [(s, c) for s, c in zip(node.inputs, results, strict=True) if s in active and c is not None]
+    pulled = []
+    for i, source in enumerate(node.inputs):
+        if source not in active:
+            continue
+        if primitive.vjp is None:
+            raise missing_rule(node, i, "reverse")
+        rule = primitive.vjp[i]
+        if rule is not None:
+            pulled.append((source, rule(g, y, *arguments, **node.attributes)))
+    return pulled
+
+
+def _total(contributions: list[Any], node: Node) -> Any:
+    """The sum of contributions; elements and rows are gathered into one scatter first."""
+    dense = [c for c in contributions if type(c) is not tuple]
+    by_depth: dict[int, list[tuple[Index, Any]]] = {}
+    for c in contributions:
+        if type(c) is tuple:
+            by_depth.setdefault(len(c[0].items), []).append(c)
+    for depth, entries in by_depth.items():
+        dense.append(_scattered(entries, depth, node.shape))
+    if not dense:
+        return None
+    total = dense[0]
+    for c in dense[1:]:
+        total = total + c
+    return total
+
+
+def _scattered(entries: list[tuple[Index, Any]], depth: int, shape: tuple[int, ...]) -> Any:
+    rest = shape[depth:]
+    merged: dict[tuple[int, ...], Any] = {}
+    for index, g in entries:
+        position = index.integers
+        assert position is not None
+        merged[position] = g if position not in merged else merged[position] + g
+    rows = [broadcast_to(g, rest) for g in merged.values()]
+    positions = np.array(list(merged), dtype=np.int64)
+    if len(merged) == int(np.prod(shape[:depth], dtype=np.int64)):
+        order = np.argsort(np.ravel_multi_index(tuple(positions.T), shape[:depth]))
+        stacked = stack_rows([rows[i] for i in order])
+        return stacked if depth == 1 else np.reshape(stacked, shape)
+    if len(merged) == 1:
+        (position,) = merged
+        return bind(scatter, (rows[0],), {"index": Index(position), "shape": shape})
+    items = Index(("array",) * depth)
+    arrays = tuple(np.ascontiguousarray(column) for column in positions.T)
+    return bind(scatter, (stack_rows(rows), *arrays), {"index": items, "shape": shape})

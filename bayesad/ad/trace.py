@@ -1,0 +1,221 @@
+"""Tracing: run ordinary NumPy code on traced arrays and keep the operations as a Program."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from bayesad.ad.primitives.table import Primitive
+from bayesad.ad.program import CONSTANT, GUARD, INPUT, Node, Program, prune
+from bayesad.errors import TracingError
+
+__all__ = ["Trace", "as_data", "current_depth", "trace"]
+
+_INTERNAL = ("bayesad", "numpy", "scipy")
+_local = threading.local()
+
+
+def current_depth() -> int:
+    """How many traces are being recorded in this thread."""
+    return getattr(_local, "depth", 0)
+
+
+class tracing:
+    """While entered, this thread is recording: NumPy functions that would refuse traced arrays are swapped."""
+
+    def __enter__(self) -> int:
+        from bayesad.ad import swaps
+
+        _local.depth = current_depth() + 1
+        swaps.install()
+        return _local.depth
+
+    def __exit__(self, *exception: Any) -> None:
+        from bayesad.ad import swaps
+
+        _local.depth -= 1
+        swaps.uninstall()
+
+
+def as_data(x: Any) -> np.ndarray:
+    """A plain array of float64, int64 or bool."""
+    array = np.asarray(x)
+    kind = array.dtype.kind
+    if kind == "f":
+        return array if array.dtype == np.float64 else array.astype(np.float64)
+    if kind == "b":
+        return array
+    if kind in "iu":
+        return array if array.dtype == np.int64 else array.astype(np.int64)
+    raise TracingError(
+        f"an array of dtype {array.dtype} cannot be mixed with traced arrays; use float64, int64 or bool "
+        f"(found {array.ravel()[:3]!r})"
+    )
+
+
+class Trace:
+    """A recording in progress.
+
+    Operations on traced arrays are appended as nodes; an operation on the same inputs is recorded once. A concrete
+    trace carries the values along, so that branches on values can be answered and become guards; an abstract
+    one knows shapes and dtypes only and is used to build programs from programs.
+    """
+
+    __slots__ = ("_constants", "_known", "captures", "concrete", "depth", "inputs", "nodes", "rewrite")
+
+    def __init__(
+        self,
+        concrete: bool,
+        depth: int,
+        rewrite: Callable[[Primitive, tuple[Node, ...], dict[str, Any]], Any] | None = None,
+    ) -> None:
+        self.concrete = concrete
+        self.depth = depth
+        self.inputs: list[Node] = []
+        self.nodes: list[Node] = []
+        self.captures: list[Any] = []  # arrays of an enclosing trace, in the order of the inputs after the own
+        self.rewrite = rewrite
+        self._known: dict[Any, Any] = {}
+        self._constants: dict[Any, tuple[Node, Any]] = {}
+
+    @classmethod
+    def extending(cls, program: Program, rewrite: Callable[..., Any]) -> Trace:
+        """An abstract trace that goes on after a program and knows its operations."""
+        trace = cls(False, 0, rewrite)
+        trace.inputs = list(program.inputs)
+        trace.nodes = list(program.nodes)
+        for node in program.constants:
+            trace.constant(node.value, node)
+        for node in program.nodes:
+            if node.primitive is not GUARD:
+                trace._known[node.primitive, node.inputs, tuple(node.attributes.items())] = (node, None)
+        return trace
+
+    # --- leaves
+    def input(self, shape: tuple[int, ...], dtype: np.dtype, value: Any = None) -> Any:
+        from bayesad.ad.array import TracedArray
+
+        node = Node(INPUT, (), {}, shape, dtype)
+        self.inputs.append(node)
+        return TracedArray(self, node, value)
+
+    def constant(self, x: Any, node: Node | None = None) -> Node:
+        """The constant node for plain data; equal small arrays and identical large ones share one node."""
+        data = as_data(x)
+        key = (data.shape, data.dtype.char, data.tobytes()) if data.size <= 64 else id(x)
+        found = self._constants.get(key)
+        if found is not None:
+            return found[0]
+        if node is None:
+            node = Node(CONSTANT, (), {}, data.shape, data.dtype, value=data)
+        self._constants[key] = (node, x)  # x is kept alive: its id is the key
+        return node
+
+    def capture(self, outer: Any) -> Node:
+        """The input node that stands for a traced array of an enclosing trace."""
+        key = ("capture", outer.recording, outer.node)
+        if key not in self._known:
+            node = Node(INPUT, (), {}, outer.shape, outer.dtype)
+            self.captures.append((node, outer))
+            self._known[key] = node
+        return self._known[key]
+
+    # --- operations
+    def record(
+        self, primitive: Primitive, nodes: tuple[Node, ...], attributes: dict[str, Any], values: Sequence[Any] | None
+    ) -> Any:
+        """The traced result of an operation (or a plain array where only constants went in)."""
+        from bayesad.ad.array import TracedArray
+
+        key = (primitive, nodes, tuple(attributes.items()) if attributes else ())
+        known = self._known.get(key)
+        if known is not None:
+            return TracedArray(self, known[0], known[1])
+        if all([node.primitive is CONSTANT for node in nodes]) and primitive is not GUARD:
+            with np.errstate(all="ignore"):
+                return primitive.evaluate(*[node.value for node in nodes], **attributes)
+        if self.rewrite is not None:
+            replacement = self.rewrite(primitive, nodes, attributes)
+            if replacement is not None:
+                if isinstance(replacement, Node):
+                    return TracedArray(self, replacement) if replacement.primitive is not CONSTANT else replacement.value
+                return replacement
+        value = None
+        if values is not None:
+            with np.errstate(all="ignore"):
+                value = primitive.evaluate(*values, **attributes)
+            shape = np.shape(value)
+            dtype = value.dtype if isinstance(value, (np.ndarray, np.generic)) else np.asarray(value).dtype
+        else:
+            shape, dtype = primitive.infer(*nodes, **attributes)
+        node = Node(primitive, nodes, attributes, shape, dtype, source=_user_line())
+        self.nodes.append(node)
+        self._known[key] = (node, value)
+        return TracedArray(self, node, value)
+
+    def guard(self, node: Node, expected: bool) -> None:
+        """Note that the program holds only where ``node`` (a boolean scalar) is ``expected``."""
+        key = (GUARD, node, expected)
+        if key not in self._known:
+            self._known[key] = True
+            self.nodes.append(
+                Node(GUARD, (node,), {"expected": expected}, (), np.dtype(bool), source=_user_line())
+            )
+
+    def program(self, outputs: Sequence[Node], name: str) -> Program:
+        """What was recorded, without what the outputs do not need. Captured arrays are the last inputs."""
+        return prune([*self.inputs, *(node for node, _ in self.captures)], outputs, self.nodes, name)
+
+
+def trace(f: Callable[..., Any], *values: Any, name: str | None = None) -> tuple[Program, list[Any], list[Any]]:
+    """Record ``f`` at the given inputs.
+
+    Parameters
+    ----------
+    f : callable
+        Takes as many arrays as there are values; returns an array, a traced array or a (flat) sequence of them.
+    *values : arrays
+        Plain or (of an enclosing trace) traced.
+    name : str, optional
+        The program's name; default: that of the function.
+
+    Returns
+    -------
+    program : Program
+        Its inputs are the values and after them the captured arrays.
+    captures : list
+        Arrays of enclosing traces that f used without taking them as an argument.
+    result : list
+        The outputs at these values (None where an enclosing trace is abstract).
+    """
+    from bayesad.ad.array import TracedArray, node_of
+
+    with tracing() as depth:
+        plain = [v.value if isinstance(v, TracedArray) else v for v in values]
+        concrete = all(v is not None for v in plain)
+        recording = Trace(concrete, depth)
+        arguments = []
+        for value, given in zip(plain, values, strict=True):
+            shape, dtype = (given.shape, given.dtype) if value is None else (np.shape(value), np.asarray(value).dtype)
+            arguments.append(recording.input(shape, dtype, value))
+        result = f(*arguments)
+        flat = list(result) if isinstance(result, (list, tuple)) else [result]
+        outputs = [node_of(recording, x) for x in flat]
+        found = [x.value if isinstance(x, TracedArray) else x for x in flat]
+    program = recording.program(outputs, name or getattr(f, "__name__", "program"))
+    return program, [outer for _, outer in recording.captures], found
+
+
+def _user_line() -> Any:
+    """(code, line) of the innermost frame outside this package, NumPy and SciPy; cheap."""
+    frame: Any = sys._getframe(2)
+    while frame is not None:
+        module = frame.f_globals.get("__name__", "")
+        if module.partition(".")[0] not in _INTERNAL:
+            return frame.f_code, frame.f_lineno
+        frame = frame.f_back
+    return None

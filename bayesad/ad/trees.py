@@ -1,0 +1,91 @@
+"""Trees: nested dicts, lists, tuples, NamedTuples and dataclasses of arrays, taken apart and put together again."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+__all__ = ["flatten", "leaves_with_paths", "tree_map"]
+
+Rebuild = Callable[[Iterator[Any]], Any]
+
+
+def _children(tree: Any) -> list[tuple[str, Any]] | None:
+    """(path step, child) pairs of a container, or None for a leaf."""
+    if isinstance(tree, dict):
+        return [(f"[{key!r}]", child) for key, child in tree.items()]
+    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
+        return [(f".{name}", child) for name, child in zip(tree._fields, tree, strict=True)]
+    if isinstance(tree, (list, tuple)):
+        return [(f"[{i}]", child) for i, child in enumerate(tree)]
+    if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
+        return [(f".{f.name}", getattr(tree, f.name)) for f in dataclasses.fields(tree)]
+    return None
+
+
+def _reassemble(tree: Any, children: list[Any]) -> Any:
+    """A container of the kind of ``tree`` with other children."""
+    if isinstance(tree, dict):
+        return type(tree)(zip(tree, children, strict=True)) if type(tree) is dict else _like_dict(tree, children)
+    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
+        return type(tree)(*children)
+    if isinstance(tree, (list, tuple)):
+        return type(tree)(children)
+    fields = {f.name: child for f, child in zip(dataclasses.fields(tree), children, strict=True)}
+    made = object.__new__(type(tree))  # no __init__: it may compute or check what a traced value cannot satisfy
+    for name, child in fields.items():
+        object.__setattr__(made, name, child)
+    return made
+
+
+def _like_dict(tree: Any, children: list[Any]) -> Any:
+    made = tree.copy()
+    for key, child in zip(tree, children, strict=True):
+        made[key] = child
+    return made
+
+
+def flatten(tree: Any) -> tuple[list[Any], Rebuild, Any]:
+    """Take a tree apart.
+
+    Returns
+    -------
+    leaves : list
+        In order of definition; None and strings count as structure, not as leaves.
+    rebuild : callable
+        ``rebuild(iter(leaves)) -> tree``.
+    structure : hashable
+        Equal for trees that have the same containers, keys and non-array content.
+    """
+    children = _children(tree)
+    if children is None:
+        if tree is None or isinstance(tree, str):
+            return [], lambda leaves: tree, tree
+        return [tree], next, "*"
+    parts = [flatten(child) for _, child in children]
+    leaves = [leaf for part in parts for leaf in part[0]]
+    structure = (type(tree), tuple((step, part[2]) for (step, _), part in zip(children, parts, strict=True)))
+    return leaves, lambda given: _reassemble(tree, [part[1](given) for part in parts]), structure
+
+
+def leaves_with_paths(tree: Any, path: str = "x") -> list[tuple[str, Any]]:
+    """(path, leaf) pairs such as ``("x['w'][0]", array)``, in the order of ``flatten``."""
+    children = _children(tree)
+    if children is None:
+        return [] if tree is None or isinstance(tree, str) else [(path, tree)]
+    return [pair for step, child in children for pair in leaves_with_paths(child, path + step)]
+
+
+def tree_map(f: Callable[..., Any], tree: Any, *others: Any) -> Any:
+    """Apply ``f`` to the leaves of one or several trees of the same structure."""
+    leaves, rebuild, _ = flatten(tree)
+    columns = [flatten(other)[0] for other in others]
+    return rebuild(iter([f(*row) for row in zip(leaves, *columns, strict=True)]))
+
+
+def as_float(leaf: Any) -> np.ndarray:
+    """A leaf as an array of float64 (Python ints too)."""
+    return np.asarray(leaf, dtype=np.float64)

@@ -1,0 +1,196 @@
+"""Supports: the sets that distributions live on, one table row per kind, on plain and traced arrays alike."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from bayesad import ad
+from bayesad.errors import DistributionError
+
+__all__ = [
+    "CHOLESKY_CORR",
+    "NONNEGATIVE_INTEGER",
+    "POSITIVE",
+    "REAL",
+    "SIMPLEX",
+    "TOLERANCE",
+    "UNIT_INTERVAL",
+    "ZERO_OR_ONE",
+    "Support",
+    "contains",
+    "excludes",
+    "interior",
+]
+
+# How far a simplex, an ordered vector, a unit vector or a Cholesky factor may be from its constraint.
+TOLERANCE = 1e-8
+
+
+@dataclass(frozen=True, eq=False)
+class Support:
+    """The set of values that a distribution (or a free parameter) can take.
+
+    Parameters
+    ----------
+    kind : str
+        "real": real numbers, with `lower` and/or `upper` a half line or an interval; "integer": whole numbers
+        with inclusive bounds; "simplex": non-negative vectors with sum 1; "ordered": increasing vectors;
+        "positive_ordered": increasing vectors of non-negative numbers; "unit_vector": vectors of Euclidean
+        length 1; "cholesky_corr": lower Cholesky factors of correlation matrices.
+    lower, upper : array, traced array or None
+        Bounds of "real" and "integer"; None where there is none. They broadcast against the value.
+    closed : bool
+        Whether the bounds of "real" belong to the set (they do not where a density is 0 or undefined there).
+
+    Raises
+    ------
+    DistributionError
+        If `kind` is none of the above, or has no bounds but was given some.
+    """
+
+    kind: str
+    lower: Any = None
+    upper: Any = None
+    closed: bool = True
+
+    def __post_init__(self) -> None:
+        if self.kind not in _KINDS:
+            raise DistributionError(f"Support: unknown kind {self.kind!r}; the kinds are {', '.join(_KINDS)}.")
+        if self.bounded and self.event_ndim:
+            raise DistributionError(f"Support: {self.kind!r} takes no bounds; only 'real' and 'integer' do.")
+
+    @property
+    def event_ndim(self) -> int:
+        """Number of trailing axes that form one value: 0 for numbers, 1 for vectors, 2 for matrices."""
+        return _KINDS[self.kind].event_ndim
+
+    @property
+    def discrete(self) -> bool:
+        """Whether the values are whole numbers."""
+        return self.kind == "integer"
+
+    @property
+    def bounded(self) -> bool:
+        """Whether there is a lower or an upper bound."""
+        return self.lower is not None or self.upper is not None
+
+
+def contains(support: Support, x: Any) -> Any:
+    """Whether values lie in a support; infinite values and NaN never do.
+
+    Parameters
+    ----------
+    support : Support
+    x : array or traced array, shape (..., *event)
+
+    Returns
+    -------
+    bool array (traced if x or a bound is), shape (...) broadcast with the bounds
+        Equality constraints and order hold within `TOLERANCE`.
+    """
+    x = ad.asarray(x)
+    event_axes = tuple(range(-support.event_ndim, 0))
+    missing = np.isnan(x).any(axis=event_axes) if event_axes else np.isnan(x)
+    return ~(excludes(support, x) | missing)
+
+
+def excludes(support: Support, x: Any) -> Any:
+    """Whether values certainly lie outside a support: as `not contains`, except that NaN is not excluded.
+
+    A density is -inf where its support excludes the value, and NaN where the value is NaN.
+    """
+    return _KINDS[support.kind].excludes(support, ad.asarray(x))
+
+
+def interior(support: Support, x: Any, outside: Any) -> Any:
+    """`x` with the values that are `outside` replaced by some point well inside the support.
+
+    Densities evaluated there are finite, so that `np.where(outside, -inf, density)` has no NaN in its
+    derivative. Simplex entries that are negative within `TOLERANCE` become 0.
+    """
+    point = _KINDS[support.kind].point(support, x)
+    x = np.where(outside[(..., *[None] * support.event_ndim)], point, x)
+    return np.maximum(x, 0.0) if support.kind == "simplex" else x
+
+
+def _beyond(support: Support, x: Any, upper_side: bool) -> Any:
+    """Whether x lies beyond one bound; without a bound, whether it is infinite on that side."""
+    bound = support.upper if upper_side else support.lower
+    if bound is None:
+        return x == (np.inf if upper_side else -np.inf)
+    if support.closed:
+        return x > bound if upper_side else x < bound
+    return x >= bound if upper_side else x <= bound
+
+
+def _outside_bounds(support: Support, x: Any) -> Any:
+    return _beyond(support, x, upper_side=False) | _beyond(support, x, upper_side=True)
+
+
+def _outside_integers(support: Support, x: Any) -> Any:
+    return _outside_bounds(support, x) | (x > np.floor(x))
+
+
+def _outside_simplex(support: Support, x: Any) -> Any:
+    return (x < -TOLERANCE).any(axis=-1) | (np.abs(x.sum(axis=-1) - 1.0) > TOLERANCE)
+
+
+def _outside_ordered(support: Support, x: Any) -> Any:
+    disordered = (x[..., 1:] - x[..., :-1] < -TOLERANCE).any(axis=-1)
+    return disordered | (np.abs(x) == np.inf).any(axis=-1)
+
+
+def _outside_positive_ordered(support: Support, x: Any) -> Any:
+    return _outside_ordered(support, x) | (x < 0.0).any(axis=-1)
+
+
+def _outside_sphere(support: Support, x: Any) -> Any:
+    return np.abs((x**2).sum(axis=-1) - 1.0) > TOLERANCE
+
+
+def _outside_cholesky_corr(support: Support, x: Any) -> Any:
+    rows, columns = np.indices(x.shape[-2:])
+    above_diagonal = (np.where(columns > rows, np.abs(x), 0.0) > TOLERANCE).any(axis=(-2, -1))
+    not_positive = (np.where(columns == rows, x, 1.0) <= 0.0).any(axis=(-2, -1))
+    return above_diagonal | not_positive | _outside_sphere(support, x).any(axis=-1)
+
+
+def _point_between_bounds(support: Support, x: Any) -> Any:
+    if support.lower is None:
+        return 0.0 if support.upper is None else support.upper - 1.0
+    return support.lower + 1.0 if support.upper is None else 0.5 * (support.lower + support.upper)
+
+
+def _point_of_integers(support: Support, x: Any) -> Any:
+    if support.lower is not None:
+        return support.lower
+    return 0 if support.upper is None else support.upper
+
+
+class _Kind(NamedTuple):
+    """What there is to know of one kind of support."""
+
+    event_ndim: int
+    excludes: Callable[[Support, Any], Any]  # (support, x) -> bool array of batch shape
+    point: Callable[[Support, Any], Any]  # (support, x) -> a value inside, broadcasting against x
+
+
+_KINDS = {
+    "real": _Kind(0, _outside_bounds, _point_between_bounds),
+    "integer": _Kind(0, _outside_integers, _point_of_integers),
+    "simplex": _Kind(1, _outside_simplex, lambda support, x: 1.0 / x.shape[-1]),
+    "ordered": _Kind(1, _outside_ordered, lambda support, x: np.arange(1.0, x.shape[-1] + 1)),
+    "positive_ordered": _Kind(1, _outside_positive_ordered, lambda support, x: np.arange(1.0, x.shape[-1] + 1)),
+    "unit_vector": _Kind(1, _outside_sphere, lambda support, x: x.shape[-1] ** -0.5),
+    "cholesky_corr": _Kind(2, _outside_cholesky_corr, lambda support, x: np.eye(x.shape[-1])),
+}
+
+REAL = Support("real")
+POSITIVE = Support("real", lower=0.0)
+UNIT_INTERVAL = Support("real", lower=0.0, upper=1.0)
+NONNEGATIVE_INTEGER = Support("integer", lower=0)
+ZERO_OR_ONE = Support("integer", lower=0, upper=1)
+SIMPLEX = Support("simplex")
+CHOLESKY_CORR = Support("cholesky_corr")
