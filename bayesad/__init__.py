@@ -1,1 +1,52 @@
-"""bayesad"""
+"""bayesad: a model as a Python function, its posterior by HMC and NUTS on its own automatic differentiation.
+
+>>> import bayesad as ba
+>>> @ba.model
+... def mean_of(y):
+...     mu = ba.sample("mu", ba.Normal(0, 10))
+...     ba.sample("y", ba.Normal(mu, 1), obs=y)
+>>> posterior = mean_of(y=[1.0, 2.0, 3.0])
+>>> draws = posterior.sample(seed=1)  # doctest: +SKIP
+
+Names are imported from their modules when first used, so that importing the package costs next to nothing. The distributions
+are those of `bayesad.distributions`.
+"""
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bayesad import ad, distributions
+    from bayesad.distributions import *  # noqa: F403
+    from bayesad.dsl import Model, coord, deterministic, factor, model, sample
+    from bayesad.posterior import Posterior
+    from bayesad.samplers import HMC, NUTS
+
+_MODULE_OF = {
+    "model": "bayesad.dsl",
+    "sample": "bayesad.dsl",
+    "deterministic": "bayesad.dsl",
+    "factor": "bayesad.dsl",
+    "coord": "bayesad.dsl",
+    "Model": "bayesad.dsl",
+    "Posterior": "bayesad.posterior",
+    "NUTS": "bayesad.samplers",
+    "HMC": "bayesad.samplers",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("_"):
+        raise AttributeError(f"module 'bayesad' has no attribute {name!r}")
+    if name not in _MODULE_OF and find_spec(f"bayesad.{name}") is not None:
+        return import_module(f"bayesad.{name}")
+    home = import_module(_MODULE_OF.get(name, "bayesad.distributions"))
+    if name not in home.__all__:
+        raise AttributeError(f"module 'bayesad' has no attribute {name!r}")
+    value = globals()[name] = getattr(home, name)  # found at once next time
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULE_OF, *import_module("bayesad.distributions").__all__})

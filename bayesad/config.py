@@ -1,7 +1,7 @@
 """Turns a TOML file and command-line overrides into a validated, immutable RunConfig, and writes it back.
 
 The fields of the dataclasses below are the one table of sections and keys: a key's default, its rule and its
-help stand in its `key(...)`. Reading, checking, help texts and writing all walk over that table.
+help stand in one line. Reading, checking, help texts and writing all walk over that table.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 
-# --- rules: what a value may be ------------------------------------------------------------------------------
+# --- rules: what a value may be ---
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ VALUE = Rule("a number, a string, true, false, or a list of these", _is_value)
 COORDINATE = Rule("a list of distinct labels, or a positive integer (a length)", _is_coordinate)
 
 
-# --- the table of sections and keys --------------------------------------------------------------------------
+# --- the table of sections and keys ---
 
 
 @dataclass(frozen=True)
@@ -95,24 +95,28 @@ class Key:
     only: str | None = None
 
 
-def key(rule: Rule, help: str, *, default: Any = None, only: str | None = None) -> Any:
-    """A dataclass field that is also a key of the configuration file."""
-    return field(default=default, metadata={"key": Key(rule, help, only)})
+def _key(rule: Rule, help: str, only: str | None = None) -> dict[str, Key]:
+    """The metadata that make a dataclass field a key of the configuration file."""
+    return {"key": Key(rule, help, only)}
 
 
 @dataclass(frozen=True)
 class ModelConfig:
     """[model]: where the model is."""
 
-    file: Path | None = key(PATH, "Python file that defines the model (or give it on the command line)")
-    name: str | None = key(TEXT, "the model's name, when the file defines several")
+    file: Path | None = field(
+        default=None, metadata=_key(PATH, "Python file that defines the model (or give it on the command line)")
+    )
+    name: str | None = field(default=None, metadata=_key(TEXT, "the model's name, when the file defines several"))
 
 
 @dataclass(frozen=True)
 class DataConfig:
     """[data]: a file of data, and any number of `argument = value` lines, which win over the file."""
 
-    file: Path | None = key(PATH, "data: .json (as Stan's), .json.gz, .csv (one array per column) or .npz")
+    file: Path | None = field(
+        default=None, metadata=_key(PATH, "data: .json (as Stan's), .json.gz, .csv (one array per column) or .npz")
+    )
     values: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -120,26 +124,40 @@ class DataConfig:
 class SamplerConfig:
     """[sampler]: how to draw."""
 
-    algorithm: str = key(_choice("nuts", "hmc"), "sampling algorithm", default="nuts")
-    chains: int = key(_integer(1), "number of chains", default=4)
-    warmup: int = key(_integer(0), "adaptation iterations per chain, not kept", default=1000)
-    draws: int = key(_integer(1), "draws per chain", default=1000)
-    seed: int | None = key(_integer(0, 2**63 - 1), "seed; chosen and recorded when not given")
-    target_accept: float = key(FRACTION, "acceptance statistic that the step size is tuned to", default=0.8)
-    max_tree_depth: int = key(_integer(1, 20), "most doublings of a trajectory", default=10, only="nuts")
-    metric: str = key(_choice("auto", "diagonal", "dense"), "form of the mass matrix", default="auto")
-    n_steps: int | None = key(_integer(1), "leapfrog steps per trajectory", only="hmc")
-    integration_time: float | None = key(POSITIVE, "length of a trajectory, instead of n_steps", only="hmc")
-    jitter: float | None = key(UNIT_RANGE, "relative random variation of the step size", only="hmc")
-    init: str = key(_choice("uniform", "prior"), "where chains start: uniform(-2, 2) or prior", default="uniform")
-    keep_warmup: bool = key(FLAG, "keep the warmup draws too", default=False)
+    algorithm: str = field(default="nuts", metadata=_key(_choice("nuts", "hmc"), "sampling algorithm"))
+    chains: int = field(default=4, metadata=_key(_integer(1), "number of chains"))
+    warmup: int = field(default=1000, metadata=_key(_integer(0), "adaptation iterations per chain, not kept"))
+    draws: int = field(default=1000, metadata=_key(_integer(1), "draws per chain"))
+    seed: int | None = field(
+        default=None, metadata=_key(_integer(0, 2**63 - 1), "seed; chosen and recorded when not given")
+    )
+    target_accept: float = field(
+        default=0.8, metadata=_key(FRACTION, "acceptance statistic that the step size is tuned to")
+    )
+    max_tree_depth: int = field(
+        default=10, metadata=_key(_integer(1, 20), "most doublings of a trajectory", only="nuts")
+    )
+    metric: str = field(default="auto", metadata=_key(_choice("auto", "diagonal", "dense"), "form of the mass matrix"))
+    n_steps: int | None = field(default=None, metadata=_key(_integer(1), "leapfrog steps per trajectory", only="hmc"))
+    integration_time: float | None = field(
+        default=None, metadata=_key(POSITIVE, "length of a trajectory, instead of n_steps", only="hmc")
+    )
+    jitter: float | None = field(
+        default=None, metadata=_key(UNIT_RANGE, "relative random variation of the step size", only="hmc")
+    )
+    init: str = field(
+        default="uniform", metadata=_key(_choice("uniform", "prior"), "where chains start: uniform(-2, 2) or prior")
+    )
+    keep_warmup: bool = field(default=False, metadata=_key(FLAG, "keep the warmup draws too"))
 
 
 @dataclass(frozen=True)
 class OutputConfig:
     """[output]: where the run folder goes."""
 
-    folder: Path | None = key(PATH, 'run folder; "runs/" and the model\'s name when not given')
+    folder: Path | None = field(
+        default=None, metadata=_key(PATH, 'run folder; "runs/" and the model\'s name when not given')
+    )
 
 
 @dataclass(frozen=True)
@@ -186,7 +204,7 @@ def describe_keys() -> str:
     return "\n".join(lines)
 
 
-# --- reading -------------------------------------------------------------------------------------------------
+# --- reading ---
 
 
 @dataclass(frozen=True)
@@ -230,10 +248,10 @@ def load_config(
     """
     entries = _read_file(Path(file)) if file is not None else {}
     for text in overrides:
-        name, entry = _read_override(text)
-        if name == ("sampler", "algorithm"):  # the file's settings for the other algorithm no longer apply
+        target, entry = _read_override(text)
+        if target == ("sampler", "algorithm"):  # the file's settings for the other algorithm no longer apply
             entries = {k: e for k, e in entries.items() if _belongs(k, entry.value)}
-        entries[name] = entry
+        entries[target] = entry
     shorthands = {("model", "file"): model, ("data", "file"): data, ("output", "folder"): folder}
     for (section, name), path in shorthands.items():
         if path is not None:
@@ -306,9 +324,7 @@ def _build(entries: Mapping[tuple[str, str], Entry]) -> RunConfig:
         else:
             known = _keys(section)
             hint = suggestion(name, known)
-            raise ConfigError(
-                f"{entry.place}: unknown key {section}.{name}{hint} ([{section}] has {', '.join(known)})"
-            )
+            raise ConfigError(f"{entry.place}: unknown key {section}.{name}{hint} ([{section}] has {', '.join(known)})")
     sampler = SamplerConfig(**sections["sampler"])
     _check_algorithm(sampler.algorithm, entries)
     return RunConfig(
@@ -375,7 +391,7 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
-# --- writing -------------------------------------------------------------------------------------------------
+# --- writing ---
 
 
 def to_toml(config: RunConfig, relative_to: str | Path | None = None) -> str:

@@ -65,7 +65,9 @@ def _from_sequence(x: Any, name: str) -> Any:
     if all(texts) and array is not None:
         return _frozen(array, name)
     if any(texts) and any(numbers) and all(a or b for a, b in zip(texts, numbers, strict=True)):
-        raise DataError(f"data argument {name!r} mixes numbers and text in one list, for example {leaves[texts.index(True)]!r}")
+        raise DataError(
+            f"data argument {name!r} mixes numbers and text in one list, for example {leaves[texts.index(True)]!r}"
+        )
     converted = [as_data(value, f"{name}[{i}]") for i, value in enumerate(x)]
     if isinstance(x, tuple):
         return type(x)(*converted) if hasattr(x, "_fields") else tuple(converted)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +20,7 @@ import numpy as np
 from bayesad import ad
 from bayesad.ad.array import value_of
 from bayesad.data import as_data
+from bayesad.distributions.base import Distribution
 from bayesad.distributions.supports import Support
 from bayesad.errors import DataError, DistributionError, ModelError
 from bayesad.locations import blame, current_line
@@ -34,6 +35,7 @@ __all__ = [
     "model",
     "run",
     "sample",
+    "site_error",
     "suggestion",
 ]
 
@@ -62,6 +64,12 @@ class Model:
         self.name: str = function.__name__
         self.file: str = function.__code__.co_filename
         self.signature = inspect.signature(function)
+        for argument in self.signature.parameters.values():
+            if argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD):
+                raise ModelError(
+                    f"model {self.name!r} ({self.file}:{function.__code__.co_firstlineno}): the argument {argument} stands for "
+                    "any number of values; give every data argument a name of its own"
+                )
 
     def __call__(self, *args: Any, **data: Any) -> Any:
         """Condition the model on data.
@@ -95,8 +103,9 @@ class Model:
         return {name: as_data(value, name) for name, value in bound.arguments.items()}
 
     def with_coords(self, **coords: Any) -> Model:
-        """The same model with labels (or a length) for some dims; they take precedence over nothing, and must agree
-        in length with what the model itself says by `coord`.
+        """The same model with labels (or a length) for some dims.
+
+        They take the place of labels that the model gives by `coord`, and must agree with them in length.
 
         Parameters
         ----------
@@ -148,6 +157,15 @@ def suggestion(name: str, known: list[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
+def site_error(model: Model, site: Site, problem: str) -> ModelError:
+    """An error about one statement of a model, found outside of it."""
+    return _site_error(model, site.name, site.where, problem)
+
+
+def _site_error(model: Model, name: Any, where: str, problem: str) -> ModelError:
+    return ModelError(f"model {model.name!r}, variable {name!r} ({where}): {problem}")
+
+
 # --- what a statement tells its handler
 @dataclass(frozen=True, eq=False)
 class Site:
@@ -181,29 +199,15 @@ class Site:
     dims: Dims
     where: str
     distribution: Any = None
-    support: Support | None = None
-    obs: np.ndarray | None = None
-    missing: np.ndarray | None = None
+    support: Any = None
+    obs: Any = None
+    missing: Any = None
 
     def draw(self, rng: np.random.Generator) -> Any:
         """A value drawn from the site's distribution, every element on its own, in the site's shape."""
         if self.kind == "parameter" and self.missing is not None:
-            assert self.obs is not None
-            return np.reshape(_draw(self.distribution, rng, self.obs.shape), -1)[self.missing]
-        return _draw(self.distribution, rng, self.shape)
-
-
-def _draw(distribution: Any, rng: np.random.Generator, shape: Shape) -> Any:
-    """Draw a value of the full shape; axes along which the parameters are broadcast get independent draws."""
-    event = len(distribution.event_shape)
-    own = distribution.batch_shape
-    batch = shape[: len(shape) - event]
-    lead = len(batch) - len(own)
-    stretched = [i for i, (have, want) in enumerate(zip(own, batch[lead:], strict=True)) if have != want]
-    x = distribution.sample(rng, (*batch[:lead], *(batch[lead + i] for i in stretched)))
-    for k, i in enumerate(stretched):
-        x = np.swapaxes(x, lead + k, lead + len(stretched) + i)
-    return np.reshape(x, shape)
+            return np.reshape(self.distribution.draw(rng, self.obs.shape), -1)[self.missing]
+        return self.distribution.draw(rng, self.shape)
 
 
 def _keep(site: Site, value: Any) -> Any:
@@ -244,7 +248,7 @@ class _Run:
         self.taken: dict[str, str] = {}
 
     def fail(self, name: str, problem: str) -> ModelError:
-        return ModelError(f"model {self.model.name!r}, variable {name!r} ({current_line()}): {problem}")
+        return _site_error(self.model, name, current_line(), problem)
 
     def claim(self, name: Any) -> str:
         """Take a name for a site; returns the line."""
@@ -283,7 +287,7 @@ def run(model: Model, data: Mapping[str, Any], handler: Handler) -> dict[str, np
     state = _Run(model, handler)
     token = _current.set(state)
     try:
-        bound = inspect.BoundArguments(model.signature, dict(data))  # type: ignore[arg-type]
+        bound = inspect.BoundArguments(model.signature, dict(data))
         model.function(*bound.args, **bound.kwargs)
     except DistributionError as error:
         line, variable = blame(error.__traceback__)
@@ -342,7 +346,7 @@ def sample(
     """
     state = _running("sample", name)
     where = state.claim(name)
-    if not (hasattr(distribution, "log_prob") and hasattr(distribution, "support")):
+    if not isinstance(distribution, Distribution):
         raise state.fail(
             name, f"the second argument must be a distribution, such as ba.Normal(0, 1), not {distribution!r:.60}"
         )
@@ -422,25 +426,27 @@ def coord(name: str, labels: Any) -> np.ndarray:
     Raises
     ------
     ModelError
-        Outside a model, or if the dim is known with another length (or with other labels given here).
+        Outside a model, or if the dim is already known with another length, or in the model with other labels.
     """
     state = _running("coord", name)
     new = _labels(name, labels)
     known = state.coords.setdefault(name, new)
     if len(known) != len(new):
+        raise state.fail(name, f"the coordinate has {len(new)} labels here but {len(known)} elsewhere; make them agree")
+    if name not in state.model.coords and not np.array_equal(known, new):
         raise state.fail(
-            name, f"the coordinate has {len(new)} labels here but {len(known)} elsewhere; make them agree"
+            name, "the coordinate has other labels elsewhere in the model; declare it once, before its first use"
         )
     return known
 
 
 def _labels(name: str, given: Any) -> np.ndarray:
-    if isinstance(given, (int, np.integer)) and not isinstance(given, bool):
+    if isinstance(given, (int, np.integer)) and not isinstance(given, bool) and given >= 0:
         labels = np.arange(given)
     else:
-        labels = np.array(list(given) if not isinstance(given, (str, bytes)) else [given])
+        labels = np.array(given if isinstance(given, (str, bytes)) or not isinstance(given, Iterable) else list(given))
     if labels.ndim != 1:
-        raise ModelError(f"the coordinate {name!r} needs a flat sequence of labels or a length; got shape {labels.shape}")
+        raise ModelError(f"the coordinate {name!r} needs a flat sequence of labels or a length; got {given!r:.60}")
     labels.setflags(write=False)
     return labels
 
@@ -467,10 +473,14 @@ def _full_shape(state: _Run, name: str, distribution: Any, shape: Any, names: Di
     batch, event = distribution.batch_shape, distribution.event_shape
     law = type(distribution).__name__
     if full is None:
+        if None in event:
+            raise state.fail(name, f"the length of a {law} value is open; give shape= or dims=")
         return (*batch, *event)
     split = len(full) - len(event)
-    if split < 0 or full[split:] != event:
-        raise state.fail(name, f"the shape {full} must end with the event shape {event} of {law}")
+    if split < 0 or any(want not in (None, have) for want, have in zip(event, full[split:], strict=True)):
+        raise state.fail(
+            name, f"the shape {full} must end with the event shape {event} of {law}".replace("None", "any")
+        )
     if not _broadcasts_to(batch, full[:split]):
         raise state.fail(
             name,
@@ -554,12 +564,12 @@ def _observed_array(state: _Run, name: str, obs: Any) -> np.ndarray:
 
 def _completed(state: _Run, site: Site) -> Any:
     """The observed values with the missing entries replaced by a free parameter of their own."""
-    assert site.obs is not None and site.missing is not None
     support = site.distribution.support
     if support.discrete or support.event_ndim:
         kind = "discrete" if support.discrete else support.kind
         raise state.fail(
-            site.name, f"{site.missing.size} observed values are NaN, but {kind} values cannot be unknown; leave them out"
+            site.name,
+            f"{site.missing.size} observed values are NaN, but {kind} values cannot be unknown; leave them out",
         )
     name = f"{site.name}_missing"
     state.claim(name)
@@ -570,7 +580,7 @@ def _completed(state: _Run, site: Site) -> Any:
         _missing_dim(state, site),
         site.where,
         site.distribution,
-        Support("real", *(_entries(bound, site) for bound in (support.lower, support.upper)), closed=support.closed),
+        Support("real", _entries(support.lower, site), _entries(support.upper, site), support.closed),
         site.obs,
         site.missing,
     )
@@ -582,7 +592,11 @@ def _completed(state: _Run, site: Site) -> Any:
 
 def _entries(bound: Any, site: Site) -> Any:
     """A bound of the whole variable at its missing entries."""
-    return bound if bound is None or np.ndim(bound) == 0 else np.reshape(np.broadcast_to(bound, site.shape), -1)[site.missing]
+    return (
+        bound
+        if bound is None or np.ndim(bound) == 0
+        else np.reshape(np.broadcast_to(bound, site.shape), -1)[site.missing]
+    )
 
 
 def _missing_dim(state: _Run, site: Site) -> Dims:
@@ -590,5 +604,7 @@ def _missing_dim(state: _Run, site: Site) -> Dims:
     dim = f"{site.name}_missing_entry"
     where = np.unravel_index(site.missing, site.shape)
     axes = [state.coords[site.dims[i]][w] if site.dims else w for i, w in enumerate(where)]
-    state.coords[dim] = axes[0] if len(axes) == 1 else _labels(dim, [",".join(map(str, entry)) for entry in zip(*axes, strict=True)])
+    state.coords[dim] = (
+        axes[0] if len(axes) == 1 else _labels(dim, [",".join(map(str, entry)) for entry in zip(*axes, strict=True)])
+    )
     return (dim,)

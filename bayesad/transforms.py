@@ -31,7 +31,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import special
 
 from bayesad import ad
 from bayesad.distributions.supports import Support
@@ -217,7 +216,8 @@ def _simplex_constrain(support: Support, u: Any) -> tuple[Any, Any]:
     zero = np.broadcast_to(0.0, (*np.shape(u)[:-1], 1))
     after = np.cumsum(w[..., ::-1], axis=-1)[..., ::-1]
     z = np.concatenate([after, zero], axis=-1) - np.concatenate([zero, n * w], axis=-1)
-    log_x = z - special.logsumexp(z, axis=-1, keepdims=True)
+    z = z - ad.stop_gradient(np.max(z, axis=-1, keepdims=True))
+    log_x = z - np.log(np.sum(np.exp(z), axis=-1, keepdims=True))
     return np.exp(log_x), np.sum(log_x, axis=-1) + 0.5 * math.log(k)
 
 
@@ -257,28 +257,28 @@ def _unit_vector_unconstrain(support: Support, x: Any) -> Any:
 def _cholesky_corr_constrain(support: Support, u: Any) -> tuple[Any, Any]:
     """Row i: x_ij = tanh(u_ij) · sqrt(Π_{l<j} (1 − tanh² u_il)), and on the diagonal the square root alone.
 
-    The products are sums of log(1 − tanh² u) = 2 (log 2 + u + log expit(−2u)), which never cancel.
+    The products are sums of log(1 − tanh² u) = 2 (log 2 + u − log(1 + exp(2u))).
     """
     k = _size_from_pairs(np.shape(u)[-1])
     below = _square(u, k)
-    log_rest = 2.0 * (math.log(2.0) + below + special.log_expit(-2.0 * below))
+    log_rest = 2.0 * (math.log(2.0) + below - np.logaddexp(0.0, 2.0 * below))
     zero = np.broadcast_to(0.0, (*np.shape(u)[:-1], k, 1))
     log_left = 0.5 * np.concatenate([zero, np.cumsum(log_rest, axis=-1)[..., :-1]], axis=-1)
     rows, columns = np.ogrid[:k, :k]
     value = (np.tanh(below) + (rows == columns)) * np.exp(log_left)
-    return value, np.sum(log_rest, axis=(-2, -1)) + np.sum(np.tril(log_left, -1), axis=(-2, -1))
+    return value, np.sum(log_rest + np.where(columns < rows, log_left, 0.0), axis=(-2, -1))
 
 
 def _cholesky_corr_unconstrain(support: Support, x: Any) -> Any:
     """u_ij = arcsinh(x_ij / sqrt(Σ_{l>j} x_il²)): artanh of the partial correlation, without its cancellation near ±1."""
     k = np.shape(x)[-1]
-    lower = np.tril(x)
-    square = lower * lower
+    rows, columns = np.ogrid[:k, :k]
+    square = np.where(columns <= rows, x * x, 0.0)
     zero = np.broadcast_to(0.0, (*np.shape(x)[:-1], 1))
     from_here = np.cumsum(square[..., ::-1], axis=-1)[..., ::-1]
     beyond = np.concatenate([from_here[..., 1:], zero], axis=-1)
     rows, columns = np.tril_indices(k, -1)
-    return np.arcsinh(lower[..., rows, columns] / np.sqrt(beyond[..., rows, columns]))
+    return np.arcsinh(x[..., rows, columns] / np.sqrt(beyond[..., rows, columns]))
 
 
 def _square(u: Any, k: int) -> Any:

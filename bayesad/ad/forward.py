@@ -35,6 +35,7 @@ def forward(program: Program, wrt: list[int] | None = None) -> Program:
     active = active_nodes(program, set(tangents))
     for node in program.nodes:
         if node.primitive is not GUARD and node in active:
+            trace.source = node.source
             tangent = _push_forward(trace, node, tangents)
             if tangent is not None:
                 tangents[node] = tangent

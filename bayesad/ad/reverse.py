@@ -89,6 +89,7 @@ def _accumulate(
         g = _total(contributions.pop(node), node)
         if g is None:
             continue
+        trace.source = node.source
         is_masked = node in masked or node.primitive.name == "where"
         for source, contribution in _pull_back(trace, node, g, active):
             if contribution is None:

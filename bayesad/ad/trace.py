@@ -65,13 +65,13 @@ class Trace:
     one knows shapes and dtypes only and is used to build programs from programs.
     """
 
-    __slots__ = ("_constants", "_known", "captures", "concrete", "depth", "inputs", "nodes", "rewrite")
+    __slots__ = ("_constants", "_known", "captures", "concrete", "depth", "inputs", "nodes", "rewrite", "source")
 
     def __init__(
         self,
         concrete: bool,
         depth: int,
-        rewrite: Callable[[Primitive, tuple[Node, ...], dict[str, Any]], Any] | None = None,
+        rewrite: Callable[[Trace, Primitive, tuple[Node, ...], dict[str, Any]], Any] | None = None,
     ) -> None:
         self.concrete = concrete
         self.depth = depth
@@ -79,6 +79,7 @@ class Trace:
         self.nodes: list[Node] = []
         self.captures: list[Any] = []  # arrays of an enclosing trace, in the order of the inputs after the own
         self.rewrite = rewrite
+        self.source: Any = None  # in an abstract trace: the user's line that new operations belong to
         self._known: dict[Any, Any] = {}
         self._constants: dict[Any, tuple[Node, Any]] = {}
 
@@ -139,7 +140,7 @@ class Trace:
             with np.errstate(all="ignore"):
                 return primitive.evaluate(*[node.value for node in nodes], **attributes)
         if self.rewrite is not None:
-            replacement = self.rewrite(primitive, nodes, attributes)
+            replacement = self.rewrite(self, primitive, nodes, attributes)
             if replacement is not None:
                 if isinstance(replacement, Node):
                     return TracedArray(self, replacement) if replacement.primitive is not CONSTANT else replacement.value
@@ -152,7 +153,7 @@ class Trace:
             dtype = value.dtype if isinstance(value, (np.ndarray, np.generic)) else np.asarray(value).dtype
         else:
             shape, dtype = primitive.infer(*nodes, **attributes)
-        node = Node(primitive, nodes, attributes, shape, dtype, source=_user_line())
+        node = Node(primitive, nodes, attributes, shape, dtype, source=_user_line() if values is not None else self.source)
         self.nodes.append(node)
         self._known[key] = (node, value)
         return TracedArray(self, node, value)
@@ -163,7 +164,7 @@ class Trace:
         if key not in self._known:
             self._known[key] = True
             self.nodes.append(
-                Node(GUARD, (node,), {"expected": expected}, (), np.dtype(bool), source=_user_line())
+                Node(GUARD, (node,), {"expected": expected}, (), np.dtype(bool), source=self.source or _user_line())
             )
 
     def program(self, outputs: Sequence[Node], name: str) -> Program:

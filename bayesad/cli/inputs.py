@@ -8,6 +8,7 @@ import importlib.util
 import inspect
 import json
 import linecache
+import re
 import sys
 import traceback
 import zipfile
@@ -17,17 +18,18 @@ from typing import TYPE_CHECKING, Any
 
 from bayesad.config import DataConfig, ModelConfig, suggestion
 from bayesad.errors import ConfigError, DataError, ModelError
+from bayesad.results import open_run
 
 if TYPE_CHECKING:
     from bayesad import Model
 
-__all__ = ["arguments_for", "load_data", "load_model", "read_data_file", "users_line"]
+__all__ = ["arguments_for", "find_draws", "load_data", "load_model", "read_data_file", "split_names", "users_line"]
 
 MISSING = ("", "NA", "NaN", "nan")
 """How a missing value may be written in a CSV column of numbers."""
 
 
-# --- models --------------------------------------------------------------------------------------------------
+# --- models ---
 
 
 def load_model(config: ModelConfig) -> Model:
@@ -101,7 +103,20 @@ def users_line(error: BaseException, file: Path | None = None) -> str:
     return f"{message}\n  at {theirs[-1].filename}:{theirs[-1].lineno}: {line}"
 
 
-# --- data ----------------------------------------------------------------------------------------------------
+# --- draws ---
+
+
+def find_draws(path: str | Path) -> Path:
+    """The file of draws that `path` means: itself, or the one in a run folder."""
+    return Path(path) if Path(path).is_file() else open_run(path).draws_file
+
+
+def split_names(text: str) -> list[str]:
+    """`mu,theta[A, B]` -> mu and theta[A, B]: commas in brackets belong to the name."""
+    return [name.strip() for name in re.split(r",(?![^\[]*\])", text) if name.strip()]
+
+
+# --- data ---
 
 
 def load_data(config: DataConfig) -> dict[str, Any]:
@@ -195,7 +210,10 @@ def _read_csv(file: Path) -> dict[str, Any]:
             table += [row] if row else []
     if not table:
         raise DataError(f"{file} has a header but no rows")
-    return {name: _column([cell.strip() for cell in column]) for name, column in zip(header, zip(*table))}
+    return {
+        name: _column([cell.strip() for cell in column])
+        for name, column in zip(header, zip(*table, strict=True), strict=True)
+    }
 
 
 def _column(cells: list[str]) -> list[Any]:

@@ -11,6 +11,7 @@ from bayesad.errors import DistributionError
 
 __all__ = [
     "CHOLESKY_CORR",
+    "NONNEGATIVE",
     "NONNEGATIVE_INTEGER",
     "POSITIVE",
     "REAL",
@@ -41,8 +42,8 @@ class Support:
         length 1; "cholesky_corr": lower Cholesky factors of correlation matrices.
     lower, upper : array, traced array or None
         Bounds of "real" and "integer"; None where there is none. They broadcast against the value.
-    closed : bool
-        Whether the bounds of "real" belong to the set (they do not where a density is 0 or undefined there).
+    closed : (bool, bool)
+        Whether the lower and the upper bound of "real" belong to the set: not where a density is undefined there.
 
     Raises
     ------
@@ -53,7 +54,7 @@ class Support:
     kind: str
     lower: Any = None
     upper: Any = None
-    closed: bool = True
+    closed: tuple[bool, bool] = (True, True)
 
     def __post_init__(self) -> None:
         if self.kind not in _KINDS:
@@ -97,9 +98,9 @@ def contains(support: Support, x: Any) -> Any:
 
 
 def excludes(support: Support, x: Any) -> Any:
-    """Whether values certainly lie outside a support: as `not contains`, except that NaN is not excluded.
+    """Whether values lie outside a support: `not contains`, except that NaN is left in (but is no whole number).
 
-    A density is -inf where its support excludes the value, and NaN where the value is NaN.
+    A density is -inf where its support excludes the value; a NaN that is left in makes it NaN.
     """
     return _KINDS[support.kind].excludes(support, ad.asarray(x))
 
@@ -115,22 +116,17 @@ def interior(support: Support, x: Any, outside: Any) -> Any:
     return np.maximum(x, 0.0) if support.kind == "simplex" else x
 
 
-def _beyond(support: Support, x: Any, upper_side: bool) -> Any:
-    """Whether x lies beyond one bound; without a bound, whether it is infinite on that side."""
-    bound = support.upper if upper_side else support.lower
-    if bound is None:
-        return x == (np.inf if upper_side else -np.inf)
-    if support.closed:
-        return x > bound if upper_side else x < bound
-    return x >= bound if upper_side else x <= bound
-
-
 def _outside_bounds(support: Support, x: Any) -> Any:
-    return _beyond(support, x, upper_side=False) | _beyond(support, x, upper_side=True)
+    lower = -np.inf if support.lower is None else support.lower
+    upper = np.inf if support.upper is None else support.upper
+    closed_below, closed_above = support.closed
+    below = x < lower if closed_below and support.lower is not None else x <= lower
+    above = x > upper if closed_above and support.upper is not None else x >= upper
+    return below | above
 
 
 def _outside_integers(support: Support, x: Any) -> Any:
-    return _outside_bounds(support, x) | (x > np.floor(x))
+    return _outside_bounds(support, x) | (x != np.floor(x))
 
 
 def _outside_simplex(support: Support, x: Any) -> Any:
@@ -188,7 +184,8 @@ _KINDS = {
 }
 
 REAL = Support("real")
-POSITIVE = Support("real", lower=0.0)
+NONNEGATIVE = Support("real", lower=0.0)
+POSITIVE = Support("real", lower=0.0, closed=(False, True))
 UNIT_INTERVAL = Support("real", lower=0.0, upper=1.0)
 NONNEGATIVE_INTEGER = Support("integer", lower=0)
 ZERO_OR_ONE = Support("integer", lower=0, upper=1)

@@ -54,4 +54,4 @@ def call(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     return implementation(*args, **kwargs)
 
 
-from bayesad.ad.functions import creation, linalg, manipulation, reductions, ufuncs  # noqa: E402, F401
+from bayesad.ad.functions import creation, linalg, manipulation, products, reductions, ufuncs  # noqa: E402, F401

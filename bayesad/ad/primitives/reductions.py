@@ -76,7 +76,7 @@ sum_p = define(
     "sum",
     lambda a, axes: np.sum(a, axis=axes),
     _reduced(_total_type),
-    vjp=(lambda g, y, a, axes: keep_axes(g, a.shape, axes),),
+    vjp=(lambda g, y, a, axes: keep_axes(g, a.shape, axes) if y.ndim else g,),
     jvp="multilinear",
 )
 prod_p = define(

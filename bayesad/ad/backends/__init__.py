@@ -1,0 +1,1 @@
+"""Ways to run a program: the NumPy interpreter, and machine code made by LLVM."""

@@ -1,0 +1,179 @@
+"""LLVM text to object code to loaded addresses; knows nothing of what the text computes.
+
+llvmlite is imported when something is first compiled or loaded, so importing this module is free. One lock
+guards every use of LLVM. Keep addresses of data out of the text: export a global and fill it after loading, so
+that the object code stays cacheable.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import itertools
+import platform
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from bayesad.ad.backends.llvm import cache
+
+__all__ = ["Library", "assembly", "build", "cached_object", "compile_object", "load", "optimised_ir"]
+
+_SPEED_LEVEL = 2
+_PIPELINE = {
+    "loop_vectorization": True,
+    # Its time explodes on long straight-line code.
+    "slp_vectorization": False,
+    # These cost compile time and slow short loops down.
+    "loop_interleaving": False,
+    "loop_unrolling": False,
+}
+
+_lock = threading.RLock()
+_library_numbers = itertools.count()
+
+
+class Library(Mapping[str, int]):
+    """Loaded machine code: a mapping from symbol to address, valid for as long as this object lives."""
+
+    def __init__(self, tracker: Any, symbols: Iterable[str]) -> None:
+        self._tracker = tracker
+        self._addresses = {symbol: tracker[symbol] for symbol in symbols}
+
+    def __getitem__(self, symbol: str) -> int:
+        return self._addresses[symbol]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._addresses)
+
+    def __len__(self) -> int:
+        return len(self._addresses)
+
+
+class _Engine(NamedTuple):
+    """What is made once per process, and its description for the cache's key."""
+
+    llvm: Any
+    target_machine: Any
+    jit: Any
+    description: str
+
+
+@functools.cache
+def _engine() -> _Engine:
+    import llvmlite
+    from llvmlite import binding as llvm
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    cpu, features = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+    target_machine = llvm.Target.from_default_triple().create_target_machine(
+        cpu=cpu, features=features, opt=_SPEED_LEVEL, reloc="pic", codemodel=_code_model(), jit=True
+    )
+    versions = f"llvmlite {llvmlite.__version__}, LLVM {'.'.join(map(str, llvm.llvm_version_info))}"
+    return _Engine(
+        llvm,
+        target_machine,
+        llvm.create_lljit_compiler(target_machine),
+        f"{versions}, {target_machine.triple}, {cpu}, {features}, {_code_model()}, {_SPEED_LEVEL}, {_PIPELINE}",
+    )
+
+
+def _code_model() -> str:
+    on_windows_arm = platform.system() == "Windows" and platform.machine() == "ARM64"
+    return "small" if on_windows_arm else "default"
+
+
+def _optimised_module(text: str, optimise: bool) -> Any:
+    """Parse and verify LLVM text and run the passes on it; the caller holds the lock."""
+    llvm, target_machine = _engine()[:2]
+    module = llvm.parse_assembly(text)
+    module.triple = target_machine.triple
+    module.data_layout = str(target_machine.target_data)
+    module.verify()
+    if optimise:
+        options = llvm.create_pipeline_tuning_options(speed_level=_SPEED_LEVEL)
+        for option, value in _PIPELINE.items():
+            setattr(options, option, value)
+        passes = llvm.create_pass_builder(target_machine, options)
+        passes.getModulePassManager().run(module, passes)
+    return module
+
+
+def optimised_ir(text: str, *, optimise: bool = True) -> str:
+    """LLVM text as it stands after the optimisation passes, for inspection."""
+    with _lock:
+        return str(_optimised_module(text, optimise))
+
+
+def assembly(text: str, *, optimise: bool = True) -> str:
+    """Assembly of this machine for LLVM text, for inspection."""
+    with _lock:
+        return _engine().target_machine.emit_assembly(_optimised_module(text, optimise))
+
+
+def compile_object(text: str, *, optimise: bool = True) -> bytes:
+    """Object code of this machine for LLVM text; nothing is looked up in the cache or put there.
+
+    Parameters
+    ----------
+    text : str
+        An LLVM module. Its triple and data layout are set here.
+    optimise : bool
+        False skips the passes: ten times faster to compile and up to twice slower to run, the better choice
+        for very long straight-line code.
+
+    Raises
+    ------
+    RuntimeError
+        If the text is not valid LLVM.
+    """
+    with _lock:
+        return _engine().target_machine.emit_object(_optimised_module(text, optimise))
+
+
+def load(object_code: bytes, symbols: Iterable[str]) -> Library:
+    """Link object code into this process; symbols it lacks are looked up among those of the process.
+
+    Returns
+    -------
+    Library
+        The addresses of `symbols`; keep it for as long as any of them is in use.
+
+    Raises
+    ------
+    RuntimeError
+        If the object code is not readable or refers to or lacks a symbol.
+    """
+    symbols = tuple(symbols)
+    with _lock:
+        llvm, _, jit, _ = _engine()
+        builder = llvm.JITLibraryBuilder().add_object_img(object_code).add_current_process()
+        for symbol in symbols:
+            builder.export_symbol(symbol)
+        return Library(builder.link(jit, f"bayesad.{next(_library_numbers)}"), symbols)
+
+
+def cached_object(source: str, text: Callable[[], str], *, optimise: bool = True) -> bytes:
+    """Object code for the LLVM text that `source` determines, from the cache or compiled now.
+
+    Parameters
+    ----------
+    source : str
+        Whatever fixes the text completely: the text itself, or something quicker to come by. The key of the
+        cache is its digest together with the versions of LLVM and llvmlite, the processor and the options.
+    text : callable
+        Gives the LLVM text; called only when the cache has no entry.
+    """
+    with _lock:
+        key = hashlib.sha256(f"{_engine().description}, optimise={optimise}\n{source}".encode()).hexdigest()
+        object_code = cache.read(key)
+        if object_code is None:
+            object_code = compile_object(text(), optimise=optimise)
+            cache.write(key, object_code)
+        return object_code
+
+
+def build(text: str, symbols: Iterable[str], *, optimise: bool = True) -> Library:
+    """Compile LLVM text, or take its object code from the cache, and load it."""
+    return load(cached_object(text, lambda: text, optimise=optimise), symbols)

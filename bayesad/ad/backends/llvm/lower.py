@@ -1,0 +1,664 @@
+"""From a Program to LLVM text: loops over iteration spaces, straight-line scalars, and calls for the rest.
+
+The function made is ``i64 @run(ptr table)``. The table holds the addresses of inputs, outputs, constants, the workspace, special
+functions and the callback, in this order; ``Layout`` says where. The result is 0, or 1 if a guard failed.
+``double @log_density(ptr table, ptr q, ptr gradient)`` is added for programs of that form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from bayesad.ad.backends.llvm import vector_math
+from bayesad.ad.backends.llvm.scalars import FLAGS, SCALARS, Operand, as_kind, emit_scalar
+from bayesad.ad.backends.llvm.schedule import Loop, Schedule, kind_of, plan
+from bayesad.ad.primitives.indexing import Index
+from bayesad.ad.program import CONSTANT, GUARD, INPUT, Node, Program
+
+__all__ = ["Layout", "Lowered", "lower"]
+
+MEMORY = {"f": "double", "i": "i64", "b": "i8"}
+SIZES = {"f": 8, "i": 8, "b": 1}
+IDENTITIES = {"sum": 0.0, "scatter": 0.0, "prod": 1.0, "max": -np.inf, "min": np.inf, "any": 0.0, "all": 1.0}
+Position = list[str]
+
+
+@dataclass
+class Layout:
+    """What the table of addresses holds.
+
+    ``callbacks`` are the nodes left to NumPy, with the offsets of their operands and results in the workspace.
+    """
+
+    inputs: tuple[Node, ...]
+    outputs: tuple[Node, ...]
+    constants: list[Node] = field(default_factory=list)
+    workspace_size: int = 0
+    special: list[str] = field(default_factory=list)
+    callbacks: list[tuple[Node, list[int], int]] = field(default_factory=list)
+
+
+@dataclass
+class Lowered:
+    text: str
+    layout: Layout
+    n_instructions: int
+
+
+def lower(program: Program, *, log_density: bool = False) -> Lowered:
+    """LLVM text for a program, and what its table must hold."""
+    return _Lowering(program, plan(program)).result(log_density)
+
+
+class _Lowering:
+    def __init__(self, program: Program, schedule: Schedule) -> None:
+        self.program = program
+        self.schedule = schedule
+        self.layout = Layout(program.inputs, program.outputs)
+        self.lines: list[str] = []
+        self.entry: list[str] = []
+        self.block = "entry"
+        self.count = 0
+        self.declared: dict[str, int] = {}
+        self.parameters: list[tuple[str, str]] = []  # (name, how the wrapper makes it)
+        self.pointers: dict[Node, str] = {}
+        self.scalars: dict[Node, Operand] = {}
+        self.local: dict[Node, Operand] = {}  # values at the present position of the loop being written
+        self.special_names: dict[str, str] = {}
+
+    # --- writing
+    def op(self, text: str) -> str:
+        self.count += 1
+        name = f"%t{self.count}"
+        self.lines.append(f"  {name} = {text}")
+        return name
+
+    def say(self, text: str) -> None:
+        self.lines.append(f"  {text}")
+
+    def label(self, name: str) -> None:
+        self.lines.append(f"{name}:")
+        self.block = name
+
+    def fresh(self, stem: str) -> str:
+        self.count += 1
+        return f"{stem}{self.count}"
+
+    def declare(self, function: str, arity: int) -> None:
+        if not function.startswith("bayesad."):
+            self.declared[function] = arity
+
+    def special(self, name: str) -> str:
+        if name not in self.special_names:
+            self.special_names[name] = self.parameter("f", f"special {len(self.layout.special)}")
+            self.layout.special.append(name)
+        return self.special_names[name]
+
+    def parameter(self, stem: str, origin: str) -> str:
+        name = f"%{stem}{len(self.parameters)}"
+        self.parameters.append((name, origin))
+        return name
+
+    def loop(self, n: int, body: Callable[[str], None]) -> None:
+        """A loop of ``n >= 1`` turns; ``body`` gets the index."""
+        head, done, index = self.fresh("loop"), self.fresh("done"), f"%{self.fresh('i')}"
+        before = self.block
+        self.say(f"br label %{head}")
+        place = len(self.lines) + 1
+        self.label(head)
+        self.lines.append("")
+        body(index)
+        following = self.op(f"add nuw nsw i64 {index}, 1")
+        self.lines[place] = f"  {index} = phi i64 [ 0, %{before} ], [ {following}, %{self.block} ]"
+        again = self.op(f"icmp ult i64 {following}, {n}")
+        self.say(f"br i1 {again}, label %{head}, label %{done}, !llvm.loop !0")
+        self.label(done)
+
+    def nest(self, shape: Sequence[int], body: Callable[[Position], None]) -> None:
+        """Loops over all positions of a shape, the last axis innermost; axes of length 1 need no loop."""
+
+        def inner(done: Position) -> None:
+            axis = len(done)
+            if axis == len(shape):
+                body(done)
+            elif shape[axis] == 1:
+                inner([*done, "0"])
+            else:
+                self.loop(shape[axis], lambda i: inner([*done, i]))
+
+        if all(shape):
+            inner([])
+
+    # --- addresses and positions
+    def reserve(self, nbytes: int) -> int:
+        offset = self.layout.workspace_size
+        self.layout.workspace_size += -(-nbytes // 64) * 64
+        return offset
+
+    def pointer(self, node: Node) -> str:
+        """The address of a leaf's or a stored node's memory."""
+        if node not in self.pointers:
+            if node.primitive is INPUT:
+                origin = f"input {self.program.inputs.index(node)}"
+            elif node.primitive is CONSTANT:
+                origin = f"constant {len(self.layout.constants)}"
+                self.layout.constants.append(node)
+            else:
+                origin = f"workspace {self.reserve(node.size * SIZES[node.dtype.kind])}"
+            self.pointers[node] = self.parameter("p", origin)
+        return self.pointers[node]
+
+    def linear(self, position: Position, shape: Sequence[int]) -> str:
+        """The offset of a position in a contiguous array."""
+        offset = "0"
+        stride = 1
+        for i, n in zip(reversed(position), reversed(shape), strict=True):
+            if n != 1 and i != "0":
+                term = i if stride == 1 else self._times(i, stride)
+                offset = term if offset == "0" else self._plus(offset, term)
+            stride *= n
+        return offset
+
+    def _times(self, i: str, factor: int) -> str:
+        return str(int(i) * factor) if i.lstrip("-").isdigit() else self.op(f"mul nsw i64 {i}, {factor}")
+
+    def _plus(self, a: str, b: str) -> str:
+        if a.lstrip("-").isdigit() and b.lstrip("-").isdigit():
+            return str(int(a) + int(b))
+        if b == "0":
+            return a
+        return b if a == "0" else self.op(f"add nsw i64 {a}, {b}")
+
+    def unravel(self, offset: str, shape: Sequence[int]) -> Position:
+        position: Position = []
+        for n in reversed(shape):
+            if n == 1:
+                position.append("0")
+            elif offset.isdigit():
+                position.append(str(int(offset) % n))
+                offset = str(int(offset) // n)
+            elif len(position) == len(shape) - 1:
+                position.append(offset)
+            else:
+                position.append(self.op(f"urem i64 {offset}, {n}"))
+                offset = self.op(f"udiv i64 {offset}, {n}")
+        return position[::-1]
+
+    def load(self, pointer: str, kind: str, offset: str) -> Operand:
+        memory = MEMORY[kind]
+        place = pointer if offset == "0" else self.op(f"getelementptr inbounds {memory}, ptr {pointer}, i64 {offset}")
+        value = self.op(f"load {memory}, ptr {place}")
+        return (self.op(f"icmp ne i8 {value}, 0") if kind == "b" else value), kind
+
+    def store(self, pointer: str, kind: str, offset: str, value: Operand) -> None:
+        text = as_kind(self, value, kind)
+        if kind == "b":
+            text = self.op(f"zext i1 {text} to i8")
+        memory = MEMORY[kind]
+        place = pointer if offset == "0" else self.op(f"getelementptr inbounds {memory}, ptr {pointer}, i64 {offset}")
+        self.say(f"store {memory} {text}, ptr {place}")
+
+    # --- values
+    def literal(self, node: Node) -> Operand:
+        value = node.value.item()
+        kind = node.dtype.kind
+        if kind == "f":
+            return vector_math.hexadecimal(value), "f"
+        return (str(int(value)), "i") if kind == "i" else ("true" if value else "false", "b")
+
+    def value(self, node: Node, position: Position) -> Operand:
+        """The element of a node at a position of its own shape (scalars: the empty position)."""
+        if node.primitive is CONSTANT and node.size == 1:
+            return self.literal(node)
+        if node in self.local:
+            return self.local[node]
+        if node in self.scalars:
+            return self.scalars[node]
+        if node.primitive in (INPUT, CONSTANT) or node in self.schedule.stored:
+            return self.load(self.pointer(node), node.dtype.kind, self.linear(position, node.shape))
+        source, there = self.through(node, position)
+        return self.value(source, there)
+
+    def aligned(self, node: Node, position: Position) -> Position:
+        """A position of a broadcast result as one of the operand."""
+        own = position[len(position) - len(node.shape) :] if node.shape else []
+        return ["0" if n == 1 else i for i, n in zip(own, node.shape, strict=True)]
+
+    def through(self, node: Node, position: Position) -> tuple[Node, Position]:
+        """Where a view finds its element: the source and the position there."""
+        source = node.inputs[0]
+        name = node.primitive.name
+        if name == "reshape":
+            return source, self.unravel(self.linear(position, node.shape), source.shape)
+        if name == "broadcast_to":
+            return source, self.aligned(source, position)
+        if name == "transpose":
+            there = [""] * len(position)
+            for i, axis in zip(position, node.attributes["axes"], strict=True):
+                there[axis] = i
+            return source, there
+        if name == "flip":
+            axes = node.attributes["axes"]
+            return source, [
+                self._mirror(i, n) if axis in axes else i
+                for axis, (i, n) in enumerate(zip(position, source.shape, strict=True))
+            ]
+        return source, self.indexed(node.attributes["index"], node.inputs[1:], source.shape, position)
+
+    def _mirror(self, i: str, n: int) -> str:
+        return str(n - 1 - int(i)) if i.isdigit() else self.op(f"sub nsw i64 {n - 1}, {i}")
+
+    def indexed(
+        self, index: Index, arrays: Sequence[Node], shape: tuple[int, ...], position: Position
+    ) -> Position:
+        """The position in an array of ``shape`` that ``array[index]`` has at ``position``."""
+        items = list(index.items) + [("slice", None, None, None)] * (
+            len(shape) - sum(1 for item in index.items if item is not None)
+        )
+        remaining = list(position)
+        advanced = len(np.broadcast_shapes(*[a.shape for a in arrays])) if arrays else 0
+        front = arrays and not _adjacent(items)
+        shared = remaining[:advanced] if front else None
+        if front:
+            remaining = remaining[advanced:]
+        there: Position = []
+        axis = 0
+        queue = list(arrays)
+        for item in items:
+            if item is None:
+                remaining.pop(0)
+                continue
+            n = shape[axis]
+            axis += 1
+            if item == "array" or (arrays and type(item) is int and front is False):
+                if shared is None:
+                    shared, remaining = remaining[:advanced], remaining[advanced:]
+            if type(item) is int:
+                there.append(str(item))
+            elif item == "array":
+                array = queue.pop(0)
+                assert shared is not None
+                there.append(self._index_element(array, shared, n))
+            else:
+                start, _, step = slice(*item[1:]).indices(n)
+                there.append(self._plus(self._times(remaining.pop(0), step), str(start)))
+        return there
+
+    def _index_element(self, array: Node, position: Position, n: int) -> str:
+        """An element of a constant index array, counted from the front."""
+        if array.size == 1:
+            return str(int(array.value.item()) % n)
+        value = np.where(array.value < 0, array.value + n, array.value)
+        if (array.value < 0).any():
+            array = self._constant_twin(array, value)
+        return self.load(self.pointer(array), "i", self.linear(self.aligned(array, position), array.shape))[0]
+
+    def _constant_twin(self, array: Node, value: np.ndarray) -> Node:
+        twins = self.__dict__.setdefault("_twins", {})
+        key = (array, value.tobytes())
+        if key not in twins:
+            twins[key] = Node(CONSTANT, (), {}, array.shape, array.dtype, value=value)
+        return twins[key]
+
+    # --- nodes
+    def scalar(self, node: Node) -> None:
+        if node.primitive is GUARD:
+            truth = as_kind(self, self.value(node.inputs[0], []), "b")
+            go, stop = self.fresh("holds"), self.fresh("fails")
+            yes, no = (go, stop) if node.attributes["expected"] else (stop, go)
+            self.say(f"br i1 {truth}, label %{yes}, label %{no}")
+            self.label(stop)
+            self.say("ret i64 1")
+            self.label(go)
+        elif not node.primitive.elementwise:
+            source, there = self.through(node, [])
+            self.scalars[node] = self.value(source, there)
+        else:
+            result = emit_scalar(self, node, [self.value(i, ["0"] * len(i.shape)) for i in node.inputs])
+            if result is None:
+                self.callback(node)
+            else:
+                self.scalars[node] = result
+
+    def run_loop(self, loop: Loop) -> None:
+        """One fused pass over an iteration space."""
+        totals: dict[Node, str] = {}
+        for node in loop.nodes:
+            if node.primitive.name in IDENTITIES and node.inputs and node not in totals and _is_reduction(node):
+                totals[node] = self._start_total(node)
+        flat = self._flattened(loop)
+        shape = (int(np.prod(loop.shape, dtype=np.int64)),) if flat else loop.shape
+
+        def body(position: Position) -> None:
+            self.local = {}
+            for node in loop.nodes:
+                if _is_reduction(node):
+                    self._add_to_total(node, totals[node], position, flat)
+                else:
+                    operands = [self._operand(i, position, loop.shape, flat) for i in node.inputs]
+                    result = emit_scalar(self, node, operands)
+                    assert result is not None, node
+                    self.local[node] = result
+                    if node in self.schedule.stored:
+                        offset = position[0] if flat else self.linear(position, node.shape)
+                        self.store(self.pointer(node), node.dtype.kind, offset, result)
+            self.local = {}
+
+        self.nest(shape, body)
+        for node, place in totals.items():
+            if node.shape == ():
+                self.scalars[node] = self.load(place, node.dtype.kind, "0")
+
+    def _operand(self, node: Node, position: Position, shape: tuple[int, ...], flat: bool) -> Operand:
+        if node in self.local or not flat or node.size == 1:
+            return self.value(node, position if node in self.local else self._place(node, position, flat))
+        return self.load(self.pointer(node), node.dtype.kind, position[0])
+
+    def _place(self, node: Node, position: Position, flat: bool) -> Position:
+        return ["0"] * len(node.shape) if flat else self.aligned(node, position)
+
+    def _flattened(self, loop: Loop) -> bool:
+        """Whether one index serves: all operands are scalars or lie in memory exactly as the loop runs."""
+        if len(loop.shape) < 2:
+            return False
+        inside = set(loop.nodes)
+        for node in loop.nodes:
+            if _is_reduction(node) and (node.shape != () or node.primitive.name == "scatter"):
+                return False
+            for i in node.inputs:
+                direct = i.primitive in (INPUT, CONSTANT) or i in self.schedule.stored
+                if i.size != 1 and not (i.shape == loop.shape and (i in inside or direct)):
+                    return False
+        return True
+
+    def _start_total(self, node: Node) -> str:
+        kind = node.dtype.kind
+        identity: Operand = (
+            (vector_math.hexadecimal(IDENTITIES[node.primitive.name]), "f")
+            if kind == "f"
+            else ("true" if IDENTITIES[node.primitive.name] else "false", "b")
+        )
+        if node.shape == ():
+            place = f"%{self.fresh('sum')}"
+            self.entry.append(f"  {place} = alloca {MEMORY[kind]}")
+            self.store(place, kind, "0", identity)
+            return place
+        place = self.pointer(node)
+        self.loop(node.size, lambda i: self.store(place, kind, i, identity)) if node.size else None
+        return place
+
+    def _add_to_total(self, node: Node, place: str, position: Position, flat: bool) -> None:
+        source = node.inputs[0]
+        element = self._operand(source, position, source.shape, flat)
+        if node.primitive.name == "scatter":
+            there = self.indexed(node.attributes["index"], node.inputs[1:], node.shape, position)
+            offset = self.linear(there, node.shape)
+        elif node.shape == ():
+            offset = "0"
+        else:
+            axes = node.attributes["axes"]
+            offset = self.linear([i for axis, i in enumerate(position) if axis not in axes], node.shape)
+        kind = node.dtype.kind
+        total = self.load(place, kind, offset)
+        self.store(place, kind, offset, _combine(self, node.primitive.name, total, element))
+
+    def whole(self, node: Node) -> None:
+        """An operation on whole arrays: written as loops of its own, or left to the callback."""
+        name = node.primitive.name
+        if name == "stack":
+            self._join(node, [(i, (1, *i.shape)) for i in node.inputs], 0)
+        elif name == "concatenate":
+            self._join(node, [(i, i.shape) for i in node.inputs], node.attributes["axis"])
+        elif name == "index_set" and all(a.primitive is CONSTANT for a in node.inputs[2:]):
+            self._index_set(node)
+        elif name == "cumsum" and node.dtype.kind == "f":
+            self._cumulate(node, "fadd", 0.0)
+        elif name == "cumprod" and node.dtype.kind == "f":
+            self._cumulate(node, "fmul", 1.0)
+        elif name == "matmul" and node.dtype.kind == "f" and _small_product(node):
+            self._matmul(node)
+        else:
+            self.callback(node)
+
+    def _join(self, node: Node, parts: list[tuple[Node, tuple[int, ...]]], axis: int) -> None:
+        target, kind, start = self.pointer(node), node.dtype.kind, 0
+        for part, shape in parts:
+            extra = len(shape) - len(part.shape)
+
+            def body(position: Position, part: Node = part, start: int = start, extra: int = extra) -> None:
+                there = list(position)
+                there[axis] = self._plus(there[axis], str(start))
+                element = self.value(part, position[extra:])
+                self.store(target, kind, self.linear(there, node.shape), element)
+
+            self.nest(shape, body)
+            start += shape[axis]
+
+    def _index_set(self, node: Node) -> None:
+        source, new, *arrays = node.inputs
+        target, kind = self.pointer(node), node.dtype.kind
+        self.nest(
+            node.shape,
+            lambda p: self.store(target, kind, self.linear(p, node.shape), self.value(source, p)),
+        )
+        index = node.attributes["index"]
+        stand_in = np.broadcast_to(np.False_, node.shape)
+        taken = stand_in[index.resolve(tuple(a.value for a in arrays))].shape
+
+        def body(position: Position) -> None:
+            there = self.indexed(index, arrays, node.shape, position)
+            element = self.value(new, self.aligned(new, position))
+            self.store(target, kind, self.linear(there, node.shape), element)
+
+        self.nest(taken, body)
+
+    def _cumulate(self, node: Node, word: str, start: float) -> None:
+        axis, shape = node.attributes["axis"], node.shape
+        target = self.pointer(node)
+        others = tuple(1 if i == axis else n for i, n in enumerate(shape))
+        total = f"%{self.fresh('run')}"
+        self.entry.append(f"  {total} = alloca double")
+
+        def run(position: Position) -> None:
+            self.say(f"store double {vector_math.hexadecimal(start)}, ptr {total}")
+
+            def body(i: str) -> None:
+                there = [*position[:axis], i, *position[axis + 1 :]]
+                element = as_kind(self, self.value(node.inputs[0], there), "f")
+                before = self.op(f"load double, ptr {total}")
+                after = self.op(f"{word} double {before}, {element}")
+                self.say(f"store double {after}, ptr {total}")
+                self.store(target, "f", self.linear(there, shape), (after, "f"))
+
+            self.loop(shape[axis], body)
+
+        if node.size:
+            self.nest(others, run)
+
+    def _matmul(self, node: Node) -> None:
+        """Products of matrices and vectors as plain loops: rows, inner dimension, columns."""
+        a, b = node.inputs
+        target = self.pointer(node)
+        rows = a.shape[0] if len(a.shape) == 2 else 1
+        columns = b.shape[-1] if len(b.shape) == 2 else 1
+        if node.size == 0:
+            return
+        self.loop(node.size, lambda i: self.store(target, "f", i, (vector_math.hexadecimal(0.0), "f")))
+        if a.shape[-1] == 0:
+            return
+
+        def multiply(position: Position) -> None:
+            i, k, j = position
+            x = as_kind(self, self.value(a, [i, k] if len(a.shape) == 2 else [k]), "f")
+            y = as_kind(self, self.value(b, [k, j] if len(b.shape) == 2 else [k]), "f")
+            offset = self.linear([i, j], (rows, columns))
+            total = self.load(target, "f", offset)[0]
+            product = self.op(f"fmul {FLAGS}double {x}, {y}")
+            self.store(target, "f", offset, (self.op(f"fadd {FLAGS}double {total}, {product}"), "f"))
+
+        self.nest((rows, a.shape[-1], columns), multiply)
+
+    def callback(self, node: Node) -> None:
+        """Leave a node to NumPy: its operands are put into the workspace, Python is called, the result is there."""
+        offsets = []
+        for source in node.inputs:
+            offset = self.reserve(max(source.size, 1) * SIZES[source.dtype.kind])
+            place = self.parameter("a", f"workspace {offset}")
+            kind = source.dtype.kind
+            self.nest(
+                source.shape,
+                lambda p, s=source, t=place, k=kind: self.store(t, k, self.linear(p, s.shape), self.value(s, p)),
+            )
+            offsets.append(offset)
+        offset = self.reserve(max(node.size, 1) * SIZES[node.dtype.kind])
+        place = self.parameter("a", f"workspace {offset}")
+        number = len(self.layout.callbacks)
+        self.layout.callbacks.append((node, offsets, offset))
+        function = self.special_names.setdefault("callback", "") or self.parameter("callback", "callback")
+        self.special_names["callback"] = function
+        self.say(f"call void {function}(i64 {number}, ptr %workspace)")
+        if node.shape == ():
+            self.scalars[node] = self.load(place, node.dtype.kind, "0")
+        else:
+            self.pointers[node] = place
+            self.schedule.stored.add(node)
+
+    # --- the whole text
+    def result(self, log_density: bool) -> Lowered:
+        for level in self.schedule.levels:
+            for node in level.straight:
+                if kind_of(node) == "whole":
+                    self.whole(node)
+                else:
+                    self.scalar(node)
+            for loop in level.loops.values():
+                self.run_loop(loop)
+        self._write_outputs()
+        return Lowered(self._text(log_density), self.layout, self.count)
+
+    def _write_outputs(self) -> None:
+        for number, node in enumerate(self.program.outputs):
+            target = self.parameter("out", f"output {number}")
+            kind = node.dtype.kind
+            self.nest(
+                node.shape,
+                lambda p, n=node, t=target, k=kind: self.store(t, k, self.linear(p, n.shape), self.value(n, p)),
+            )
+        self.say("ret i64 0")
+
+    def _text(self, log_density: bool) -> str:
+        layout = self.layout
+        n_inputs, n_outputs = len(layout.inputs), len(layout.outputs)
+        first_constant = n_inputs + n_outputs
+        workspace = first_constant + len(layout.constants)
+        slots = {
+            "input": 0,
+            "output": n_inputs,
+            "constant": first_constant,
+            "special": workspace + 2,
+        }
+        body_parameters = ", ".join(["ptr %workspace", *[_declaration(name) for name, _ in self.parameters]])
+        text = [
+            vector_math.module_text(),
+            "declare double @llvm.fabs.f64(double)",
+            *[
+                f"declare double @{name}({', '.join(['double'] * arity)})"
+                for name, arity in self.declared.items()
+                if name != "llvm.fabs.f64"
+            ],
+            f"define internal i64 @body({body_parameters}) noinline nounwind {{",
+            "entry:",
+            *self.entry,
+            *self.lines,
+            "}",
+        ]
+        for name, head, given in self._wrappers(log_density):
+            text += self._wrapper(name, head, given, slots, workspace)
+        text.append("!0 = distinct !{!0, !1}\n!1 = !{!\"llvm.loop.unroll.disable\"}")
+        return "\n".join(text)
+
+    def _wrappers(self, log_density: bool) -> list[tuple[str, str, dict[str, str]]]:
+        wrappers: list[tuple[str, str, dict[str, str]]] = [("run", "i64 @run(ptr %table)", {})]
+        if log_density:
+            given = {"input 0": "%q", "output 0": "%value", "output 1": "%gradient"}
+            wrappers.append(("log_density", "double @log_density(ptr %table, ptr %q, ptr %gradient)", given))
+        return wrappers
+
+    def _wrapper(self, name: str, head: str, given: dict[str, str], slots: dict[str, int], workspace: int) -> list[str]:
+        lines = [f"define {head} {{"]
+        if name == "log_density":
+            lines.append("  %value = alloca double")
+
+        def fetch(target: str, slot: int) -> None:
+            lines.append(f"  {target}.at = getelementptr ptr, ptr %table, i64 {slot}")
+            lines.append(f"  {target} = load ptr, ptr {target}.at")
+
+        fetch("%workspace", workspace)
+        arguments = ["ptr %workspace"]
+        for parameter, origin in self.parameters:
+            if origin in given:
+                arguments.append(f"ptr {given[origin]}")
+                continue
+            what, _, number = origin.partition(" ")
+            if what == "workspace":
+                lines.append(f"  {parameter} = getelementptr i8, ptr %workspace, i64 {number}")
+            elif what == "callback":
+                fetch(parameter, workspace + 1)
+            else:
+                fetch(parameter, slots[what] + int(number))
+            arguments.append(f"ptr {parameter}")
+        lines.append(f"  %status = call i64 @body({', '.join(arguments)})")
+        if name == "run":
+            return [*lines, "  ret i64 %status", "}"]
+        return [
+            *lines,
+            "  %ok = icmp eq i64 %status, 0",
+            "  br i1 %ok, label %good, label %other",
+            "good:",
+            "  %result = load double, ptr %value",
+            "  ret double %result",
+            "other:",
+            f"  %fallback.at = getelementptr ptr, ptr %table, i64 {workspace + 2 + len(self.layout.special)}",
+            "  %fallback = load ptr, ptr %fallback.at",
+            "  %again = call double %fallback(ptr %table, ptr %q, ptr %gradient)",
+            "  ret double %again",
+            "}",
+        ]
+
+
+def _declaration(parameter: str) -> str:
+    """Leaves, results and stored nodes do not overlap; what the callback reads and writes is also reached elsewhere."""
+    return f"ptr noalias {parameter}" if parameter.startswith(("%p", "%out")) else f"ptr {parameter}"
+
+
+def _is_reduction(node: Node) -> bool:
+    return node.primitive.name in IDENTITIES
+
+
+def _adjacent(items: list[Any]) -> bool:
+    """Whether the arrays (and the integers that take part with them) of an index stand side by side."""
+    taking = [i for i, item in enumerate(items) if item == "array" or type(item) is int]
+    return taking == list(range(taking[0], taking[-1] + 1))
+
+
+def _small_product(node: Node) -> bool:
+    a, b = node.inputs
+    if len(a.shape) > 2 or len(b.shape) > 2:
+        return False
+    return node.size * a.shape[-1] <= 1_000_000
+
+
+def _combine(writer: _Lowering, name: str, total: Operand, element: Operand) -> Operand:
+    if name in ("any", "all"):
+        word = "or" if name == "any" else "and"
+        return writer.op(f"{word} i1 {total[0]}, {as_kind(writer, element, 'b')}"), "b"
+    x, y = total[0], as_kind(writer, element, "f")
+    if name in ("sum", "scatter", "prod"):
+        return writer.op(f"{'fmul' if name == 'prod' else 'fadd'} {FLAGS}double {x}, {y}"), "f"
+    return SCALARS["maximum" if name == "max" else "minimum"](writer, total, (y, "f"))
+
+

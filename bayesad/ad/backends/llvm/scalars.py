@@ -1,0 +1,297 @@
+"""How each elementwise primitive becomes LLVM instructions on scalars: one table.
+
+An entry takes the writer and the operands and returns the result; operands are ``(text, kind)`` with kind "f" (double), "i"
+(i64) or "b" (i1). A primitive that has no entry is left to the NumPy callback.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from bayesad.ad.backends.llvm.vector_math import hexadecimal
+
+__all__ = ["FLAGS", "SCALARS", "SPECIAL", "Operand", "as_kind", "emit_scalar"]
+
+FLAGS = "reassoc contract nsz arcp "
+Operand = tuple[str, str]
+TYPES = {"f": "double", "i": "i64", "b": "i1"}
+
+
+def as_kind(writer: Any, operand: Operand, kind: str) -> str:
+    """An operand converted to a kind."""
+    text, have = operand
+    if have == kind:
+        return text
+    if kind == "f":
+        return writer.op(f"{'sitofp' if have == 'i' else 'uitofp'} {TYPES[have]} {text} to double")
+    if kind == "i":
+        return writer.op(f"fptosi double {text} to i64" if have == "f" else f"zext i1 {text} to i64")
+    zero = hexadecimal(0.0)
+    return writer.op(f"fcmp une double {text}, {zero}" if have == "f" else f"icmp ne i64 {text}, 0")
+
+
+Emitter = Callable[..., Any]
+SCALARS: dict[str, Emitter] = {}
+
+
+def _common(operands: tuple[Operand, ...]) -> str:
+    kinds = {kind for _, kind in operands}
+    return "f" if "f" in kinds else "i"
+
+
+def _arithmetic(name: str, on_floats: str, on_ints: str | None) -> None:
+    def emit(writer: Any, a: Operand, b: Operand) -> Operand | None:
+        kind = _common((a, b)) if on_ints else "f"
+        x, y = as_kind(writer, a, kind), as_kind(writer, b, kind)
+        if kind == "f":
+            return writer.op(f"{on_floats} {FLAGS}double {x}, {y}"), "f"
+        return writer.op(f"{on_ints} i64 {x}, {y}"), "i"
+
+    SCALARS[name] = emit
+
+
+def _comparison(name: str, on_floats: str, on_ints: str) -> None:
+    def emit(writer: Any, a: Operand, b: Operand) -> Operand:
+        kind = _common((a, b))
+        x, y = as_kind(writer, a, kind), as_kind(writer, b, kind)
+        word, test = ("fcmp", on_floats) if kind == "f" else ("icmp", on_ints)
+        return writer.op(f"{word} {test} {TYPES[kind]} {x}, {y}"), "b"
+
+    SCALARS[name] = emit
+
+
+def _function(name: str, callee: str) -> None:
+    """A float function of floats."""
+
+    def emit(writer: Any, *operands: Operand) -> Operand:
+        arguments = ", ".join(f"double {as_kind(writer, o, 'f')}" for o in operands)
+        writer.declare(callee, len(operands))
+        return writer.op(f"call double @{callee}({arguments})"), "f"
+
+    SCALARS[name] = emit
+
+
+def _floats(name: str) -> Callable[[Emitter], Emitter]:
+    """Register an emitter that takes and returns doubles."""
+
+    def register(f: Emitter) -> Emitter:
+        def emit(writer: Any, *operands: Operand) -> Operand | None:
+            return f(writer, *[as_kind(writer, o, "f") for o in operands]), "f"
+
+        SCALARS[name] = emit
+        return f
+
+    return register
+
+
+def _on_floats_only(name: str) -> Callable[[Emitter], Emitter]:
+    """Register an emitter for doubles; integer operands are left to the callback."""
+
+    def register(f: Emitter) -> Emitter:
+        def emit(writer: Any, *operands: Operand) -> Operand | None:
+            if any(kind != "f" for _, kind in operands):
+                return None
+            return f(writer, *[text for text, _ in operands]), "f"
+
+        SCALARS[name] = emit
+        return f
+
+    return register
+
+
+_arithmetic("add", "fadd", "add")
+_arithmetic("subtract", "fsub", "sub")
+_arithmetic("multiply", "fmul", "mul")
+_arithmetic("divide", "fdiv", None)
+_comparison("equal", "oeq", "eq")
+_comparison("not_equal", "une", "ne")
+_comparison("less", "olt", "slt")
+_comparison("less_equal", "ole", "sle")
+_comparison("greater", "ogt", "sgt")
+_comparison("greater_equal", "oge", "sge")
+for _name, _callee in {
+    "exp": "bayesad.exp",
+    "log": "bayesad.log",
+    "log1p": "bayesad.log1p",
+    "expit": "bayesad.expit",
+    "log_expit": "bayesad.log_expit",
+    "logaddexp": "bayesad.logaddexp",
+    "sqrt": "llvm.sqrt.f64",
+    "fabs": "llvm.fabs.f64",
+    "floor": "llvm.floor.f64",
+    "ceil": "llvm.ceil.f64",
+    "trunc": "llvm.trunc.f64",
+    "rint": "llvm.rint.f64",
+    "copysign": "llvm.copysign.f64",
+    "fmax": "llvm.maxnum.f64",
+    "fmin": "llvm.minnum.f64",
+    "sin": "sin",
+    "cos": "cos",
+    "tan": "tan",
+    "arcsin": "asin",
+    "arccos": "acos",
+    "arctan": "atan",
+    "arctan2": "atan2",
+    "hypot": "hypot",
+    "sinh": "sinh",
+    "cosh": "cosh",
+    "tanh": "tanh",
+    "arcsinh": "asinh",
+    "arccosh": "acosh",
+    "arctanh": "atanh",
+    "expm1": "expm1",
+    "exp2": "exp2",
+    "log2": "log2",
+    "log10": "log10",
+    "cbrt": "cbrt",
+    "erf": "erf",
+    "erfc": "erfc",
+    "gammaln": "lgamma",
+    "fmod": "fmod",
+    "float_power": "pow",
+}.items():
+    _function(_name, _callee)
+
+
+@_on_floats_only("power")
+def _power(writer: Any, x: str, p: str) -> str:
+    writer.declare("pow", 2)
+    return writer.op(f"call double @pow(double {x}, double {p})")
+
+
+@_on_floats_only("negative")
+def _negative(writer: Any, x: str) -> str:
+    return writer.op(f"fneg {FLAGS}double {x}")
+
+
+@_on_floats_only("square")
+def _square(writer: Any, x: str) -> str:
+    return writer.op(f"fmul {FLAGS}double {x}, {x}")
+
+
+@_on_floats_only("reciprocal")
+def _reciprocal(writer: Any, x: str) -> str:
+    return writer.op(f"fdiv {FLAGS}double {hexadecimal(1.0)}, {x}")
+
+
+@_on_floats_only("abs")
+def _abs(writer: Any, x: str) -> str:
+    return writer.op(f"call double @llvm.fabs.f64(double {x})")
+
+
+@_on_floats_only("sign")
+def _sign(writer: Any, x: str) -> str:
+    above = writer.op(f"fcmp ogt double {x}, {hexadecimal(0.0)}")
+    below = writer.op(f"fcmp olt double {x}, {hexadecimal(0.0)}")
+    up = writer.op(f"select i1 {above}, double {hexadecimal(1.0)}, double {x}")  # zero and NaN stay
+    return writer.op(f"select i1 {below}, double {hexadecimal(-1.0)}, double {up}")
+
+
+def _extreme(test: str) -> Emitter:
+    def emit(writer: Any, a: str, b: str) -> str:
+        first = writer.op(f"fcmp {test} double {a}, {b}")  # true for a NaN in a
+        nan_b = writer.op(f"fcmp uno double {b}, {b}")
+        larger = writer.op(f"select i1 {first}, double {a}, double {b}")
+        return writer.op(f"select i1 {nan_b}, double {b}, double {larger}")
+
+    return emit
+
+
+_on_floats_only("maximum")(_extreme("ugt"))
+_on_floats_only("minimum")(_extreme("ult"))
+
+
+@_floats("xlogy")
+def _xlogy(writer: Any, x: str, y: str) -> str:
+    return _zero_wins(writer, x, y, writer.op(f"call double @bayesad.log(double {y})"))
+
+
+@_floats("xlog1py")
+def _xlog1py(writer: Any, x: str, y: str) -> str:
+    return _zero_wins(writer, x, y, writer.op(f"call double @bayesad.log1p(double {y})"))
+
+
+def _zero_wins(writer: Any, x: str, y: str, logarithm: str) -> str:
+    product = writer.op(f"fmul {FLAGS}double {x}, {logarithm}")
+    zero = writer.op(f"fcmp oeq double {x}, {hexadecimal(0.0)}")
+    number = writer.op(f"fcmp ord double {y}, {y}")
+    both = writer.op(f"and i1 {zero}, {number}")
+    return writer.op(f"select i1 {both}, double {hexadecimal(0.0)}, double {product}")
+
+
+def _where(writer: Any, condition: Operand, a: Operand, b: Operand) -> Operand:
+    test = as_kind(writer, condition, "b")
+    kinds = {a[1], b[1]}
+    kind = a[1] if len(kinds) == 1 else ("f" if "f" in kinds else "i")
+    x, y = as_kind(writer, a, kind), as_kind(writer, b, kind)
+    return writer.op(f"select i1 {test}, {TYPES[kind]} {x}, {TYPES[kind]} {y}"), kind
+
+
+def _logic(word: str) -> Emitter:
+    def emit(writer: Any, a: Operand, b: Operand) -> Operand:
+        return writer.op(f"{word} i1 {as_kind(writer, a, 'b')}, {as_kind(writer, b, 'b')}"), "b"
+
+    return emit
+
+
+def _bits(word: str) -> Emitter:
+    def emit(writer: Any, a: Operand, b: Operand) -> Operand:
+        kind = "b" if a[1] == b[1] == "b" else "i"
+        return writer.op(f"{word} {TYPES[kind]} {as_kind(writer, a, kind)}, {as_kind(writer, b, kind)}"), kind
+
+    return emit
+
+
+def _not(writer: Any, a: Operand) -> Operand:
+    return writer.op(f"xor i1 {as_kind(writer, a, 'b')}, true"), "b"
+
+
+def _invert(writer: Any, a: Operand) -> Operand:
+    return (writer.op(f"xor i1 {a[0]}, true"), "b") if a[1] == "b" else (writer.op(f"xor i64 {a[0]}, -1"), "i")
+
+
+def _isnan(writer: Any, a: Operand) -> Operand:
+    x = as_kind(writer, a, "f")
+    return writer.op(f"fcmp uno double {x}, {x}"), "b"
+
+
+def _magnitude_test(test: str) -> Emitter:
+    def emit(writer: Any, a: Operand) -> Operand:
+        size = writer.op(f"call double @llvm.fabs.f64(double {as_kind(writer, a, 'f')})")
+        return writer.op(f"fcmp {test} double {size}, {hexadecimal(math.inf)}"), "b"
+
+    return emit
+
+
+def _same(writer: Any, a: Operand) -> Operand:
+    return a
+
+
+SCALARS["where"] = _where
+SCALARS["logical_and"], SCALARS["logical_or"], SCALARS["logical_xor"] = _logic("and"), _logic("or"), _logic("xor")
+SCALARS["bitwise_and"], SCALARS["bitwise_or"], SCALARS["bitwise_xor"] = _bits("and"), _bits("or"), _bits("xor")
+SCALARS["logical_not"], SCALARS["invert"] = _not, _invert
+SCALARS["isnan"], SCALARS["isinf"], SCALARS["isfinite"] = _isnan, _magnitude_test("oeq"), _magnitude_test("one")
+SCALARS["positive"] = SCALARS["stop_gradient"] = _same
+
+# Scalar C functions that SciPy exports (scipy.special.cython_special), called by address.
+SPECIAL = {
+    "psi": 1, "erfcx": 1, "ndtr": 1, "log_ndtr": 1, "ndtri": 1, "i0": 1, "i0e": 1, "i1": 1, "i1e": 1, "gammainc": 2,
+    "gammaincc": 2, "betainc": 3, "beta": 2, "betaln": 2, "gamma": 1, "logit": 1, "iv": 2, "ive": 2, "dawsn": 1,
+}  # fmt: skip
+
+
+def emit_scalar(writer: Any, node: Any, operands: list[Operand]) -> Operand | None:
+    """The instructions of an elementwise node, or None if it has none for these kinds."""
+    name = node.primitive.name
+    if name == "cast":
+        kind = {"f": "f", "i": "i", "b": "b"}[node.attributes["dtype"].kind]
+        return as_kind(writer, operands[0], kind), kind
+    if name in SCALARS:
+        return SCALARS[name](writer, *operands)
+    if name in SPECIAL:
+        arguments = ", ".join(f"double {as_kind(writer, o, 'f')}" for o in operands)
+        return writer.op(f"call double {writer.special(name)}({arguments}, i32 0)"), "f"
+    return None

@@ -1,0 +1,522 @@
+"""Judges draws: the summary table, and what is wrong with them in plain words, with what to try."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bayesad.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+__all__ = [
+    "LIMITS",
+    "Finding",
+    "Limit",
+    "advice",
+    "all_is_well",
+    "flatten",
+    "most_telling",
+    "summary",
+    "trustworthy",
+]
+
+
+# --- limits ---
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A threshold and where it comes from."""
+
+    value: float
+    source: str
+
+
+VEHTARI = "Vehtari, Gelman, Simpson, Carpenter, Bürkner (2021), Bayesian Analysis 16(2)"
+BETANCOURT = "Betancourt (2016), arXiv:1604.00695"
+
+LIMITS = {
+    "r_hat": Limit(1.01, f"{VEHTARI}, section 4: below 1.01"),
+    "ess_per_chain": Limit(100, f"{VEHTARI}, section 4: bulk and tail ESS above 100 per chain"),
+    "divergences": Limit(0, "Betancourt (2017), arXiv:1701.02434, section 6.2: any is a sign of bias"),
+    "e_bfmi": Limit(0.3, f"{BETANCOURT}; 0.3 is the customary value (Stan, ArviZ)"),
+    "tree_depth_share": Limit(0.01, "own choice: rarer trajectories cut short cost nothing noticeable"),
+    "stuck_share": Limit(0.5, "own choice: a static trajectory tuned to 0.8 repeats about a fifth of its draws"),
+    "apart": Limit(1.05, "own choice: below it a longer run is likelier to help than a search for modes"),
+    "region_level": Limit(1e-3, "own choice: chance that divergences scattered at random are placed in a region"),
+    "region_gap": Limit(0.3, "own choice: excess of the share of divergent over that of all draws in a region"),
+}
+"""Every threshold of `advice`, with its source."""
+
+
+# --- summary ---
+
+INTERVAL = 0.9
+"""Probability of the summary's equal-tailed interval."""
+
+
+def summary(tree: xr.DataTree, parameters: Sequence[str] | None = None) -> pd.DataFrame:
+    """Mean, sd, 90 % interval, ESS, R-hat and Monte Carlo errors of every scalar quantity, by ArviZ.
+
+    Parameters
+    ----------
+    tree : DataTree
+        With a group `posterior`.
+    parameters : sequence of str, optional
+        Names of variables (`theta`), or of single entries as the table calls them (`theta[A]`).
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per scalar: mean, sd, eti90_lb, eti90_ub, ess_bulk, ess_tail, r_hat, mcse_mean, mcse_sd.
+
+    Raises
+    ------
+    DataError
+        If there are no draws, or a name is unknown.
+    """
+    import arviz_stats
+
+    posterior = _nonempty(tree)
+    wanted = _variables(posterior, parameters)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")  # constant or non-finite entries; `advice` speaks of them
+        table = arviz_stats.summary(
+            posterior[wanted], sample_dims=["chain", "draw"], ci_kind="eti", ci_prob=INTERVAL, round_to="none"
+        )
+    if parameters is None:
+        return table
+    keep = [label for label in table.index if label in parameters or label.partition("[")[0] in parameters]
+    return table.loc[keep]
+
+
+def _nonempty(tree: xr.DataTree) -> xr.Dataset:
+    """The posterior without variables that have no entries."""
+    posterior = tree["posterior"].to_dataset()
+    if 0 in (posterior.sizes.get("draw", 0), posterior.sizes.get("chain", 0)):
+        raise DataError("there are no draws in the group `posterior`")
+    return posterior[[str(name) for name, value in posterior.items() if value.size]]
+
+
+def _variables(posterior: xr.Dataset, parameters: Sequence[str] | None) -> list[str]:
+    """The variables that `parameters` (variables or entries) belong to, in the posterior's order."""
+    from bayesad.config import suggestion
+
+    names = [str(name) for name in posterior]
+    if parameters is None:
+        return names
+    for parameter in parameters:
+        if parameter.partition("[")[0] not in names and parameter not in names:
+            hint = suggestion(parameter, names)
+            raise DataError(f"there is no parameter {parameter!r}{hint} (there are {', '.join(names)})")
+    chosen = {p if p in names else p.partition("[")[0] for p in parameters}
+    return [name for name in names if name in chosen]
+
+
+def flatten(tree: xr.DataTree, labels: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+    """Every scalar quantity's draws, by the label it has in the summary.
+
+    Parameters
+    ----------
+    tree : DataTree
+    labels : sequence of str, optional
+        Only these, in this order.
+
+    Returns
+    -------
+    dict of str -> array, shape (chains, draws)
+    """
+    import arviz_base
+
+    posterior = _nonempty(tree).transpose("chain", "draw", ...)
+    shape = (posterior.sizes["chain"], posterior.sizes["draw"])
+    found: dict[str, np.ndarray] = {}
+    for name, value in posterior.items():
+        if labels is None or any(label.startswith(str(name)) for label in labels):
+            frame = arviz_base.dataset_to_dataframe(value.to_dataset(), sample_dims=["chain", "draw"])
+            found |= {str(label): frame[label].to_numpy().reshape(shape) for label in frame.columns}
+    return found if labels is None else {label: found[label] for label in labels}
+
+
+def most_telling(table: pd.DataFrame, limit: int) -> list[str]:
+    """At most `limit` rows worth showing, in the table's order.
+
+    First the worst of those beyond a limit (up to half the places), then quantities that are one number, then
+    whatever has the worst R-hat or ESS.
+    """
+    if len(table) <= limit:
+        return [str(label) for label in table.index]
+    badness = _badness(table)
+    worst_first = sorted(table.index, key=lambda label: -badness[label])
+    beyond = [label for label in worst_first if badness[label] > 1][: limit // 2]
+    single = [label for label in table.index if "[" not in label]
+    chosen = set(list(dict.fromkeys([*beyond, *single, *worst_first]))[:limit])
+    return [str(label) for label in table.index if label in chosen]
+
+
+def _badness(table: pd.DataFrame) -> dict[str, float]:
+    """How far R-hat or ESS is beyond its limit (above 1) or within it (below 1); 0 for what has neither."""
+    r_hat = (table["r_hat"] - 1) / (LIMITS["r_hat"].value - 1)
+    ess = 4 * LIMITS["ess_per_chain"].value / table[["ess_bulk", "ess_tail"]].min(axis=1)
+    worst = np.fmax(r_hat, ess.where(table["sd"] > 0)).fillna(0.0)
+    return dict(zip(table.index, worst, strict=True))
+
+
+# --- advice ---
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something wrong with the draws.
+
+    Attributes
+    ----------
+    check : str
+        Which check found it.
+    severity : str
+        "distrust": the draws may be wrong; "caution": they cost more than they need to, or less is known.
+    sentence : str
+        What is wrong.
+    remedy : str
+        What to try.
+    """
+
+    check: str
+    severity: str
+    sentence: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the checks look at.
+
+    Attributes
+    ----------
+    table : DataFrame
+        The rows of the summary that vary; constants of the model's structure are left out.
+    draws : dict of str -> array, shape (chains, draws)
+        Their draws.
+    statistics : dict of str -> array, shape (chains, draws)
+        Of the sampler.
+    settings : dict
+        Of the sampler, by name, as far as they are recorded.
+    shape : tuple of int
+        Chains and draws per chain.
+    """
+
+    table: pd.DataFrame
+    draws: dict[str, np.ndarray]
+    statistics: dict[str, np.ndarray]
+    settings: dict[str, Any]
+    shape: tuple[int, ...]
+
+
+def advice(tree: xr.DataTree, table: pd.DataFrame | None = None) -> list[Finding]:
+    """What is wrong with the draws, and what to try; the worst first, empty when all is well.
+
+    Parameters
+    ----------
+    tree : DataTree
+        With groups `posterior` and, for the sampler's own signs, `sample_stats`.
+    table : DataFrame, optional
+        Its `summary`, when at hand.
+
+    Returns
+    -------
+    list of Finding
+
+    Raises
+    ------
+    DataError
+        If there are no draws.
+    """
+    table = summary(tree) if table is None else table
+    draws = flatten(tree)
+    if not draws:
+        return []
+    varying = {label: x for label, x in draws.items() if np.ptp(x) != 0} or draws  # NaN counts as varying
+    stats = tree["sample_stats"].to_dataset() if "sample_stats" in tree.children else None
+    evidence = Evidence(
+        table=table.loc[[label for label in table.index if label in varying]],
+        draws=varying,
+        statistics={}
+        if stats is None
+        else {str(k): x.transpose("chain", "draw", ...).values for k, x in stats.items()},
+        settings={str(name): value for name, value in tree.attrs.items()},
+        shape=next(iter(draws.values())).shape,
+    )
+    found = [finding for check in CHECKS for finding in check(evidence)]
+    return sorted(found, key=lambda finding: finding.severity != "distrust")
+
+
+def trustworthy(findings: Sequence[Finding]) -> bool:
+    """Whether none of the findings says that the draws may be wrong."""
+    return all(finding.severity != "distrust" for finding in findings)
+
+
+def all_is_well(table: pd.DataFrame, chains: int) -> str:
+    """The one line for draws without findings."""
+    least = table.loc[table["sd"] > 0, ["ess_bulk", "ess_tail"]].min()
+    return (
+        f"All is well: {chains} chains agree (R-hat at most {table['r_hat'].max():.3f}), the effective sample "
+        f"sizes suffice (at least {least['ess_bulk']:.0f} bulk, {least['ess_tail']:.0f} tail), no divergences."
+    )
+
+
+def _not_finite(evidence: Evidence) -> Iterator[Finding]:
+    counts = {label: int((~np.isfinite(x)).sum()) for label, x in evidence.draws.items()}
+    bad = {label: f"{count} of {math.prod(evidence.shape)}" for label, count in counts.items() if count}
+    if bad:
+        yield Finding(
+            "not finite",
+            "distrust",
+            f"Some draws are NaN or infinite: {_names(bad, '{}')}.",
+            "Look for overflow, log of 0 or division by 0 in the model's expression for it.",
+        )
+
+
+def _stuck(evidence: Evidence) -> Iterator[Finding]:
+    """Chains that stay where they are, and quantities that do not move in a chain that does."""
+    if evidence.shape[1] < 2:
+        return
+    repeats = [x[:, 1:] == x[:, :-1] for x in evidence.draws.values()]
+    share = np.logical_and.reduce(repeats).mean(axis=1)
+    for chain in np.flatnonzero(share > LIMITS["stuck_share"].value):
+        often = "never moved" if share[chain] == 1 else f"stayed in place in {_percent(share[chain])} of its draws"
+        yield Finding(
+            "stuck",
+            "distrust",
+            f"Chain {chain} {often}.",
+            "Start elsewhere (another seed, or init = prior), or raise target_accept so that steps get smaller.",
+        )
+    still = {
+        label: ", ".join(str(chain) for chain in np.flatnonzero(repeated.all(axis=1) & (share < 1)))
+        for label, repeated in zip(evidence.draws, repeats, strict=True)
+        if not repeated.all()
+    }
+    still = {label: where for label, where in still.items() if where}
+    if still:
+        yield Finding(
+            "stuck",
+            "distrust",
+            f"Constant in some chains but not in others: {_names(still, 'chain {}')}.",
+            "Look at the trace; the parameter may have run to the edge of what floating point can hold.",
+        )
+
+
+def _chains_disagree(evidence: Evidence) -> Iterator[Finding]:
+    if evidence.shape[0] == 1:
+        yield Finding(
+            "r_hat",
+            "caution",
+            "There is only one chain, so R-hat cannot tell whether chains agree.",
+            "Draw at least 4 chains.",
+        )
+    limit = LIMITS["r_hat"].value
+    high = evidence.table["r_hat"][evidence.table["r_hat"] > limit].sort_values(ascending=False)
+    if high.empty:
+        return
+    apart = _chain_apart(evidence.draws[str(high.index[0])]) if high.iloc[0] > LIMITS["apart"].value else None
+    aside = "" if apart is None else f"; chain {apart} lies apart from the others"
+    longer = "Draw more after a longer warmup (twice as many of both)."
+    modes = (
+        "There may be several modes, or that chain got lost: look at the trace plot, use better starting points "
+        "or stronger priors; order the components of a mixture."
+    )
+    yield Finding(
+        "r_hat",
+        "distrust",
+        f"The chains do not agree: R-hat is above {limit} for {_count(high, evidence)}, "
+        f"worst {_names(high.to_dict(), '{:.3f}')}{aside}.",
+        longer if apart is None else modes,
+    )
+
+
+def _chain_apart(x: np.ndarray) -> int | None:
+    """The one chain without which the others would agree, if there is one (of at least three)."""
+    import arviz_stats
+
+    if len(x) < 3 or not np.isfinite(x).all():
+        return None
+    rest = [np.delete(x, chain, axis=0) for chain in range(len(x))]
+    with np.errstate(all="ignore"):
+        r_hat = np.array([float(arviz_stats.rhat(y, chain_axis=0, draw_axis=1)) for y in rest])
+    agreeing = np.flatnonzero(r_hat <= LIMITS["r_hat"].value)
+    return int(agreeing[0]) if len(agreeing) == 1 else None
+
+
+def _too_few(evidence: Evidence) -> Iterator[Finding]:
+    chains, length = evidence.shape
+    limit = LIMITS["ess_per_chain"].value * chains
+    finite = [label for label, x in evidence.draws.items() if np.isfinite(x).all()]
+    for column, purpose in (("ess_bulk", "means"), ("ess_tail", "intervals")):
+        ess = evidence.table.loc[finite, column]
+        low = ess[~(ess >= limit)].sort_values()
+        if low.empty:
+            continue
+        if low.isna().all():
+            sentence = f"{column} cannot be estimated for {_count(low, evidence)}."
+            remedy = "Draw more: a few hundred draws per chain."
+        else:
+            sentence = (
+                f"Too few effective draws for trustworthy {purpose}: {column} is below {limit:.0f} for "
+                f"{_count(low, evidence)}, least {_names(low.to_dict(), '{:.0f}')}."
+            )
+            draws = _rounded_up(1.2 * length * limit / low.min())
+            remedy = f"Draw more: about {draws} draws per chain; or reparameterise what mixes slowly."
+        if (evidence.table.loc[low.index, "r_hat"] > LIMITS["r_hat"].value).any():
+            remedy = "First make the chains agree."
+        yield Finding(column, "distrust", sentence, remedy)
+
+
+def _divergences(evidence: Evidence) -> Iterator[Finding]:
+    diverging = evidence.statistics.get("diverging", np.zeros(1)).astype(bool)
+    count = int(diverging.sum())
+    if count <= LIMITS["divergences"].value:
+        return
+    there_were = "There was 1 divergence" if count == 1 else f"There were {count} divergences"
+    where = _region(evidence.draws, diverging.ravel())
+    yield Finding(
+        "divergences",
+        "distrust",
+        f"{there_were} ({_percent(count / diverging.size)} of the draws){f', {where}' if where else ''}: "
+        "the chains cannot follow the posterior there, and means and intervals may be off.",
+        _after_divergences(evidence.settings.get("target_accept")),
+    )
+
+
+def _after_divergences(target: Any) -> str:
+    reparameterise = (
+        "reparameterise that part of the model; scales near zero in a hierarchy want the non-centred form "
+        "(theta = mu + tau * z with z ~ Normal(0, 1))"
+    )
+    smaller_steps = [step for step in (0.95, 0.99) if not isinstance(target, float) or step > target]
+    if smaller_steps:
+        return f"Raise target_accept to {smaller_steps[0]}; if they stay, {reparameterise}."
+    return f"Steps are small already: {reparameterise}."
+
+
+def _region(draws: Mapping[str, np.ndarray], flags: np.ndarray) -> str | None:
+    """Where divergences lie most clearly apart from the other draws: one tail of one quantity, in words.
+
+    The gap between the two distribution functions must exceed the one-sided two-sample Kolmogorov-Smirnov
+    bound at the level of `LIMITS`, over all quantities and both tails.
+    """
+    m, n = int(flags.sum()), int((~flags).sum())
+    if n == 0:
+        return None
+    level = LIMITS["region_level"].value / (2 * len(draws))
+    needed = max(LIMITS["region_gap"].value, math.sqrt(-math.log(level) * (m + n) / (2 * m * n)))
+    tails = [
+        (*_gap(sign * x.ravel(), flags), label, sign)
+        for label, x in draws.items()
+        if np.isfinite(x).all()
+        for sign in (1, -1)
+    ]
+    gap, threshold, label, sign = max(tails, key=lambda tail: tail[0], default=(0.0, 0.0, "", 1))
+    if gap <= needed:
+        return None
+    return _in_words(label, "<" if sign > 0 else ">", sign * threshold, draws[label].ravel(), flags)
+
+
+def _gap(x: np.ndarray, flags: np.ndarray) -> tuple[float, float]:
+    """The largest excess of the share of flagged values below a threshold over that of the others; where."""
+    order = np.argsort(x, kind="stable")
+    values, flagged = x[order], flags[order]
+    excess = np.cumsum(flagged) / flags.sum() - np.cumsum(~flagged) / (~flags).sum()
+    last_of_its_value = np.append(values[1:] != values[:-1], True)
+    at = int(np.argmax(np.where(last_of_its_value, excess, -np.inf)))
+    return float(excess[at]), float((values[at] + values[min(at + 1, len(values) - 1)]) / 2)
+
+
+def _in_words(label: str, relation: str, threshold: float, x: np.ndarray, flags: np.ndarray) -> str:
+    """`mostly where tau < 0.9 (83% of them, 12% of the other draws)`, with no more digits than it takes."""
+
+    def shares(limit: float) -> tuple[float, float]:
+        inside = x < limit if relation == "<" else x > limit
+        return float(inside[flags].mean()), float(inside[~flags].mean())
+
+    exact = shares(threshold)
+    for digits in range(2, 18):
+        rounded = f"{threshold:.{digits}g}"
+        theirs, others = shares(float(rounded))
+        if theirs - others >= 0.9 * (exact[0] - exact[1]):
+            break
+    split = f"{_percent(theirs)} of them, {_percent(others)} of the other draws"
+    return f"mostly where {label} {relation} {rounded} ({split})"
+
+
+def _energy(evidence: Evidence) -> Iterator[Finding]:
+    import arviz_stats
+
+    energy = evidence.statistics.get("energy")
+    if energy is None or energy.shape[1] < 2:
+        return
+    with np.errstate(all="ignore"):
+        bfmi = np.asarray(arviz_stats.bfmi(energy, chain_axis=0, draw_axis=1))
+    limit = LIMITS["e_bfmi"].value
+    low = {f"chain {chain}": bfmi[chain] for chain in np.flatnonzero(bfmi < limit)}
+    if low:
+        yield Finding(
+            "e_bfmi",
+            "caution",
+            f"E-BFMI is below {limit} in {_names(low, '{:.2f}')}: the momenta change the energy too little to "
+            "reach the tails quickly.",
+            "Heavy tails or a funnel cause this: reparameterise (non-centred form, tighter priors on scales) or "
+            "draw more.",
+        )
+
+
+def _tree_depth(evidence: Evidence) -> Iterator[Finding]:
+    share = evidence.statistics.get("reached_max_treedepth", np.zeros(1)).mean()
+    if share > LIMITS["tree_depth_share"].value:
+        yield Finding(
+            "tree depth",
+            "caution",
+            f"{_percent(share)} of the trajectories were cut short at the greatest tree depth: draws cost much "
+            "and lie close together.",
+            "Put the parameters on similar scales, try metric = dense, or raise max_tree_depth.",
+        )
+
+
+CHECKS: tuple[Callable[[Evidence], Iterator[Finding]], ...] = (
+    _not_finite,
+    _stuck,
+    _chains_disagree,
+    _too_few,
+    _divergences,
+    _energy,
+    _tree_depth,
+)
+"""Every check; each yields what it finds."""
+
+
+def _names(details: Mapping[str, Any], form: str, limit: int = 3) -> str:
+    """The first few names, each with its detail in brackets."""
+    shown = ", ".join(f"{name} ({form.format(details[name])})" for name in list(details)[:limit])
+    return shown if len(details) <= limit else f"{shown} and {len(details) - limit} more"
+
+
+def _count(part: pd.Series, evidence: Evidence) -> str:
+    total = len(evidence.table)
+    return f"{len(part)} of {total} quantities" if total > 1 else "the only quantity"
+
+
+def _percent(share: float) -> str:
+    percent = 100 * float(share)
+    return f"{percent:.0f}%" if percent >= 1 or percent == 0 else f"{percent:.1g}%"
+
+
+def _rounded_up(x: float) -> int:
+    """Up to two leading digits: 1234 -> 1300."""
+    step = 10 ** max(math.floor(math.log10(x)) - 1, 0)
+    return math.ceil(x / step) * step

@@ -1,0 +1,304 @@
+"""Distribution: what all laws share; a law adds its parameters, its support and a few formulas."""
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, fields
+from functools import cached_property
+from typing import Any, ClassVar, dataclass_transform
+
+import numpy as np
+
+from bayesad import ad
+from bayesad.distributions.domains import Domain, as_float, shown
+from bayesad.distributions.numerics import safe_log
+from bayesad.distributions.supports import Support, excludes, interior
+from bayesad.errors import DistributionError
+
+__all__ = ["Distribution", "Shape"]
+
+Shape = tuple[int, ...]
+
+
+@dataclass_transform(frozen_default=True, eq_default=False)
+class Distribution(ABC):
+    """A probability law with fixed or traced parameters; immutable.
+
+    A subclass declares its parameters as annotations, with their domains (`domains.py`), and defines
+
+    - ``support``: a class attribute, or a property where it depends on parameters;
+    - ``_log_density(x)``: the log density at values inside the support, one number per event;
+    - ``_draw(rng, shape)``: random values of the given full shape;
+    - ``_cdf(x)`` if it has a closed form, and then ``_sf``, ``_log_cdf``, ``_log_sf`` where the default
+      (from ``_cdf``) would lose the tail; they see values strictly between the bounds of the support;
+    - ``event_shape`` if one value is a vector or a matrix.
+
+    Everything is plain NumPy and scipy.special and works on traced arrays. Parameters broadcast as in NumPy.
+    All normalising constants are included.
+
+    Raises
+    ------
+    TypeError
+        For missing or unknown arguments; the message shows the signature.
+    DistributionError
+        If a constant parameter is outside its domain or the shapes do not broadcast.
+    """
+
+    _domains: ClassVar[dict[str, Domain]] = {}
+    _signature: ClassVar[inspect.Signature] = inspect.Signature()
+
+    def __init_subclass__(cls) -> None:
+        dataclass(init=False, frozen=True, eq=False, repr=False)(cls)
+        cls._domains = {
+            f.name: extra
+            for f in fields(cls)  # type: ignore[arg-type]
+            for extra in getattr(f.type, "__metadata__", ())
+            if isinstance(extra, Domain)
+        }
+        cls._signature = cls.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+            [
+                inspect.Parameter(
+                    f.name,
+                    inspect.Parameter.POSITIONAL_OR_KEYWORD,
+                    default=inspect.Parameter.empty if f.default is MISSING else f.default,
+                )
+                for f in fields(cls)  # type: ignore[arg-type]
+            ]
+        )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        try:
+            bound = self._signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{self._name}{self._signature}: {error}") from None
+        bound.apply_defaults()
+        for name, value in bound.arguments.items():
+            domain = self._domains.get(name)
+            self.__dict__[name] = value if domain is None else domain.convert(self._name, name, value)
+        self.batch_shape  # noqa: B018  (computed now, so that shapes that do not broadcast are told at once)
+        self._validate()
+
+    def _validate(self) -> None:  # noqa: B027  (most laws have nothing to check beyond the domains)
+        """Check parameters against each other; raises DistributionError."""
+
+    def __repr__(self) -> str:
+        listed = ", ".join(f"{name}={shown(value)}" for name, value in self.parameters.items() if value is not None)
+        return f"{self._name}({listed})"
+
+    # --- what a law defines
+
+    @property
+    @abstractmethod
+    def support(self) -> Support:
+        """The set of values that have positive density."""
+
+    @abstractmethod
+    def _log_density(self, x: Any) -> Any:
+        """The log density at values inside the support, shape: batch shape broadcast with that of x."""
+
+    @abstractmethod
+    def _draw(self, rng: np.random.Generator, shape: Shape) -> np.ndarray:
+        """Random values of full shape `shape`."""
+
+    @property
+    def event_shape(self) -> tuple[int | None, ...]:
+        """Shape of one value: () for numbers; None stands for a length that the value decides."""
+        return ()
+
+    def _cdf(self, x: Any) -> Any:
+        """P(X <= x)."""
+        raise DistributionError(f"{self._name} has no cumulative distribution function.")
+
+    def _sf(self, x: Any) -> Any:
+        """P(X > x)."""
+        return 1.0 - self._cdf(x)
+
+    def _log_cdf(self, x: Any) -> Any:
+        return safe_log(self._cdf(x))
+
+    def _log_sf(self, x: Any) -> Any:
+        return safe_log(self._sf(x))
+
+    # --- what a law offers
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Parameters by name."""
+        return {name: getattr(self, name) for name in self._signature.parameters}
+
+    @cached_property
+    def batch_shape(self) -> Shape:
+        """The common shape of the parameters, event axes left out."""
+        shapes = self._batch_shapes()
+        try:
+            return np.broadcast_shapes(*shapes.values())
+        except ValueError:
+            given = ", ".join(f"{name} has shape {_whole_shape(getattr(self, name))}" for name in shapes)
+            raise DistributionError(f"{self._name}: the parameters do not broadcast: {given}.") from None
+
+    @property
+    def event_ndim(self) -> int:
+        """Number of axes of one value."""
+        return len(self.event_shape)
+
+    @property
+    def has_cdf(self) -> bool:
+        """Whether `cdf` and its relatives exist."""
+        return type(self)._cdf is not Distribution._cdf
+
+    @np.errstate(all="ignore")
+    def log_prob(self, x: Any) -> Any:
+        """The log density, -inf (with gradient 0) outside the support; NaN where a real x is NaN.
+
+        Parameters
+        ----------
+        x : array or traced array, shape (..., *event_shape)
+            Broadcasts against the batch shape. Whole numbers may be given as floats.
+
+        Returns
+        -------
+        array or traced array
+            Shape: the batch shape broadcast with the leading axes of x.
+
+        Raises
+        ------
+        DistributionError
+            If the shapes do not broadcast.
+        """
+        x = self._value(x)
+        if self.support.kind == "real" and not self.support.bounded:
+            return self._log_density(x)
+        outside = excludes(self.support, x)
+        if not ad.is_traced(outside) and not outside.any():
+            return self._log_density(x)
+        value = interior(self.support, x, outside)
+        if self.event_ndim > self.support.event_ndim:  # a vector law on numbers with bounds
+            outside = outside.any(axis=tuple(range(self.support.event_ndim - self.event_ndim, 0)))
+        return np.where(outside, -np.inf, self._log_density(value))
+
+    @np.errstate(all="ignore")
+    def log_density(self, x: Any) -> Any:
+        """As `log_prob`, for values known to lie in the support: not checked, any number may come back outside."""
+        return self._log_density(self._value(x))
+
+    def sample(self, rng: np.random.Generator, shape: int | Shape = ()) -> np.ndarray:
+        """Independent draws.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+        shape : int or tuple of int
+            Put before the batch shape.
+
+        Returns
+        -------
+        float64 or (whole numbers) int64 array, shape (*shape, *batch_shape, *event_shape)
+
+        Raises
+        ------
+        DistributionError
+            If the law is improper, or the length of its event is left to the value (use `draw`).
+        """
+        leading = (int(shape),) if isinstance(shape, (int, np.integer)) else tuple(shape)
+        full = (*leading, *self.batch_shape, *self.event_shape)
+        if None in full:
+            raise DistributionError(f"{self._name} does not know how long its values are; give their shape to draw.")
+        return self.draw(rng, full)  # type: ignore[arg-type]
+
+    def draw(self, rng: np.random.Generator, shape: Shape) -> np.ndarray:
+        """Independent draws that fill an array of the given full shape (batch part, then event shape).
+
+        Raises
+        ------
+        DistributionError
+            If the batch shape does not broadcast to the batch part of `shape`.
+        """
+        self._fit(shape, "draw a value", exactly=True)
+        return self._draw(rng, tuple(shape))
+
+    def cdf(self, x: Any) -> Any:
+        """P(X <= x), for laws of single numbers that have it in closed form; broadcasts as `log_prob`.
+
+        Raises
+        ------
+        DistributionError
+            If the law has none.
+        """
+        return self._distribution_function(self._cdf, x, below=0.0, above=1.0)
+
+    def sf(self, x: Any) -> Any:
+        """P(X > x), accurate in the upper tail."""
+        return self._distribution_function(self._sf, x, below=1.0, above=0.0)
+
+    def log_cdf(self, x: Any) -> Any:
+        """log P(X <= x), accurate in the lower tail."""
+        return self._distribution_function(self._log_cdf, x, below=-np.inf, above=0.0)
+
+    def log_sf(self, x: Any) -> Any:
+        """log P(X > x), accurate in the upper tail."""
+        return self._distribution_function(self._log_sf, x, below=0.0, above=-np.inf)
+
+    # --- shared work
+
+    @np.errstate(all="ignore")
+    def _distribution_function(self, f: Callable[[Any], Any], x: Any, below: float, above: float) -> Any:
+        x, support = self._value(x), self.support
+        if support.discrete:
+            x = np.floor(x)
+        lower = -np.inf if support.lower is None else support.lower
+        upper = np.inf if support.upper is None else support.upper
+        under = x < lower if support.discrete else x <= lower
+        over = x >= upper
+        beyond = under | over
+        if not ad.is_traced(beyond) and not beyond.any():
+            return f(x)
+        return np.where(under, below, np.where(over, above, f(interior(support, x, beyond))))
+
+    def _value(self, x: Any) -> Any:
+        """x as an array whose shape fits."""
+        x = as_float(x)
+        self._fit(x.shape, "evaluate a value", exactly=False)
+        return x
+
+    def _fit(self, shape: Shape, purpose: str, exactly: bool) -> None:
+        """Raise DistributionError unless `shape` broadcasts (exactly: is broadcast to) and ends in the event shape."""
+        split = max(len(shape) - self.event_ndim, 0)
+        leading, event = tuple(shape[:split]), tuple(shape[split:])
+        if _broadcasts(self.batch_shape, leading, exactly) and _matches(event, self.event_shape):
+            return
+        event_part = f" and event shape {self.event_shape}" if self.event_shape else ""
+        raise DistributionError(
+            f"{self._name}: cannot {purpose} of shape {tuple(shape)}; the parameters have batch shape "
+            f"{self.batch_shape}{event_part}."
+        )
+
+    def _batch_shapes(self) -> dict[str, Shape]:
+        """The batch part of each parameter's shape; a law among the parameters counts with its batch shape."""
+        shapes: dict[str, Shape] = {}
+        for name, value in self.parameters.items():
+            if isinstance(value, Distribution):
+                shapes[name] = value.batch_shape
+            elif name in self._domains and value is not None:
+                shape = np.shape(value)
+                shapes[name] = shape[: max(len(shape) - self._domains[name].event_ndim, 0)]
+        return shapes
+
+    @property
+    def _name(self) -> str:
+        return type(self).__name__
+
+
+def _whole_shape(parameter: Any) -> Shape:
+    return parameter.batch_shape if isinstance(parameter, Distribution) else np.shape(parameter)
+
+
+def _broadcasts(batch: Shape, leading: Shape, exactly: bool) -> bool:
+    try:
+        common = np.broadcast_shapes(batch, leading)
+    except ValueError:
+        return False
+    return common == leading or not exactly
+
+
+def _matches(event: Shape, wanted: tuple[int | None, ...]) -> bool:
+    return len(event) == len(wanted) and all(w in (None, n) for n, w in zip(event, wanted, strict=True))

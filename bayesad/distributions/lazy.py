@@ -1,0 +1,20 @@
+"""scipy.special and scipy.linalg, imported when first used: they cost more time than starting bayesad does."""
+
+from importlib import import_module
+from typing import Any
+
+__all__ = ["linalg", "special"]
+
+
+class _LazyModule:
+    """Looks each name up in its module at the call, so that functions swapped while tracing are found."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, attribute: str) -> Any:
+        return getattr(import_module(self._name), attribute)
+
+
+special = _LazyModule("scipy.special")
+linalg = _LazyModule("scipy.linalg")

@@ -1,0 +1,92 @@
+"""Formulas that several laws share, written so that they neither cancel nor overflow."""
+
+from typing import Any
+
+import numpy as np
+
+from bayesad.distributions.lazy import linalg, special
+
+__all__ = [
+    "HALF_LOG_2PI",
+    "LOG_2",
+    "LOG_PI",
+    "draw_poisson",
+    "log1p_square",
+    "log_gamma_ratio",
+    "log_minus_exp",
+    "safe_log",
+    "solve_lower",
+    "spread",
+]
+
+LOG_2 = float(np.log(2.0))
+LOG_PI = float(np.log(np.pi))
+HALF_LOG_2PI = 0.5 * (LOG_2 + LOG_PI)
+
+# Above this, gammaln loses more digits in a difference than two terms of Stirling's series do.
+_STIRLING_FROM = 3000.0
+
+# NumPy's Poisson sampler refuses larger rates; int64 could not hold the draws.
+_LARGEST_RATE = 9.2e18
+
+
+def log1p_square(z: Any) -> Any:
+    """log(1 + z²), also where z² overflows (with a single logarithm: there it is 2 log|z|)."""
+    size = np.abs(z)
+    huge = size > 1e150
+    return np.where(huge, 2.0, 1.0) * np.log1p(np.where(huge, size, z * z))
+
+
+def log_gamma_ratio(a: Any, x: Any) -> Any:
+    """log(Γ(a + x) / Γ(a)) for a > 0, x >= 0.
+
+    For large `a` from Stirling's series (Abramowitz & Stegun 1964, 6.1.41), because the difference of two values of
+    gammaln is all rounding error there.
+    """
+    large = a > _STIRLING_FROM
+    big = np.where(large, a, _STIRLING_FROM)
+    small = np.where(large, 1.0, a)
+    stirling = (big + x - 0.5) * np.log1p(x / big) + x * (np.log(big) - 1.0) - x / (12.0 * big * (big + x))
+    return np.where(large, stirling, special.gammaln(small + x) - special.gammaln(small))
+
+
+def safe_log(p: Any) -> Any:
+    """log(p), -inf with derivative 0 where p is 0."""
+    positive = p > 0.0
+    return np.where(positive, np.log(np.where(positive, p, 1.0)), -np.inf)
+
+
+def log_minus_exp(a: Any, b: Any) -> Any:
+    """log(exp(a) - exp(b)) for a >= b."""
+    return a + np.log(-np.expm1(b - a))
+
+
+def spread(value: Any, x: Any) -> Any:
+    """A value that does not depend on x, in the shape that it has at x."""
+    return np.broadcast_to(value, np.broadcast_shapes(np.shape(value), np.shape(x)))
+
+
+def solve_lower(factor: Any, b: Any) -> Any:
+    """Solve L z = b for vectors on the last axis of `b`; a single L serves all of them, a batch broadcasts.
+
+    Parameters
+    ----------
+    factor : array, shape (..., K, K)
+        Lower triangular.
+    b : array, shape (..., K)
+
+    Returns
+    -------
+    array, shape (..., K)
+    """
+    if factor.ndim > 2:
+        return np.linalg.solve(factor, b[..., None])[..., 0]
+    if b.ndim == 1:
+        return linalg.solve_triangular(factor, b, lower=True)
+    columns = np.reshape(b, (-1, b.shape[-1])).T
+    return np.reshape(linalg.solve_triangular(factor, columns, lower=True).T, b.shape)
+
+
+def draw_poisson(rng: np.random.Generator, rate: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Poisson draws; rates beyond what int64 holds are taken as 9.2e18, so that wide priors can be drawn from."""
+    return rng.poisson(np.minimum(rate, _LARGEST_RATE), shape)

@@ -1,0 +1,283 @@
+"""Laws made from laws: on a smaller support (with or without renormalising) and on ordered vectors."""
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from bayesad import ad
+from bayesad.distributions.base import Distribution, Shape
+from bayesad.distributions.domains import Lower, Upper, check_order
+from bayesad.distributions.numerics import log_minus_exp
+from bayesad.distributions.supports import Support, contains
+from bayesad.errors import DistributionError
+
+__all__ = ["ordered", "restricted", "truncated"]
+
+# Rejection sampling gives up after this many rounds.
+_ROUNDS = 10_000
+
+
+class _Between(Distribution):
+    """What laws between bounds share."""
+
+    d: Distribution
+    lower: Lower = None
+    upper: Upper = None
+
+    @property
+    def support(self) -> Support:
+        inside = self.d.support
+        lower, upper = self.lower, self.upper
+        if inside.discrete:
+            lower = None if lower is None else np.ceil(lower)
+            upper = None if upper is None else np.floor(upper)
+        lower, closed_below = _tighter(inside.lower, lower, inside.closed[0], np.maximum)
+        upper, closed_above = _tighter(inside.upper, upper, inside.closed[1], np.minimum)
+        return Support(inside.kind, lower, upper, (closed_below, closed_above))
+
+    def _validate(self) -> None:
+        _require_numbers(self._name, self.d)
+        support = self.support
+        check_order(self._name, support.lower, support.upper, strict=not support.discrete)
+
+
+class truncated(_Between):
+    """The law of X given lower <= X <= upper, X having the law `d`; renormalised, also for traced bounds.
+
+    The probability between the bounds is taken from the nearer tail in log space, so that bounds far out in a
+    tail lose no digits.
+
+    Parameters
+    ----------
+    d : Distribution
+        With a cdf.
+    lower, upper : array, traced array or None
+        Inclusive bounds; None or infinite for none.
+
+    Raises
+    ------
+    DistributionError
+        If `d` has no cdf, no value lies between the bounds, or the probability between constant bounds is 0 in
+        double precision.
+    """
+
+    def _validate(self) -> None:
+        super()._validate()
+        if not self.d.has_cdf:
+            raise DistributionError(
+                f"truncated: {self.d} has no cumulative distribution function to renormalise with; restricted() "
+                "keeps its density on the smaller support without renormalising."
+            )
+        if not ad.is_traced(self._log_mass) and np.any(self._log_mass == -np.inf):
+            raise DistributionError(
+                f"{self}: the probability between the bounds is 0 in double precision; choose bounds nearer the bulk."
+            )
+
+    def _log_density(self, x: Any) -> Any:
+        return self.d._log_density(x) - np.where(self._log_mass > -np.inf, self._log_mass, np.inf)
+
+    def _cdf(self, x: Any) -> Any:
+        return np.exp(self._log_cdf(x))
+
+    def _sf(self, x: Any) -> Any:
+        return np.exp(self._log_sf(x))
+
+    def _log_cdf(self, x: Any) -> Any:
+        return _log_probability(self.d, self._interval[0], x) - self._log_mass
+
+    def _log_sf(self, x: Any) -> Any:
+        return _log_probability(self.d, x, self._interval[1]) - self._log_mass
+
+    @np.errstate(all="ignore")
+    def _draw(self, rng: np.random.Generator, shape: Shape) -> np.ndarray:
+        """Draws by inversion: a point between the tails at the bounds, found in the tail that has the digits."""
+        d, support = self.d, self.support
+        a, b = self._interval
+        low, high = -np.inf if a is None else a, np.inf if b is None else b
+        u = rng.random(shape)
+        upper_tail = d.cdf(low) > 0.5
+        log_cdf = np.logaddexp(d.log_cdf(low) + np.log1p(-u), d.log_cdf(high) + np.log(u))
+        log_sf = np.logaddexp(d.log_sf(low) + np.log1p(-u), d.log_sf(high) + np.log(u))
+        x = _least(
+            lambda x: np.where(upper_tail, d.log_sf(x) <= log_sf, d.log_cdf(x) >= log_cdf),
+            np.broadcast_to(-np.inf if support.lower is None else support.lower, shape),
+            np.broadcast_to(np.inf if support.upper is None else support.upper, shape),
+        )
+        return x.astype(np.int64) if support.discrete else x
+
+    @cached_property
+    def _interval(self) -> tuple[Any, Any]:
+        """(a, b) such that lower <= X <= upper is a < X <= b."""
+        if not self.d.support.discrete:
+            return self.lower, self.upper
+        lower = None if self.lower is None else np.ceil(self.lower) - 1.0
+        return lower, None if self.upper is None else np.floor(self.upper)
+
+    @cached_property
+    @np.errstate(all="ignore")
+    def _log_mass(self) -> Any:
+        return _log_probability(self.d, *self._interval)
+
+
+class restricted(_Between):
+    """The density of `d` on a smaller support, not renormalised, as Stan's declared bounds do.
+
+    Parameters
+    ----------
+    d : Distribution
+        Of real or whole numbers, or of vectors of them, whose entries are bounded then.
+    lower, upper : array, traced array or None
+        Inclusive bounds; None or infinite for none.
+
+    Raises
+    ------
+    DistributionError
+        If `d` is no law of numbers, or no value lies between the bounds.
+
+    Notes
+    -----
+    Draws come from the renormalised law.
+    """
+
+    @property
+    def event_shape(self) -> tuple[int | None, ...]:
+        return self.d.event_shape
+
+    def _log_density(self, x: Any) -> Any:
+        return self.d._log_density(x)
+
+    def _draw(self, rng: np.random.Generator, shape: Shape) -> np.ndarray:
+        if self.d.has_cdf:
+            return truncated(self.d, self.lower, self.upper).draw(rng, shape)
+        axes = tuple(range(-self.event_ndim, 0))
+        return _rejection(self, rng, shape, self.d, lambda x: contains(self.support, x).all(axis=axes, keepdims=True))
+
+
+class ordered(Distribution):
+    """Increasing vectors whose entries have the density of `d`, not renormalised, as Stan's ordered types do.
+
+    Parameters
+    ----------
+    d : Distribution
+        Of real numbers, unbounded or bounded below by 0. The last axis of its batch shape runs along the vector;
+        if it has none (or has length 1), the value's shape decides how long the vector is.
+    positive : bool
+        Whether the entries must be positive too; implied if `d` is bounded below by 0.
+
+    Raises
+    ------
+    DistributionError
+        If `d` is no law of real numbers, or has other bounds.
+
+    Notes
+    -----
+    Draws come from the renormalised law.
+    """
+
+    d: Distribution
+    positive: bool = False
+
+    @property
+    def event_shape(self) -> tuple[int | None, ...]:
+        length = self.d.batch_shape[-1:]
+        return (None,) if length in ((), (1,)) else length
+
+    @property
+    def support(self) -> Support:
+        positive = self.positive or self.d.support.bounded
+        return Support("positive_ordered" if positive else "ordered")
+
+    def _validate(self) -> None:
+        _require_numbers(self._name, self.d)
+        support = self.d.support
+        from_zero = support.upper is None and not ad.is_traced(support.lower) and np.all(support.lower == 0)
+        if support.discrete or self.d.event_shape or (support.bounded and not from_zero):
+            raise DistributionError(
+                f"ordered: needs a law of real numbers, unbounded or bounded below by 0; got {self.d}."
+            )
+
+    def _log_density(self, x: Any) -> Any:
+        return self.d._log_density(x).sum(axis=-1)
+
+    def _draw(self, rng: np.random.Generator, shape: Shape) -> np.ndarray:
+        d = restricted(self.d, lower=0.0) if self.positive else self.d
+        if _alike_on_last_axis(self.d):
+            return np.sort(d.draw(rng, shape), axis=-1)
+        return _rejection(self, rng, shape, d, lambda x: (np.diff(x) > 0).all(axis=-1, keepdims=True))
+
+    def _batch_shapes(self) -> dict[str, Shape]:
+        return {name: shape[:-1] for name, shape in super()._batch_shapes().items()}
+
+
+def _require_numbers(law: str, d: Any) -> None:
+    if not isinstance(d, Distribution):
+        raise DistributionError(f"{law}: the first argument must be a distribution; got {d!r}.")
+    if d.support.kind not in ("real", "integer"):
+        raise DistributionError(f"{law}: {d} is a law of {d.support.kind} values; a law of numbers is needed.")
+
+
+def _tighter(old: Any, new: Any, closed: bool, choose: Callable[[Any, Any], Any]) -> tuple[Any, bool]:
+    """The tighter of two bounds, and whether it belongs to the support; a new bound does."""
+    if new is None:
+        return old, closed
+    if old is None:
+        return new, True
+    bound = choose(old, new)
+    return bound, closed or ad.is_traced(bound) or not np.any(bound == old)
+
+
+def _log_probability(d: Distribution, low: Any, high: Any) -> Any:
+    """log P(low < X <= high), from whichever tail is nearer; None for no bound."""
+    if low is None:
+        return 0.0 if high is None else d.log_cdf(high)
+    if high is None:
+        return d.log_sf(low)
+    upper_tail = d.cdf(low) > 0.5
+    larger = np.where(upper_tail, d.log_sf(low), d.log_cdf(high))
+    smaller = np.where(upper_tail, d.log_sf(high), d.log_cdf(low))
+    return log_minus_exp(larger, smaller)
+
+
+def _alike_on_last_axis(d: Distribution) -> bool:
+    """Whether no parameter varies along the last batch axis."""
+    return all(
+        _alike_on_last_axis(value)
+        if isinstance(value, Distribution)
+        else value is None or value.ndim == 0 or bool((value == value[..., :1]).all())
+        for value in d.parameters.values()
+    )
+
+
+def _rejection(
+    law: Distribution, rng: np.random.Generator, shape: Shape, proposal: Distribution, accepts: Callable[[Any], Any]
+) -> np.ndarray:
+    """Draws of `proposal`, repeated where `accepts(values)` (event axes of length 1 kept) is False."""
+    values = proposal.draw(rng, shape)
+    for _ in range(_ROUNDS):
+        accepted = accepts(values)
+        if accepted.all():
+            return values
+        values = np.where(accepted, values, proposal.draw(rng, shape))
+    raise DistributionError(f"{law}: {_ROUNDS} rounds of rejection sampling gave no draw that meets the constraint.")
+
+
+def _least(reached: Callable[[np.ndarray], np.ndarray], low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """The least floats in [low, high] at which a monotone condition holds: bisection over the 2^64 doubles."""
+    first, last = _rank(low), _rank(high)
+    for _ in range(64):
+        middle = (first & last) + ((first ^ last) >> 1)  # the mean, without overflow
+        hit = reached(_double(middle))
+        first, last = np.where(hit, first, middle + 1), np.where(hit, middle, last)
+    return _double(last)
+
+
+def _rank(x: np.ndarray) -> np.ndarray:
+    """The position of doubles in their order, as int64."""
+    bits = np.ascontiguousarray(x, dtype=np.float64).view(np.int64)
+    return np.where(bits < 0, bits ^ np.iinfo(np.int64).max, bits)
+
+
+def _double(rank: np.ndarray) -> np.ndarray:
+    return np.where(rank < 0, rank ^ np.iinfo(np.int64).max, rank).view(np.float64)

@@ -1,0 +1,124 @@
+"""Starting points: unconstrained vectors at which a posterior's log density and gradient are finite."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bayesad.dsl import Handler, Site, suggestion
+from bayesad.errors import DistributionError, InitialisationError, ModelError
+from bayesad.transforms import constrain, unconstrain
+
+if TYPE_CHECKING:
+    from bayesad.posterior import Posterior
+
+__all__ = ["TRIES", "find_initial"]
+
+TRIES = 100
+WIDTH = 2.0  # of the uniform distribution on the unconstrained scale, as Stan's
+
+
+def find_initial(posterior: Posterior, rng: np.random.Generator, kind: Any) -> np.ndarray:
+    """As `Posterior.initial`, which documents it."""
+    propose, random = _proposal(posterior, rng, kind)
+    problem = ""
+    for _ in range(TRIES if random else 1):
+        try:
+            q = propose()
+        except DistributionError as error:  # a prior draw made a distribution further on impossible
+            problem = str(error)
+            continue
+        log_density, gradient = posterior.unconstrained.log_density_and_gradient(q)
+        if np.isfinite(log_density) and np.all(np.isfinite(gradient)):
+            return q
+        problem = _what_is_wrong(posterior, q, gradient)
+    tried = f"none of {TRIES} starting points ({_in_words(kind)})" if random else "the given starting point does not"
+    raise InitialisationError(
+        f"model {posterior.model.name!r}: {tried} {'has' if random else 'have'} finite log density and gradient. "
+        f"{'At the last one: ' if random else ''}{problem}. Give a starting point by initial=, or look at that term"
+    )
+
+
+def _proposal(posterior: Posterior, rng: np.random.Generator, kind: Any) -> tuple[Callable[[], np.ndarray], bool]:
+    """A function that makes one candidate, and whether the next one would differ."""
+    dimension = posterior.unconstrained.dimension
+    if isinstance(kind, Mapping):
+        given = _checked(posterior, kind)
+        return lambda: _walk(posterior, rng, given, from_prior=False), len(given) < len(posterior.parameters)
+    if isinstance(kind, str):
+        if kind == "uniform":
+            return lambda: rng.uniform(-WIDTH, WIDTH, dimension), dimension > 0
+        if kind == "prior":
+            return lambda: _walk(posterior, rng, {}, from_prior=True), dimension > 0
+        raise ModelError(f"the kind of starting point is 'uniform', 'prior', a mapping or an array, not {kind!r}")
+    q = posterior.unconstrained.check(kind)
+    return lambda: q, False
+
+
+def _checked(posterior: Posterior, given: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """The given values as arrays; their names must be free parameters and their shapes right."""
+    known = posterior.parameters
+    for name in given:
+        if name not in known:
+            raise ModelError(
+                f"model {posterior.model.name!r}: a starting value is given for {name!r}, which is no free parameter"
+                f"{suggestion(name, list(known))}"
+            )
+    return {name: posterior.check_value(name, value) for name, value in given.items()}
+
+
+def _walk(posterior: Posterior, rng: np.random.Generator, given: Mapping[str, Any], *, from_prior: bool) -> np.ndarray:
+    """Run the model with given values, the others drawn from their priors or uniformly; the unconstrained vector of the run."""
+    parts: list[Any] = [np.arange(0.0)]
+
+    def parameter(site: Site) -> Any:
+        value = given.get(site.name)
+        if value is None and from_prior:
+            value = _prior_draw(site, rng)
+        if value is None:
+            u = rng.uniform(-WIDTH, WIDTH, posterior.parameters[site.name].unconstrained_shape)
+            value, _ = constrain(site.support, u)
+        else:
+            u = unconstrain(site.support, value)
+        parts.append(np.ravel(u))
+        return value
+
+    posterior.run(Handler(parameter))
+    return np.concatenate(parts)
+
+
+def _prior_draw(site: Site, rng: np.random.Generator) -> Any:
+    """A value from the prior, or None where it cannot be drawn from, as an improper one."""
+    try:
+        return site.draw(rng)
+    except DistributionError:
+        return None
+
+
+def _what_is_wrong(posterior: Posterior, q: np.ndarray, gradient: np.ndarray) -> str:
+    """The terms that are not finite, with their lines and the parameters' values."""
+    params = posterior.unconstrained.unpack(q)
+    where = posterior.structure.where
+    terms = posterior.log_density_terms(params)
+    wrong = [
+        f"the log density of {name!r} is {term} ({where[name]})"
+        for name, term in terms.items()
+        if not np.isfinite(term)
+    ]
+    if not wrong:
+        wrong = [
+            f"the gradient with respect to {p.name!r} is not finite ({where[p.name]})"
+            for p in posterior.parameters.values()
+            if not np.all(np.isfinite(gradient[p.start : p.stop]))
+        ]
+    values = ", ".join(f"{name} = {np.array2string(value, precision=4, threshold=6)}" for name, value in params.items())
+    return f"{'; '.join(wrong) or 'the log Jacobian of the transform is not finite'}; where {values}"
+
+
+def _in_words(kind: Any) -> str:
+    if kind == "prior":
+        return "drawn from the prior"
+    drawn = f"uniform(-{WIDTH:g}, {WIDTH:g}) on the unconstrained scale"
+    return f"given values, the others {drawn}" if isinstance(kind, Mapping) else drawn

@@ -1,0 +1,490 @@
+"""Posterior: a model conditioned on data, as densities, gradients and transforms over named and over flat parameters."""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from bayesad import ad
+from bayesad.distributions.supports import contains
+from bayesad.dsl import Handler, Model, Site, run, site_error, suggestion
+from bayesad.errors import ModelError
+from bayesad.structure import Parameters, depends_on_parameters, describe, discover, is_quantity
+from bayesad.transforms import constrain, unconstrain
+
+__all__ = ["Posterior", "Unconstrained"]
+
+
+class Posterior:
+    """A model conditioned on its data; made by calling the model.
+
+    Parameters
+    ----------
+    model : Model
+    data : mapping
+        The model's arguments, as `Model.bind` gives them.
+
+    Attributes
+    ----------
+    parameters : Parameters
+        The free parameters by name, in the order of the model: shapes, dims, supports. The NaN entries of an observed variable ``y``
+        are the parameter ``y_missing``, a vector in the order of the array.
+    unconstrained : Unconstrained
+        The same posterior over all of R^n.
+    dims : dict
+        Name of a parameter, observed variable or deterministic -> names of its axes.
+    coords : dict
+        Dim -> labels.
+    observed_data : dict
+        Name of an observed variable -> its values, NaN where missing.
+    constant_data : dict
+        Name of a data argument -> its value, for those that are given and not observed themselves.
+
+    Raises
+    ------
+    ModelError, DistributionError
+        If the model does not fit the data or itself; messages name the model, the variable and the line.
+    """
+
+    def __init__(self, model: Model, data: Mapping[str, Any]) -> None:
+        self.model = model
+        self.data = dict(data)
+        self.structure = discover(model, self.data)
+        self.parameters: Parameters = self.structure.parameters
+        self.dims = self.structure.dims
+        self.coords = self.structure.coords
+        self.observed_data = self.structure.observed
+        self.constant_data = {
+            name: value for name, value in self.data.items() if not _is_observed(value, self.observed_data)
+        }
+        self.unconstrained = Unconstrained(self)
+        self._log_density_at = ad.compile(self._trace_log_density_at)
+        self._terms_at = ad.compile(self._trace_terms_at)
+        self._pointwise_at = ad.compile(self._trace_pointwise_at)
+        self._values = ad.compile(self._trace_values)
+
+    # --- over named parameters
+    def neg_log_posterior(self, params: Mapping[str, Any]) -> float:
+        """The negative log of likelihood times prior, a density over the parameters as named.
+
+        Parameters
+        ----------
+        params : mapping
+            Exactly the free parameters: name -> number, nested list or array of the parameter's shape.
+            Simplex, ordered and Cholesky constraints hold within 1e-8.
+
+        Returns
+        -------
+        float
+            With all normalising constants and no Jacobian; inf outside the support.
+
+        Raises
+        ------
+        ModelError
+            For missing or additional names and wrong shapes.
+        """
+        return _as_float(-self._log_density_at(self.check(params)))
+
+    def gradient(self, params: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """The derivative of `neg_log_posterior` with respect to every parameter.
+
+        Parameters
+        ----------
+        params : mapping
+            As for `neg_log_posterior`.
+
+        Returns
+        -------
+        dict
+            Name -> array of the parameter's shape. The entries of a simplex count as free; the upper triangle of a Cholesky factor has
+            derivative 0; outside the support everything has.
+        """
+        value, gradient = ad.value_and_gradient(self._log_density_at, self.check(params))
+        outside = value == -np.inf
+        return {name: np.zeros(np.shape(g)) if outside else np.asarray(0.0 - g) for name, g in gradient.items()}
+
+    def log_density_terms(self, params: Mapping[str, Any]) -> dict[str, float]:
+        """The terms that `neg_log_posterior` is the negative sum of: name of the site -> log density."""
+        return {name: float(term) for name, term in self._terms_at(self.check(params)).items()}
+
+    def check(self, params: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """The parameters as arrays of float64, in the order of the model.
+
+        Raises
+        ------
+        ModelError
+            For missing or additional names and wrong shapes.
+        """
+        extra = [
+            f"{name!r}{suggestion(str(name), list(self.parameters))}" for name in params if name not in self.parameters
+        ]
+        missing = [repr(name) for name in self.parameters if name not in params]
+        if extra or missing:
+            problems = ["lacks " + ", ".join(missing)] * bool(missing) + ["has the unknown " + ", ".join(extra)] * bool(
+                extra
+            )
+            raise ModelError(
+                f"model {self.model.name!r}: the point {' and '.join(problems)}; its free parameters are "
+                f"{', '.join(self.parameters) or 'none'}"
+            )
+        return {name: self.check_value(name, params[name]) for name in self.parameters}
+
+    def check_value(self, name: str, given: Any) -> Any:
+        """One parameter's value as an array of float64; ModelError if its shape is wrong."""
+        try:
+            value = given if ad.is_traced(given) else np.asarray(given, dtype=np.float64)
+        except (TypeError, ValueError):
+            value = None
+        shape = self.parameters[name].shape
+        if value is None or np.shape(value) != shape:
+            found = "no array of numbers" if value is None else f"the shape {np.shape(value)}"
+            raise ModelError(
+                f"model {self.model.name!r}: the value of {name!r} has {found}; it needs the shape {shape}"
+            )
+        return value
+
+    # --- results
+    def values(self, q: Any) -> dict[str, np.ndarray]:
+        """Every parameter, deterministic quantity and completed observed variable at unconstrained points.
+
+        Parameters
+        ----------
+        q : float array, shape (..., dimension)
+            Leading axes (chains, draws) are those of the result.
+
+        Returns
+        -------
+        dict
+            Name -> array, shape (..., *shape), in the order of the model.
+        """
+        q = np.asarray(q, dtype=np.float64)
+        if q.ndim == 1:
+            return {name: np.asarray(value) for name, value in self._values(self.unconstrained.check(q)).items()}
+        rows = [self._values(self.unconstrained.check(row)) for row in q.reshape(-1, q.shape[-1])]
+        return {
+            name: np.reshape([row[name] for row in rows], (*q.shape[:-1], *np.shape(rows[0][name]))) for name in rows[0]
+        }
+
+    def initial(self, rng: np.random.Generator, kind: Any = "uniform") -> np.ndarray:
+        """A starting point with finite log density and gradient.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+        kind : "uniform", "prior", mapping or array
+            Uniform(−2, 2) on the unconstrained scale, as Stan; a draw from the prior; values for some or all parameters by name (the
+            others uniform); or an unconstrained vector.
+
+        Returns
+        -------
+        float array, shape (dimension,)
+            Unconstrained.
+
+        Raises
+        ------
+        InitialisationError
+            If none is found in 100 tries (in one, where nothing is random): names the terms that are not finite and the values.
+        """
+        from bayesad.initial import find_initial
+
+        return find_initial(self, rng, kind)
+
+    def sample(
+        self,
+        sampler: Any = None,
+        *,
+        chains: int = 4,
+        warmup: int = 1000,
+        draws: int = 1000,
+        seed: int | None = None,
+        initial: Any = "uniform",
+        keep_warmup: bool = False,
+        progress: Callable[[Any], None] | None = None,
+    ) -> Any:
+        """Draw from the posterior.
+
+        Parameters
+        ----------
+        sampler : NUTS or HMC, optional
+            Default: ``ba.NUTS()``.
+        chains, warmup, draws : int
+            Number of chains, and of iterations per chain.
+        seed : int, optional
+            The same seed gives the same draws; default: a fresh one.
+        initial : "uniform", "prior", mapping or array
+            See `initial`.
+        keep_warmup : bool
+            Whether to keep the draws of warmup too.
+        progress : callable, optional
+            Called about ten times a second with a snapshot of each chain.
+
+        Returns
+        -------
+        DataTree
+            In ArviZ's schema.
+        """
+        from bayesad.sampling import sample
+
+        return sample(
+            self,
+            sampler=sampler,
+            chains=chains,
+            warmup=warmup,
+            draws=draws,
+            seed=seed,
+            initial=initial,
+            keep_warmup=keep_warmup,
+            progress=progress,
+        )
+
+    def predict(self, draws: Any, *, seed: int | None = None) -> Any:
+        """Posterior predictive draws; see `bayesad.predictive.predict`."""
+        from bayesad.predictive import predict
+
+        return predict(self, draws, seed=seed)
+
+    def prior(self, draws: int = 1000, *, seed: int | None = None) -> Any:
+        """Prior and prior predictive draws; see `bayesad.predictive.prior`."""
+        from bayesad.predictive import prior
+
+        return prior(self, draws, seed=seed)
+
+    def log_likelihood(self, draws: Any) -> Any:
+        """Log likelihood of every observation at every draw; see `bayesad.predictive.log_likelihood`."""
+        from bayesad.predictive import log_likelihood
+
+        return log_likelihood(self, draws)
+
+    def pointwise_log_likelihood(self, params: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """Log density of every observed value: name -> array of the batch shape of the observed variable.
+
+        Where entries are missing: a vector of the entries that were observed, in order.
+        """
+        return {name: np.asarray(value) for name, value in self._pointwise_at(self.check(params)).items()}
+
+    # --- the functions that are traced
+    def _trace_log_density_at(self, params: Mapping[str, Any]) -> Any:
+        terms, inside = self._constrained_terms(params)
+        return np.where(inside, _total(terms.values()), -np.inf)
+
+    def _trace_terms_at(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        return self._constrained_terms(params)[0]
+
+    def _constrained_terms(self, params: Mapping[str, Any]) -> tuple[dict[str, Any], Any]:
+        """Log densities of all sites, and whether every parameter lies in its support."""
+        terms: dict[str, Any] = {}
+        inside: list[Any] = []
+
+        def parameter(site: Site) -> Any:
+            value = params[site.name]
+            inside.append(np.all(contains(site.support, value)))
+            return np.tril(value) if site.support.kind == "cholesky_corr" else value
+
+        def note(site: Site, value: Any) -> None:
+            if _has_density(site):
+                terms[site.name] = _log_density(site, value, check=True)
+
+        self.run(Handler(parameter, note=note))
+        return terms, functools.reduce(np.logical_and, inside, True)
+
+    def _trace_pointwise_at(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+
+        def note(site: Site, value: Any) -> None:
+            if site.kind == "observed":
+                density = site.distribution.log_prob(value)
+                if site.missing is not None and not site.distribution.event_shape:
+                    density = np.reshape(density, -1)[np.delete(np.arange(site.obs.size), site.missing)]
+                found[site.name] = density
+
+        self.run(Handler(lambda site: params[site.name], note=note))
+        return found
+
+    def _trace_values(self, q: Any) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+
+        def note(site: Site, value: Any) -> None:
+            if is_quantity(site):
+                found[site.name] = value
+
+        self.run(Handler(lambda site: self.unconstrained.constrain(site, q)[0], note=note))
+        return found
+
+    def run(self, handler: Handler) -> None:
+        """Run the model on its data under a handler.
+
+        Raises
+        ------
+        ModelError
+            If the run has other parameters than the model had at first.
+        """
+        seen: set[str] = set()
+
+        def parameter(site: Site) -> Any:
+            known = self.parameters.get(site.name)
+            if known is None or known.shape != site.shape:
+                change = "is new" if known is None else f"has the shape {site.shape} instead of {known.shape}"
+                raise site_error(self.model, site, f"this parameter {change} at another point; {_FIXED}")
+            seen.add(site.name)
+            return handler.parameter(site)
+
+        run(self.model, self.data, Handler(parameter, handler.observed, handler.note))
+        for name in self.parameters:
+            if name not in seen:
+                where = self.structure.where[name]
+                raise ModelError(
+                    f"model {self.model.name!r}, variable {name!r} ({where}): this parameter is absent at another point; {_FIXED}"
+                )
+
+    def __repr__(self) -> str:
+        return f"<posterior of {self.model.name}, {self.unconstrained.dimension} dimensions>\n{self.parameters!r}"
+
+
+class Unconstrained:
+    """A posterior over all of R^n: the parameters, transformed, in one flat vector in the order of the model.
+
+    Attributes
+    ----------
+    dimension : int
+        Length of the vector.
+    compiled : ad.Compiled
+        The log density as a function of the vector.
+    """
+
+    def __init__(self, posterior: Posterior) -> None:
+        self._posterior = posterior
+        self.dimension = posterior.structure.dimension
+        self.compiled = ad.compile(self._trace_log_density)
+        self._pack = ad.compile(self._trace_pack)
+
+    def log_density(self, q: Any) -> float:
+        """log posterior density at q, with log |det Jacobian| of the transform to the parameters.
+
+        Parameters
+        ----------
+        q : float array, shape (dimension,)
+
+        Raises
+        ------
+        ModelError
+            For another shape.
+        """
+        return _as_float(self.compiled(self.check(q)))
+
+    def log_density_and_gradient(self, q: Any) -> tuple[float, np.ndarray]:
+        """`log_density` and its gradient, a float array of shape (dimension,)."""
+        return ad.value_and_gradient(self.compiled, self.check(q))
+
+    def pack(self, params: Mapping[str, Any]) -> np.ndarray:
+        """The vector for named parameters.
+
+        Parameters
+        ----------
+        params : mapping
+            Exactly the free parameters, strictly inside their supports.
+
+        Returns
+        -------
+        float array, shape (dimension,)
+
+        Raises
+        ------
+        ModelError
+            For missing or additional names, wrong shapes, and values outside or on the boundary of the support.
+        """
+        q = np.asarray(self._pack(self._posterior.check(params)))
+        for parameter in self._posterior.parameters.values():
+            if not np.all(np.isfinite(q[parameter.start : parameter.stop])):
+                raise ModelError(
+                    f"model {self._posterior.model.name!r}: the value of {parameter.name!r}, "
+                    f"{np.array2string(np.asarray(params[parameter.name]), threshold=8)}, is not inside its support "
+                    f"({describe(parameter.support)})"
+                )
+        return q
+
+    def unpack(self, q: Any) -> dict[str, np.ndarray]:
+        """The named parameters at an unconstrained vector: the inverse of `pack`."""
+        values = self._posterior.values(self.check(q))
+        return {name: values[name] for name in self._posterior.parameters}
+
+    def constrain(self, site: Site, q: Any) -> tuple[Any, Any]:
+        """Value of a parameter's site at q, and log |det Jacobian| of its transform."""
+        parameter = self._posterior.parameters[site.name]
+        return constrain(site.support, np.reshape(q[parameter.start : parameter.stop], parameter.unconstrained_shape))
+
+    def check(self, q: Any) -> Any:
+        """The vector as float64.
+
+        Raises
+        ------
+        ModelError
+            For another shape than (dimension,).
+        """
+        q = q if ad.is_traced(q) else np.asarray(q, dtype=np.float64)
+        if q.shape != (self.dimension,):
+            raise ModelError(
+                f"model {self._posterior.model.name!r}: an unconstrained point has the shape ({self.dimension},), not {q.shape}"
+            )
+        return q
+
+    def _trace_log_density(self, q: Any) -> Any:
+        terms: list[Any] = []
+
+        def parameter(site: Site) -> Any:
+            value, log_det = self.constrain(site, q)
+            terms.append(np.sum(log_det))
+            return value
+
+        def note(site: Site, value: Any) -> None:
+            if _has_density(site):
+                terms.append(_log_density(site, value, check=False))
+
+        self._posterior.run(Handler(parameter, note=note))
+        return _total(terms)
+
+    def _trace_pack(self, params: Mapping[str, Any]) -> Any:
+        parts: list[Any] = [np.arange(0.0)]
+
+        def parameter(site: Site) -> Any:
+            parts.append(np.reshape(unconstrain(site.support, params[site.name]), -1))
+            return params[site.name]
+
+        self._posterior.run(Handler(parameter))
+        return np.concatenate(parts)
+
+
+def _is_observed(value: Any, observed: Mapping[str, np.ndarray]) -> bool:
+    return value is None or (
+        isinstance(value, np.ndarray) and any(np.may_share_memory(value, obs) for obs in observed.values())
+    )
+
+
+_FIXED = "which parameters a model has, and their shapes, may depend on data only"
+
+
+def _has_density(site: Site) -> bool:
+    """Whether a site is a term of the log density; missing entries come with their observed variable."""
+    return site.kind in ("observed", "factor") or (site.kind == "parameter" and site.missing is None)
+
+
+def _log_density(site: Site, value: Any, *, check: bool) -> Any:
+    """The term of one site, a scalar. Without ``check``, values known to lie in the support are not looked at again: what a transform
+    gave, and data whose support data alone determine (they were checked when the posterior was made).
+    """
+    if site.kind == "factor":
+        return np.sum(value)
+    law = site.distribution
+    sure = not check and (site.kind == "parameter" or not depends_on_parameters(law.support))
+    return np.sum(law.log_density(value) if sure else law.log_prob(value))
+
+
+def _total(terms: Iterable[Any]) -> Any:
+    return functools.reduce(operator.add, terms, np.float64(0.0))
+
+
+def _as_float(x: Any) -> Any:
+    return x if ad.is_traced(x) else float(x)

@@ -1,0 +1,200 @@
+"""Prior and posterior predictive draws, and the log likelihood of every observation, as groups of a DataTree."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bayesad.dsl import Handler, Site
+from bayesad.errors import ModelError
+from bayesad.results import to_datatree
+
+if TYPE_CHECKING:
+    from bayesad.posterior import Posterior
+
+__all__ = ["log_likelihood", "predict", "prior"]
+
+Row = dict[str, Any]
+
+
+def predict(posterior: Posterior, draws: Any, *, seed: int | None = None) -> Any:
+    """Posterior predictive draws: for every draw of the parameters one new data set.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        Of the model on its data, or on other data of which the observed variables give the shapes only.
+    draws : DataTree, Dataset or mapping
+        From ``sample``, or name -> array of shape (chain, draw, *shape) with at least the free parameters.
+    seed : int, optional
+        The same seed gives the same result; default: a fresh one.
+
+    Returns
+    -------
+    DataTree
+        With the groups ``posterior_predictive`` (all observed variables, missing entries drawn anew like the others) and ``observed_data``.
+
+    Raises
+    ------
+    ModelError
+        If a parameter is missing from the draws or has another shape there.
+    """
+    rng = np.random.default_rng(seed)
+    given, shape = _draws(posterior, draws, missing_entries=False)
+
+    def row(values: Row) -> Row:
+        found: Row = {}
+
+        def observed(site: Site, value: Any) -> Any:
+            found[site.name] = site.draw(rng)
+            return found[site.name]
+
+        posterior.run(Handler(lambda site: _unused(site) if site.missing is not None else values[site.name], observed))
+        return found
+
+    return _tree(posterior, {"posterior_predictive": _stack([row(values) for values in given], shape)})
+
+
+def prior(posterior: Posterior, draws: int = 1000, *, seed: int | None = None) -> Any:
+    """Draws from the model without its data: parameters from their priors, data from their distributions at these.
+
+    Terms added by ``factor`` are not taken into account, for they are no distributions to draw from.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    draws : int
+        How many, in one chain.
+    seed : int, optional
+        The same seed gives the same result; default: a fresh one.
+
+    Returns
+    -------
+    DataTree
+        With the groups ``prior`` (parameters and deterministic quantities), ``prior_predictive`` (observed variables) and
+        ``observed_data``.
+
+    Raises
+    ------
+    DistributionError
+        For a prior that cannot be drawn from, as the improper ``Flat``.
+    """
+    rng = np.random.default_rng(seed)
+
+    def row() -> tuple[Row, Row]:
+        found: Row = {}
+        predicted: Row = {}
+
+        def parameter(site: Site) -> Any:
+            if site.missing is not None:
+                return _unused(site)
+            found[site.name] = site.draw(rng)
+            return found[site.name]
+
+        def observed(site: Site, value: Any) -> Any:
+            predicted[site.name] = site.draw(rng)
+            return predicted[site.name]
+
+        def note(site: Site, value: Any) -> None:
+            if site.kind == "deterministic":
+                found[site.name] = value
+
+        posterior.run(Handler(parameter, observed, note))
+        return found, predicted
+
+    rows = [row() for _ in range(draws)]
+    shape = (1, draws)
+    return _tree(
+        posterior,
+        {
+            "prior": _stack([found for found, _ in rows], shape),
+            "prior_predictive": _stack([predicted for _, predicted in rows], shape),
+        },
+    )
+
+
+def log_likelihood(posterior: Posterior, draws: Any) -> Any:
+    """The log density of every observation at every draw.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    draws : DataTree, Dataset or mapping
+        From ``sample``, or name -> array of shape (chain, draw, *shape) with all free parameters.
+
+    Returns
+    -------
+    DataTree
+        With the groups ``log_likelihood`` and ``observed_data``. A variable has the batch shape of the observed one: a vector with a
+        multivariate distribution counts as one observation. Where entries of a univariate one are missing, a vector of
+        those that were observed.
+
+    Raises
+    ------
+    ModelError
+        If a parameter is missing from the draws or has another shape there.
+    """
+    given, shape = _draws(posterior, draws, missing_entries=True)
+    found = _stack([posterior.pointwise_log_likelihood(values) for values in given], shape)
+    dims = {
+        name: posterior.dims[name][: value.ndim - 2]
+        for name, value in found.items()
+        if name in posterior.dims and value.shape[2:] == posterior.observed_data[name].shape[: value.ndim - 2]
+    }
+    tree = to_datatree({"log_likelihood": found}, dims=dims, coords=posterior.coords)
+    tree["observed_data"] = _tree(posterior, {})["observed_data"]
+    return tree
+
+
+def _draws(posterior: Posterior, draws: Any, *, missing_entries: bool) -> tuple[list[Row], tuple[int, int]]:
+    """The draws as a list of points, and the number of chains and of draws in each."""
+    source = draws["posterior"] if hasattr(draws, "children") else draws
+    keys = {} if isinstance(source, dict) else _stored_names(posterior)
+    arrays = {
+        p.name: _array(posterior, source, p.name, keys.get(p.name, p.name), p.shape)
+        for p in posterior.parameters.values()
+        if missing_entries or not p.missing
+    }
+    shapes = {array.shape[:2] for array in arrays.values()}
+    if len(shapes) != 1:
+        raise ModelError(f"model {posterior.model.name!r}: the draws differ in (chain, draw): {sorted(shapes)}")
+    shape = shapes.pop()
+    return [{name: array[i] for name, array in arrays.items()} for i in np.ndindex(shape)], shape
+
+
+def _stored_names(posterior: Posterior) -> dict[str, str]:
+    """The names under which a DataTree holds the quantities of a model (``a/b`` for one cannot be such a name)."""
+    names = posterior.structure.quantities
+    stored = to_datatree({"posterior": {name: np.zeros((1, 1)) for name in names}})["posterior"].data_vars
+    return dict(zip(names, map(str, stored), strict=True))
+
+
+def _array(posterior: Posterior, source: Any, name: str, key: str, shape: tuple[int, ...]) -> np.ndarray:
+    if key not in source:
+        raise ModelError(
+            f"model {posterior.model.name!r}: the draws lack the parameter {name!r}; they have {', '.join(map(str, source))}"
+        )
+    array = np.asarray(source[key])
+    if array.ndim < 2 or array.shape[2:] != shape:
+        raise ModelError(
+            f"model {posterior.model.name!r}: the draws of {name!r} have the shape {array.shape}; they need (chain, draw) followed by "
+            f"{shape}, the parameter's shape"
+        )
+    return array
+
+
+def _unused(site: Site) -> np.ndarray:
+    """Missing entries of a variable that is about to be drawn anew as a whole."""
+    return np.full(site.shape, np.nan)
+
+
+def _stack(rows: list[Row], shape: tuple[int, int]) -> Row:
+    names = rows[0] if rows else ()
+    return {name: np.reshape([row[name] for row in rows], (*shape, *np.shape(rows[0][name]))) for name in names}
+
+
+def _tree(posterior: Posterior, groups: dict[str, Row]) -> Any:
+    return to_datatree(
+        {**groups, "observed_data": posterior.observed_data}, dims=posterior.dims, coords=posterior.coords
+    )

@@ -1,0 +1,237 @@
+"""What a model with its data consists of: its parameters, observed variables and other quantities, found by one traced run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from bayesad import ad
+from bayesad.ad.array import value_of
+from bayesad.distributions.supports import Support, contains
+from bayesad.dsl import Handler, Model, Site, run, site_error
+from bayesad.transforms import constrain, unconstrained_shape
+
+__all__ = [
+    "DEPENDENT",
+    "Parameter",
+    "Parameters",
+    "Structure",
+    "depends_on_parameters",
+    "describe",
+    "discover",
+    "is_quantity",
+]
+
+
+class _Dependent:
+    """Stands in `Parameter.support` for a bound that is computed from other parameters."""
+
+    def __repr__(self) -> str:
+        return "depends on parameters"
+
+
+DEPENDENT = _Dependent()
+
+
+@dataclass(frozen=True, eq=False)
+class Parameter:
+    """A free parameter.
+
+    Attributes
+    ----------
+    name : str
+    shape : tuple of int
+    dims : tuple of str
+        Names of the axes, or empty.
+    support : Support
+        A bound computed from other parameters is shown as `DEPENDENT`.
+    unconstrained_shape : tuple of int
+    start, stop : int
+        Its place in the flat vector of unconstrained parameters.
+    missing : bool
+        Whether it stands for the NaN entries of an observed variable.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dims: tuple[str, ...]
+    support: Support
+    unconstrained_shape: tuple[int, ...]
+    start: int
+    stop: int
+    missing: bool = False
+
+
+class Parameters(Mapping[str, Parameter]):
+    """The free parameters by name, in the order of the model; shown as a table."""
+
+    def __init__(self, parameters: list[Parameter]) -> None:
+        self._by_name = {parameter.name: parameter for parameter in parameters}
+
+    def __getitem__(self, name: str) -> Parameter:
+        return self._by_name[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_name)
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+    def __repr__(self) -> str:
+        rows = [("name", "shape", "dims", "support")] + [
+            (p.name, str(p.shape), ", ".join(p.dims) or "-", describe(p.support)) for p in self.values()
+        ]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        return "\n".join(
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+        )
+
+
+@dataclass(frozen=True)
+class Structure:
+    """The sites of a model with its data.
+
+    Attributes
+    ----------
+    parameters : Parameters
+    dimension : int
+        Of the unconstrained vector.
+    observed : dict
+        Name -> observed values, NaN where missing.
+    dims : dict
+        Name -> names of the axes, for every site that has them.
+    coords : dict
+        Dim -> labels.
+    where : dict
+        Name of any site -> ``file:line``.
+    quantities : tuple of str
+        What a run records, in order: parameters, deterministic quantities and completed observed variables.
+    """
+
+    parameters: Parameters
+    dimension: int
+    observed: dict[str, np.ndarray] = field(default_factory=dict)
+    dims: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    coords: dict[str, np.ndarray] = field(default_factory=dict)
+    where: dict[str, str] = field(default_factory=dict)
+    quantities: tuple[str, ...] = ()
+
+
+def discover(model: Model, data: Mapping[str, Any]) -> Structure:
+    """Run a model once and note its sites.
+
+    The run is traced with every parameter depending on one dummy input, so what data alone determine (observed values,
+    distribution parameters, bounds) can be told from what depends on parameters.
+
+    Raises
+    ------
+    ModelError
+        For a discrete unknown or an observed value outside its support, and whatever the statements find.
+    DistributionError
+        For a constant parameter of a distribution outside its domain.
+    """
+    parameters: list[Parameter] = []
+    sites: list[Site] = []
+    coords: dict[str, np.ndarray] = {}
+
+    def traced(z: Any) -> Any:
+        def parameter(site: Site) -> Any:
+            found = _parameter(model, site, parameters[-1].stop if parameters else 0)
+            parameters.append(found)
+            positions = np.arange(found.start, found.stop)
+            u = z + np.reshape(0.5 * np.cos(positions), found.unconstrained_shape)  # a plain point in the middle
+            return constrain(site.support, u)[0]
+
+        def note(site: Site, value: Any) -> None:
+            if site.kind == "observed":
+                _check_observed(model, site)
+            sites.append(site)
+
+        coords.update(run(model, data, Handler(parameter, note=note)))
+        return z
+
+    ad.trace(traced, 0.0, name=model.name)
+    return Structure(
+        Parameters(parameters),
+        parameters[-1].stop if parameters else 0,
+        {site.name: site.obs for site in sites if site.kind == "observed"},
+        {site.name: site.dims for site in sites if site.dims},
+        coords,
+        {site.name: site.where for site in sites},
+        tuple(site.name for site in sites if is_quantity(site)),
+    )
+
+
+def is_quantity(site: Site) -> bool:
+    """Whether the value of a site belongs among the results."""
+    return site.kind in ("parameter", "deterministic") or site.missing is not None
+
+
+def depends_on_parameters(support: Support) -> bool:
+    """Whether a bound is traced."""
+    return ad.is_traced(support.lower) or ad.is_traced(support.upper)
+
+
+def describe(support: Support) -> str:
+    """A support in a few characters: an interval for bounded numbers, else its kind."""
+    if support.kind not in ("real", "integer") or not support.bounded:
+        return support.kind
+    lower = "-inf" if support.lower is None else _bound(support.lower)
+    upper = "inf" if support.upper is None else _bound(support.upper)
+    opening = "[" if support.closed and support.lower is not None else "("
+    closing = "]" if support.closed and support.upper is not None else ")"
+    prefix = "integer in " if support.discrete else ""
+    return f"{prefix}{opening}{lower}, {upper}{closing}"
+
+
+def _bound(bound: Any) -> str:
+    if bound is DEPENDENT:
+        return repr(bound)
+    return f"{float(bound):g}" if np.ndim(bound) == 0 else f"array of shape {np.shape(bound)}"
+
+
+def _parameter(model: Model, site: Site, start: int) -> Parameter:
+    support = site.support
+    if support.discrete:
+        law = type(site.distribution).__name__
+        raise site_error(
+            model,
+            site,
+            f"an unknown with the discrete distribution {law} cannot be sampled with gradients; give its values by obs=, "
+            "or sum it out of the density with ba.factor and logsumexp",
+        )
+    shape = unconstrained_shape(support, site.shape)
+    shown = (
+        support if not support.bounded else replace(support, lower=_shown(support.lower), upper=_shown(support.upper))
+    )
+    stop = start + int(np.prod(shape, dtype=np.int64))
+    return Parameter(site.name, site.shape, site.dims, shown, shape, start, stop, site.missing is not None)
+
+
+def _shown(bound: Any) -> Any:
+    return DEPENDENT if ad.is_traced(bound) else value_of(bound)
+
+
+def _check_observed(model: Model, site: Site) -> None:
+    """Whether the observed values lie in a support that data alone determine."""
+    support = site.distribution.support
+    if depends_on_parameters(support):
+        return
+    batch = site.shape[: len(site.shape) - support.event_ndim]
+    inside = np.array(np.broadcast_to(value_of(contains(support, site.obs)), batch))
+    if site.missing is not None:
+        inside.reshape(-1)[site.missing] = True
+    if np.all(inside):
+        return
+    index = tuple(int(i) for i in np.argwhere(~inside)[0])
+    at = f" at index {list(index)}" if index else ""
+    others = f" (and {np.sum(~inside) - 1} more)" if np.sum(~inside) > 1 else ""
+    raise site_error(
+        model,
+        site,
+        f"the observed value {site.obs[index]}{at}{others} is outside the support of {type(site.distribution).__name__}, "
+        f"{describe(support)}; mend the data or choose another distribution",
+    )

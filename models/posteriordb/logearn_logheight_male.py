@@ -1,0 +1,16 @@
+"""Log earnings on log height and sex.
+
+Source: Gelman and Hill 2006, Data Analysis Using Regression, chapter 4.
+"""
+
+import numpy as np
+
+import bayesad as ba
+
+
+@ba.model
+def logearn_logheight_male(earn, height, male):
+    beta = ba.sample("beta", ba.Flat(), shape=3)
+    sigma = ba.sample("sigma", ba.Flat(lower=0))
+    mean = beta[0] + beta[1] * np.log(height) + beta[2] * male
+    ba.sample("log_earn", ba.Normal(mean, sigma), obs=np.log(earn))
