@@ -8,8 +8,8 @@
 >>> posterior = mean_of(y=[1.0, 2.0, 3.0])
 >>> draws = posterior.sample(seed=1)  # doctest: +SKIP
 
-Names are imported from their modules when first used, so that importing the package costs next to nothing. The distributions
-are those of `bayesad.distributions`.
+Names are imported from their modules when first used, so that importing the package costs next to nothing. The
+distributions are those of `bayesad.distributions`.
 """
 
 from importlib import import_module
@@ -17,11 +17,18 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bayesad import ad, distributions
+    from bayesad import ad as ad
+    from bayesad import distributions as distributions
     from bayesad.distributions import *  # noqa: F403
-    from bayesad.dsl import Model, coord, deterministic, factor, model, sample
-    from bayesad.posterior import Posterior
-    from bayesad.samplers import HMC, NUTS
+    from bayesad.dsl import Model as Model
+    from bayesad.dsl import coord as coord
+    from bayesad.dsl import deterministic as deterministic
+    from bayesad.dsl import factor as factor
+    from bayesad.dsl import model as model
+    from bayesad.dsl import sample as sample
+    from bayesad.posterior import Posterior as Posterior
+    from bayesad.samplers import HMC as HMC
+    from bayesad.samplers import NUTS as NUTS
 
 _MODULE_OF = {
     "model": "bayesad.dsl",

@@ -16,9 +16,9 @@ def as_data(x: Any, name: str) -> Any:
     """A data argument in the form in which a model sees it.
 
     Arrays, nested lists and tuples of numbers, ranges and objects with ``__array__`` (pandas Series, xarray DataArray)
-    become read-only arrays of int64, float64 or bool; None inside a list of numbers and masked entries become NaN; lists of strings
-    become arrays of strings. Mappings and sequences of anything else are converted element by element.
-    Scalars, strings, callables, distributions, tables and whatever else pass unchanged.
+    become read-only arrays of int64, float64 or bool; None inside a list of numbers and masked entries become NaN;
+    lists of strings become arrays of strings. Mappings and sequences of anything else are converted element by
+    element. Scalars, strings, callables, distributions, tables and whatever else pass unchanged.
 
     Parameters
     ----------

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayesad.dsl import Handler, Site, suggestion
 from bayesad.errors import DistributionError, InitialisationError, ModelError
+from bayesad.running import Handler, Site, suggestion
 from bayesad.transforms import constrain, unconstrain
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _checked(posterior: Posterior, given: Mapping[str, Any]) -> dict[str, np.nda
 
 
 def _walk(posterior: Posterior, rng: np.random.Generator, given: Mapping[str, Any], *, from_prior: bool) -> np.ndarray:
-    """Run the model with given values, the others drawn from their priors or uniformly; the unconstrained vector of the run."""
+    """Run the model with given values, the others drawn from their priors or uniformly, and return the vector of it."""
     parts: list[Any] = [np.arange(0.0)]
 
     def parameter(site: Site) -> Any:

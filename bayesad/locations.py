@@ -35,7 +35,8 @@ def blame(traceback: TracebackType | None) -> tuple[str, str | None]:
     line : str
         ``file:line`` of the innermost user code.
     variable : str or None
-        The first argument of the nearest enclosing call of ``sample``; None when there is none or the source is not at hand.
+        The first argument of the nearest enclosing call of ``sample``; None when there is none or the source is not
+        at hand.
     """
     steps = [step for step in _steps(traceback) if not _is_library(step.tb_frame)]
     if not steps:

@@ -1,22 +1,23 @@
-"""Posterior: a model conditioned on data, as densities, gradients and transforms over named and over flat parameters."""
+"""Posterior: a model conditioned on data, with density and gradient over named parameters, and draws."""
 
 from __future__ import annotations
 
 import functools
-import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from bayesad import ad
 from bayesad.distributions.supports import contains
-from bayesad.dsl import Handler, Model, Site, run, site_error, suggestion
+from bayesad.dsl import Model
 from bayesad.errors import ModelError
-from bayesad.structure import Parameters, depends_on_parameters, describe, discover, is_quantity
-from bayesad.transforms import constrain, unconstrain
+from bayesad.running import Handler, Site, run, site_error, suggestion
+from bayesad.structure import Parameters, discover, is_quantity
+from bayesad.terms import as_float, has_density, log_density_of, total
+from bayesad.unconstrained import Unconstrained
 
-__all__ = ["Posterior", "Unconstrained"]
+__all__ = ["Posterior"]
 
 
 class Posterior:
@@ -31,8 +32,8 @@ class Posterior:
     Attributes
     ----------
     parameters : Parameters
-        The free parameters by name, in the order of the model: shapes, dims, supports. The NaN entries of an observed variable ``y``
-        are the parameter ``y_missing``, a vector in the order of the array.
+        The free parameters by name, in the order of the model: shapes, dims, supports. The NaN entries of an observed
+        variable ``y`` are the parameter ``y_missing``, a vector in the order of the array.
     unconstrained : Unconstrained
         The same posterior over all of R^n.
     dims : dict
@@ -87,7 +88,7 @@ class Posterior:
         ModelError
             For missing or additional names and wrong shapes.
         """
-        return _as_float(-self._log_density_at(self.check(params)))
+        return as_float(-self._log_density_at(self.check(params)))
 
     def gradient(self, params: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """The derivative of `neg_log_posterior` with respect to every parameter.
@@ -100,8 +101,8 @@ class Posterior:
         Returns
         -------
         dict
-            Name -> array of the parameter's shape. The entries of a simplex count as free; the upper triangle of a Cholesky factor has
-            derivative 0; outside the support everything has.
+            Name -> array of the parameter's shape. The entries of a simplex count as free; the upper triangle of a
+            Cholesky factor has derivative 0; outside the support everything has.
         """
         value, gradient = ad.value_and_gradient(self._log_density_at, self.check(params))
         outside = value == -np.inf
@@ -176,8 +177,8 @@ class Posterior:
         ----------
         rng : numpy.random.Generator
         kind : "uniform", "prior", mapping or array
-            Uniform(−2, 2) on the unconstrained scale, as Stan; a draw from the prior; values for some or all parameters by name (the
-            others uniform); or an unconstrained vector.
+            Uniform(−2, 2) on the unconstrained scale, as Stan; a draw from the prior; values for some or all
+            parameters by name (the others uniform); or an unconstrained vector.
 
         Returns
         -------
@@ -187,7 +188,8 @@ class Posterior:
         Raises
         ------
         InitialisationError
-            If none is found in 100 tries (in one, where nothing is random): names the terms that are not finite and the values.
+            If none is found in 100 tries (in one, where nothing is random): names the terms that are not finite and
+            the values.
         """
         from bayesad.initial import find_initial
 
@@ -269,7 +271,7 @@ class Posterior:
     # --- the functions that are traced
     def _trace_log_density_at(self, params: Mapping[str, Any]) -> Any:
         terms, inside = self._constrained_terms(params)
-        return np.where(inside, _total(terms.values()), -np.inf)
+        return np.where(inside, total(terms.values()), -np.inf)
 
     def _trace_terms_at(self, params: Mapping[str, Any]) -> dict[str, Any]:
         return self._constrained_terms(params)[0]
@@ -285,8 +287,8 @@ class Posterior:
             return np.tril(value) if site.support.kind == "cholesky_corr" else value
 
         def note(site: Site, value: Any) -> None:
-            if _has_density(site):
-                terms[site.name] = _log_density(site, value, check=True)
+            if has_density(site):
+                terms[site.name] = log_density_of(site, value, check=True)
 
         self.run(Handler(parameter, note=note))
         return terms, functools.reduce(np.logical_and, inside, True)
@@ -336,125 +338,11 @@ class Posterior:
         for name in self.parameters:
             if name not in seen:
                 where = self.structure.where[name]
-                raise ModelError(
-                    f"model {self.model.name!r}, variable {name!r} ({where}): this parameter is absent at another point; {_FIXED}"
-                )
+                problem = f"this parameter is absent at another point; {_FIXED}"
+                raise ModelError(f"model {self.model.name!r}, variable {name!r} ({where}): {problem}")
 
     def __repr__(self) -> str:
         return f"<posterior of {self.model.name}, {self.unconstrained.dimension} dimensions>\n{self.parameters!r}"
-
-
-class Unconstrained:
-    """A posterior over all of R^n: the parameters, transformed, in one flat vector in the order of the model.
-
-    Attributes
-    ----------
-    dimension : int
-        Length of the vector.
-    compiled : ad.Compiled
-        The log density as a function of the vector.
-    """
-
-    def __init__(self, posterior: Posterior) -> None:
-        self._posterior = posterior
-        self.dimension = posterior.structure.dimension
-        self.compiled = ad.compile(self._trace_log_density)
-        self._pack = ad.compile(self._trace_pack)
-
-    def log_density(self, q: Any) -> float:
-        """log posterior density at q, with log |det Jacobian| of the transform to the parameters.
-
-        Parameters
-        ----------
-        q : float array, shape (dimension,)
-
-        Raises
-        ------
-        ModelError
-            For another shape.
-        """
-        return _as_float(self.compiled(self.check(q)))
-
-    def log_density_and_gradient(self, q: Any) -> tuple[float, np.ndarray]:
-        """`log_density` and its gradient, a float array of shape (dimension,)."""
-        return ad.value_and_gradient(self.compiled, self.check(q))
-
-    def pack(self, params: Mapping[str, Any]) -> np.ndarray:
-        """The vector for named parameters.
-
-        Parameters
-        ----------
-        params : mapping
-            Exactly the free parameters, strictly inside their supports.
-
-        Returns
-        -------
-        float array, shape (dimension,)
-
-        Raises
-        ------
-        ModelError
-            For missing or additional names, wrong shapes, and values outside or on the boundary of the support.
-        """
-        q = np.asarray(self._pack(self._posterior.check(params)))
-        for parameter in self._posterior.parameters.values():
-            if not np.all(np.isfinite(q[parameter.start : parameter.stop])):
-                raise ModelError(
-                    f"model {self._posterior.model.name!r}: the value of {parameter.name!r}, "
-                    f"{np.array2string(np.asarray(params[parameter.name]), threshold=8)}, is not inside its support "
-                    f"({describe(parameter.support)})"
-                )
-        return q
-
-    def unpack(self, q: Any) -> dict[str, np.ndarray]:
-        """The named parameters at an unconstrained vector: the inverse of `pack`."""
-        values = self._posterior.values(self.check(q))
-        return {name: values[name] for name in self._posterior.parameters}
-
-    def constrain(self, site: Site, q: Any) -> tuple[Any, Any]:
-        """Value of a parameter's site at q, and log |det Jacobian| of its transform."""
-        parameter = self._posterior.parameters[site.name]
-        return constrain(site.support, np.reshape(q[parameter.start : parameter.stop], parameter.unconstrained_shape))
-
-    def check(self, q: Any) -> Any:
-        """The vector as float64.
-
-        Raises
-        ------
-        ModelError
-            For another shape than (dimension,).
-        """
-        q = q if ad.is_traced(q) else np.asarray(q, dtype=np.float64)
-        if q.shape != (self.dimension,):
-            raise ModelError(
-                f"model {self._posterior.model.name!r}: an unconstrained point has the shape ({self.dimension},), not {q.shape}"
-            )
-        return q
-
-    def _trace_log_density(self, q: Any) -> Any:
-        terms: list[Any] = []
-
-        def parameter(site: Site) -> Any:
-            value, log_det = self.constrain(site, q)
-            terms.append(np.sum(log_det))
-            return value
-
-        def note(site: Site, value: Any) -> None:
-            if _has_density(site):
-                terms.append(_log_density(site, value, check=False))
-
-        self._posterior.run(Handler(parameter, note=note))
-        return _total(terms)
-
-    def _trace_pack(self, params: Mapping[str, Any]) -> Any:
-        parts: list[Any] = [np.arange(0.0)]
-
-        def parameter(site: Site) -> Any:
-            parts.append(np.reshape(unconstrain(site.support, params[site.name]), -1))
-            return params[site.name]
-
-        self._posterior.run(Handler(parameter))
-        return np.concatenate(parts)
 
 
 def _is_observed(value: Any, observed: Mapping[str, np.ndarray]) -> bool:
@@ -464,27 +352,3 @@ def _is_observed(value: Any, observed: Mapping[str, np.ndarray]) -> bool:
 
 
 _FIXED = "which parameters a model has, and their shapes, may depend on data only"
-
-
-def _has_density(site: Site) -> bool:
-    """Whether a site is a term of the log density; missing entries come with their observed variable."""
-    return site.kind in ("observed", "factor") or (site.kind == "parameter" and site.missing is None)
-
-
-def _log_density(site: Site, value: Any, *, check: bool) -> Any:
-    """The term of one site, a scalar. Without ``check``, values known to lie in the support are not looked at again: what a transform
-    gave, and data whose support data alone determine (they were checked when the posterior was made).
-    """
-    if site.kind == "factor":
-        return np.sum(value)
-    law = site.distribution
-    sure = not check and (site.kind == "parameter" or not depends_on_parameters(law.support))
-    return np.sum(law.log_density(value) if sure else law.log_prob(value))
-
-
-def _total(terms: Iterable[Any]) -> Any:
-    return functools.reduce(operator.add, terms, np.float64(0.0))
-
-
-def _as_float(x: Any) -> Any:
-    return x if ad.is_traced(x) else float(x)

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayesad.dsl import Handler, Site
 from bayesad.errors import ModelError
 from bayesad.results import to_datatree
+from bayesad.running import Handler, Site
 
 if TYPE_CHECKING:
     from bayesad.posterior import Posterior
@@ -33,7 +33,8 @@ def predict(posterior: Posterior, draws: Any, *, seed: int | None = None) -> Any
     Returns
     -------
     DataTree
-        With the groups ``posterior_predictive`` (all observed variables, missing entries drawn anew like the others) and ``observed_data``.
+        With the groups ``posterior_predictive`` (all observed variables, missing entries drawn anew like the others)
+        and ``observed_data``.
 
     Raises
     ------
@@ -72,8 +73,8 @@ def prior(posterior: Posterior, draws: int = 1000, *, seed: int | None = None) -
     Returns
     -------
     DataTree
-        With the groups ``prior`` (parameters and deterministic quantities), ``prior_predictive`` (observed variables) and
-        ``observed_data``.
+        With the groups ``prior`` (parameters and deterministic quantities), ``prior_predictive`` (observed variables)
+        and ``observed_data``.
 
     Raises
     ------
@@ -126,9 +127,9 @@ def log_likelihood(posterior: Posterior, draws: Any) -> Any:
     Returns
     -------
     DataTree
-        With the groups ``log_likelihood`` and ``observed_data``. A variable has the batch shape of the observed one: a vector with a
-        multivariate distribution counts as one observation. Where entries of a univariate one are missing, a vector of
-        those that were observed.
+        With the groups ``log_likelihood`` and ``observed_data``. A variable has the batch shape of the observed one:
+        a vector with a multivariate distribution counts as one observation. Where entries of a univariate one are
+        missing, a vector of those that were observed.
 
     Raises
     ------
@@ -173,13 +174,14 @@ def _stored_names(posterior: Posterior) -> dict[str, str]:
 def _array(posterior: Posterior, source: Any, name: str, key: str, shape: tuple[int, ...]) -> np.ndarray:
     if key not in source:
         raise ModelError(
-            f"model {posterior.model.name!r}: the draws lack the parameter {name!r}; they have {', '.join(map(str, source))}"
+            f"model {posterior.model.name!r}: the draws lack the parameter {name!r}; "
+            f"they have {', '.join(map(str, source))}"
         )
     array = np.asarray(source[key])
     if array.ndim < 2 or array.shape[2:] != shape:
         raise ModelError(
-            f"model {posterior.model.name!r}: the draws of {name!r} have the shape {array.shape}; they need (chain, draw) followed by "
-            f"{shape}, the parameter's shape"
+            f"model {posterior.model.name!r}: the draws of {name!r} have the shape {array.shape}; "
+            f"they need (chain, draw) followed by {shape}, the parameter's shape"
         )
     return array
 

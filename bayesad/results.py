@@ -126,7 +126,7 @@ def _labelled(
         dim: f"{dim}_dim" if dim in arrays else dim for dim in {*coords, *(d for ds in dims.values() for d in ds)}
     }
     lengths = {dim: len(labels) for dim, labels in coords.items()}
-    named = {}
+    named: dict[Any, Sequence[Any]] = {}
     for name, array in arrays.items():
         own = dims.get(name, ())
         shape = array.shape[leading:]

@@ -1,4 +1,4 @@
-"""What a model with its data consists of: its parameters, observed variables and other quantities, found by one traced run."""
+"""What a model with its data consists of, found by one traced run: parameters, observed variables and so on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import numpy as np
 from bayesad import ad
 from bayesad.ad.array import value_of
 from bayesad.distributions.supports import Support, contains
-from bayesad.dsl import Handler, Model, Site, run, site_error
+from bayesad.dsl import Model
+from bayesad.running import Handler, Site, run, site_error
 from bayesad.transforms import constrain, unconstrained_shape
 
 __all__ = [
@@ -204,9 +205,7 @@ def _parameter(model: Model, site: Site, start: int) -> Parameter:
             "or sum it out of the density with ba.factor and logsumexp",
         )
     shape = unconstrained_shape(support, site.shape)
-    shown = (
-        support if not support.bounded else replace(support, lower=_shown(support.lower), upper=_shown(support.upper))
-    )
+    shown = replace(support, lower=_shown(support.lower), upper=_shown(support.upper))
     stop = start + int(np.prod(shape, dtype=np.int64))
     return Parameter(site.name, site.shape, site.dims, shown, shape, start, stop, site.missing is not None)
 
@@ -232,6 +231,6 @@ def _check_observed(model: Model, site: Site) -> None:
     raise site_error(
         model,
         site,
-        f"the observed value {site.obs[index]}{at}{others} is outside the support of {type(site.distribution).__name__}, "
-        f"{describe(support)}; mend the data or choose another distribution",
+        f"the observed value {site.obs[index]}{at}{others} is outside the support of "
+        f"{type(site.distribution).__name__}, {describe(support)}; mend the data or choose another distribution",
     )

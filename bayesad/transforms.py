@@ -1,7 +1,7 @@
 """Transforms between a constrained support and all of R^n, with log |det Jacobian|.
 
-One table, ``TRANSFORMS``, has an entry per kind of support; half lines and intervals are told apart by which bounds exist.
-The transforms are Stan's (Stan reference manual, "Constraint transforms"), so that unconstrained points can be
+One table, ``TRANSFORMS``, has an entry per kind of support; half lines and intervals are told apart by which bounds
+exist. The transforms are Stan's (Stan reference manual, "Constraint transforms"), so that unconstrained points can be
 exchanged with Stan, except for the simplex:
 
 ==================  =====================================================================================
@@ -16,8 +16,8 @@ unit_vector         x = u / |u|, with the standard normal density for u (K numbe
 cholesky_corr       rows of a hemisphere, from partial correlations tanh(u), row by row
 ==================  =====================================================================================
 
-The simplex uses the isometric log-ratio transform (Egozcue et al. 2003) rather than stick breaking: it treats all entries
-alike, maps 0 to the centre, keeps the relative accuracy of every entry however small, and a Dirichlet density
+The simplex uses the isometric log-ratio transform (Egozcue et al. 2003) rather than stick breaking: it treats all
+entries alike, maps 0 to the centre, keeps the relative accuracy of every entry however small, and a Dirichlet density
 is closer to a normal one in it; stick breaking multiplies up rounding errors along the stick.
 
 All functions are plain NumPy and work on traced arrays; leading axes are batches.
@@ -73,8 +73,8 @@ def constrain(support: Support, u: Any) -> tuple[Any, Any]:
     -------
     value : array, shape batch + event
     log_det : array that broadcasts to the batch shape
-        log |det dx/du|. On a simplex the volume is that of all entries but one; of a Cholesky factor, that of the entries below the
-        diagonal; for a unit vector -|u|²/2 takes its place.
+        log |det dx/du|. On a simplex the volume is that of all entries but one; of a Cholesky factor, that of the
+        entries below the diagonal; for a unit vector -|u|²/2 takes its place.
     """
     with np.errstate(all="ignore"):
         return TRANSFORMS[_entry(support)].constrain(support, ad.asarray(u))
@@ -270,7 +270,7 @@ def _cholesky_corr_constrain(support: Support, u: Any) -> tuple[Any, Any]:
 
 
 def _cholesky_corr_unconstrain(support: Support, x: Any) -> Any:
-    """u_ij = arcsinh(x_ij / sqrt(Σ_{l>j} x_il²)): artanh of the partial correlation, without its cancellation near ±1."""
+    """u_ij = arcsinh(x_ij / sqrt(Σ_{l>j} x_il²)): artanh of the partial correlation, without cancellation near ±1."""
     k = np.shape(x)[-1]
     rows, columns = np.ogrid[:k, :k]
     square = np.where(columns <= rows, x * x, 0.0)

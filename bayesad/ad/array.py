@@ -446,6 +446,8 @@ def bind(primitive: Primitive, args: tuple[Any, ...], attributes: dict[str, Any]
         with np.errstate(all="ignore"):
             return primitive.evaluate(*[value_of(a) for a in args], **attributes)
     nodes = tuple([node_of(trace, a) for a in args])
+    if primitive.widen is not None and all([node.dtype == np.bool_ for node in nodes]):
+        return bind(primitive, tuple([np.multiply(a, primitive.widen.type(1)) for a in args]), attributes)
     values = None
     if trace.concrete:
         values = [a._value if type(a) is TracedArray else a for a in args]

@@ -21,6 +21,7 @@ from bayesad.errors import DerivativeError, TracingError
 __all__ = ["MOST_PATHS", "Compiled", "Path", "compile", "evaluate"]
 
 MOST_PATHS = 256  # paths through the branches of one function before it is refused
+RUNS_BEFORE_MACHINE_CODE = 16  # a program is interpreted until it has proved worth compiling
 
 
 class Path:
@@ -42,6 +43,7 @@ class Path:
         self.rebuild = rebuild
         self._derived: dict[Any, Program] = {}
         self._executors: dict[Program, Callable[..., Any]] = {}
+        self._runs: dict[Program, int] = {}
 
     def reverse(self, n_active: int, seed: bool) -> Program:
         """Values and cotangents of the first ``n_active`` inputs; ``seed``: the one scalar output has cotangent 1."""
@@ -69,7 +71,12 @@ class Path:
         everything = [*inputs[:n_own], *self.captures, *inputs[n_own:]]
         if any(is_traced(x) for x in everything):
             return evaluate(program, everything)
-        if program not in self._executors:
+        runs = self._runs[program] = self._runs.get(program, 0) + 1
+        if runs == RUNS_BEFORE_MACHINE_CODE:
+            from bayesad.ad.backends.llvm import native
+
+            self._executors[program] = native.executor(program)
+        elif program not in self._executors:
             self._executors[program] = executor(program)
         return self._executors[program](everything)
 
@@ -150,6 +157,28 @@ class Compiled:
 
         program, captures, _ = trace(flat_function, *leaves, name=self.__name__)
         return Path(program, captures, results[0])
+
+    def log_density(self, q: np.ndarray) -> Any:
+        """Value and gradient of this function of one vector as a C function, for samplers.
+
+        Parameters
+        ----------
+        q : float array, shape (d,)
+            A point at which to trace; points on other paths are handed back to Python.
+
+        Returns
+        -------
+        NativeLogDensity
+        """
+        from bayesad.ad.backends.llvm.native import NativeLogDensity
+
+        path, _ = self.outputs((q,), lambda path: path.program, [q])
+        return NativeLogDensity(path.reverse(1, seed=True), self._value_and_gradient)
+
+    def _value_and_gradient(self, q: np.ndarray, gradient: np.ndarray) -> float:
+        _, outputs = self.outputs((q,), lambda path: path.reverse(1, seed=True), [q])
+        gradient[...] = outputs[1]
+        return float(outputs[0])
 
     @property
     def paths(self) -> list[Path]:

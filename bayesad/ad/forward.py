@@ -8,6 +8,7 @@ import numpy as np
 
 from bayesad.ad.array import TracedArray, bind, node_of
 from bayesad.ad.primitives.shaping import broadcast_to
+from bayesad.ad.primitives.table import NO_RULE
 from bayesad.ad.program import GUARD, Node, Program
 from bayesad.ad.reverse import active_nodes, missing_rule, operand
 from bayesad.ad.simplify import rewrite
@@ -61,10 +62,10 @@ def _push_forward(trace: Trace, node: Node, tangents: dict[Node, Any]) -> Any:
             continue
         if primitive.jvp == "multilinear":
             part = bind(primitive, (*arguments[:i], t, *arguments[i + 1 :]), node.attributes)
-        elif primitive.jvp is None:
-            raise missing_rule(node, i, "forward")
         else:
-            rule = primitive.jvp[i]
+            rule = NO_RULE if primitive.jvp is None else primitive.jvp[i]
+            if rule == NO_RULE:
+                raise missing_rule(node, i, "forward")
             part = None if rule is None else rule(t, y, *arguments, **node.attributes)
         if part is not None:
             total = part if total is None else total + part

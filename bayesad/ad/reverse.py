@@ -1,4 +1,11 @@
-"""Reverse mode: from a program to the program of its values and cotangents (Griewank & Walther 2008, ch. 3)."""
+"""Reverse mode: from a program to the program of its values and cotangents (Griewank & Walther 2008, ch. 3).
+
+Branches not taken: the cotangent that ``np.where`` passes to the branch it did not choose is an exact zero, and it must
+stay zero although the values or derivatives met on the way back may be NaN or infinite. Behind a ``where``, the rules of
+operations that can meet such values (`fragile_nodes`) therefore give zero wherever the cotangent is zero: element by
+element for elementwise operations; for products of matrices by leaving out what is not finite; for other operations on
+whole arrays (factorisations, products) if all of the cotangent is zero.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +17,15 @@ import numpy as np
 from bayesad.ad.array import TracedArray, bind, node_of
 from bayesad.ad.primitives.indexing import Index, scatter, take
 from bayesad.ad.primitives.shaping import broadcast_to, stack_rows, unbroadcast
+from bayesad.ad.primitives.table import NO_RULE
 from bayesad.ad.program import CONSTANT, GUARD, Node, Program
 from bayesad.ad.simplify import rewrite
 from bayesad.ad.trace import Trace
 from bayesad.errors import DerivativeError
 
-__all__ = ["active_nodes", "operand", "reverse"]
+__all__ = ["active_nodes", "fragile_nodes", "missing_rule", "operand", "reverse"]
+
+LINEAR = {"add", "subtract", "negative", "positive", "where", "cast"}  # their rules use the cotangent alone
 
 
 def reverse(program: Program, wrt: Sequence[int] | None = None, seeds: Sequence[Any] | None = None) -> Program:
@@ -57,6 +67,15 @@ def active_nodes(program: Program, wanted: set[Node]) -> set[Node]:
     return active
 
 
+def fragile_nodes(program: Program) -> set[Node]:
+    """The nodes whose value or whose derivative can be NaN or infinite: singular operations and all that use them."""
+    fragile = {node for node in program.constants if node.dtype.kind == "f" and not np.all(np.isfinite(node.value))}
+    for node in program.nodes:
+        if node.primitive.singular or any([i in fragile for i in node.inputs]):
+            fragile.add(node)
+    return fragile
+
+
 def operand(trace: Trace, node: Node) -> Any:
     """A node as an argument of a rule: constants as plain arrays, so that rules fold over them."""
     return node.value if node.primitive is CONSTANT else TracedArray(trace, node)
@@ -66,7 +85,8 @@ def missing_rule(node: Node, position: int, mode: str) -> DerivativeError:
     where = f" (from {node.line})" if node.line else ""
     return DerivativeError(
         f"the primitive {node.primitive.name!r}{where} has no {mode} rule for its argument {position}; give its entry "
-        f"in bayesad/ad/primitives one, or wrap the call in ad.stop_gradient if it should count as constant"
+        f"in bayesad/ad/primitives one, wrap your function with ad.custom_vjp, or pass ad.stop_gradient(argument) if it "
+        f"should count as constant"
     )
 
 
@@ -79,6 +99,7 @@ def _accumulate(
     """
     active = active_nodes(program, wanted)
     contributions: dict[Node, list[Any]] = {}
+    fragile = fragile_nodes(program)
     masked: set[Node] = set()  # their cotangent holds exact zeros for branches not taken
     for node, seed in zip(program.outputs, seeds, strict=True):
         if node in active:
@@ -91,21 +112,33 @@ def _accumulate(
             continue
         trace.source = node.source
         is_masked = node in masked or node.primitive.name == "where"
-        for source, contribution in _pull_back(trace, node, g, active):
+        guarded = is_masked and node in fragile and node.primitive.name not in LINEAR
+        for source, contribution in _pull_back(trace, node, g, active, fragile if guarded else set()):
             if contribution is None:
                 continue
             if is_masked and source in active:
                 masked.add(source)
-                if node.primitive.singular:
-                    contribution = np.where(g == 0.0, 0.0, contribution)
+            if guarded:
+                contribution = _zero_where_unused(node, g, contribution)
             if node.primitive.elementwise:
                 contribution = unbroadcast(contribution, node.shape, source.shape)
             contributions.setdefault(source, []).append(contribution)
     return contributions
 
 
-def _pull_back(trace: Trace, node: Node, g: Any, active: set[Node]) -> list[tuple[Node, Any]]:
-    """(input, contribution) for the active inputs of a node."""
+def _zero_where_unused(node: Node, g: Any, contribution: Any) -> Any:
+    """A contribution that is zero where the cotangent ``g`` of its node is."""
+    if node.primitive.elementwise:
+        return np.where(g == 0.0, 0.0, contribution)
+    if node.primitive.variadic or node.primitive.jvp == "multilinear":
+        return contribution
+    return np.where(np.all(g == 0.0), 0.0, contribution)
+
+
+def _pull_back(
+    trace: Trace, node: Node, g: Any, active: set[Node], fragile: set[Node]
+) -> list[tuple[Node, Any]]:
+    """(input, contribution) for the active inputs of a node; ``fragile``: those that may hold NaN which is not used."""
     primitive = node.primitive
     index = node.attributes.get("index")
     if primitive is take and isinstance(index, Index) and index.integers is not None:
@@ -114,6 +147,10 @@ def _pull_back(trace: Trace, node: Node, g: Any, active: set[Node]) -> list[tupl
         g = broadcast_to(g, node.shape)
     arguments = [operand(trace, i) for i in node.inputs]
     y = TracedArray(trace, node)
+    if primitive.jvp == "multilinear" and len(arguments) > 1:
+        arguments = [
+            np.where(np.isfinite(x), x, 0.0) if i in fragile else x for i, x in zip(node.inputs, arguments, strict=True)
+        ]
     if callable(primitive.vjp):
         results = primitive.vjp(g, y, *arguments, **node.attributes)
         return [(s, c) for s, c in zip(node.inputs, results, strict=True) if s in active and c is not None]
@@ -121,9 +158,9 @@ def _pull_back(trace: Trace, node: Node, g: Any, active: set[Node]) -> list[tupl
     for i, source in enumerate(node.inputs):
         if source not in active:
             continue
-        if primitive.vjp is None:
+        rule = NO_RULE if primitive.vjp is None else primitive.vjp[i]
+        if rule == NO_RULE:
             raise missing_rule(node, i, "reverse")
-        rule = primitive.vjp[i]
         if rule is not None:
             pulled.append((source, rule(g, y, *arguments, **node.attributes)))
     return pulled

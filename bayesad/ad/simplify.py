@@ -122,9 +122,9 @@ def small_power(trace: Trace, a: Node, p: Node) -> Any:
     exponent = _scalar(p)
     if a.dtype != np.float64 or exponent is None:
         return None
-    if exponent == 1.0:
-        return a
-    return np.square(_array(trace, a)) if exponent == 2.0 else None
+    x = _array(trace, a)
+    powers = {1.0: lambda: a, 2.0: lambda: np.square(x), 3.0: lambda: x * np.square(x), -1.0: lambda: 1.0 / x}
+    return powers[exponent]() if exponent in powers else None
 
 
 @rule("positive")

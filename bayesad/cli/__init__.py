@@ -8,16 +8,16 @@ it is registered by its row in `COMMANDS`. Command modules import what is heavy 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
 
-from bayesad.errors import BayesadError, InitialisationError
+from bayesad.cli.codes import EXIT_CODES, INTERRUPTED, WELL, code_of
+from bayesad.errors import BayesadError
 
-__all__ = ["COMMANDS", "INTERRUPTED", "RUN_FAILED", "UNTRUSTED", "WELL", "WRONG_INPUT", "main"]
-
-WELL, RUN_FAILED, WRONG_INPUT, UNTRUSTED, INTERRUPTED = 0, 1, 2, 3, 130
+__all__ = ["COMMANDS", "main"]
 
 COMMANDS = {
     "sample": "bayesad.cli.sample",
@@ -25,11 +25,6 @@ COMMANDS = {
     "plot": "bayesad.cli.plot",
 }
 """Command -> module. Add a command here."""
-
-EXIT_CODES = (
-    "exit codes: 0 well; 1 the run failed; 2 the input was wrong; 3 drawn, but the diagnostics say not to "
-    "trust it; 130 interrupted"
-)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -43,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit code, see `EXIT_CODES`.
+        The exit code, see `bayesad.cli.codes`.
     """
     arguments = _parser().parse_args(argv)
     try:
@@ -52,25 +47,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:  # the reader of our output has had enough, as in `bayesad summary ... | head`
-        sys.stderr.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return WELL
     except Exception as error:
         if arguments.traceback:
             traceback.print_exc()
         print(f"error: {_message(error)}", file=sys.stderr)
-        return _exit_code(error)
+        return code_of(error)
 
 
 def _message(error: Exception) -> str:
-    if isinstance(error, BayesadError):
+    if isinstance(error, (BayesadError, OSError)):
         return str(error)
     return f"{type(error).__name__}: {error} (unexpected; --traceback shows where)"
-
-
-def _exit_code(error: Exception) -> int:
-    """Errors on purpose are the input's, except where the run itself or its files failed."""
-    failed = isinstance(error, (InitialisationError, OSError)) or not isinstance(error, BayesadError)
-    return RUN_FAILED if failed else WRONG_INPUT
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -78,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="bayesad",
         description="Bayesian sampling: a model file and data become a posterior, a summary and trace plots.",
         epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)

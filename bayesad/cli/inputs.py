@@ -7,7 +7,6 @@ import gzip
 import importlib.util
 import inspect
 import json
-import linecache
 import re
 import sys
 import traceback
@@ -21,7 +20,7 @@ from bayesad.errors import ConfigError, DataError, ModelError
 from bayesad.results import open_run
 
 if TYPE_CHECKING:
-    from bayesad import Model
+    from bayesad.dsl import Model
 
 __all__ = ["arguments_for", "find_draws", "load_data", "load_model", "read_data_file", "split_names", "users_line"]
 
@@ -32,8 +31,8 @@ MISSING = ("", "NA", "NaN", "nan")
 # --- models ---
 
 
-def load_model(config: ModelConfig) -> Model:
-    """The model that `config` names.
+def load_model(config: ModelConfig) -> tuple[str, Model]:
+    """The model that `config` names, and that name.
 
     The file's folder is on `sys.path` while the file runs, so it may import its neighbours.
 
@@ -49,7 +48,7 @@ def load_model(config: ModelConfig) -> Model:
     if not config.file.is_file():
         what = "is a folder" if config.file.is_dir() else "does not exist"
         raise ConfigError(f"the model file {config.file} {what}; give the path of a Python file")
-    models = _models_in(_run_file(config.file))
+    models = _models_in(_run_file(config.file), config.file)
     if not models:
         raise ConfigError(f"{config.file} defines no model; put @ba.model above the model's function")
     if config.name is None and len(models) > 1:
@@ -59,7 +58,7 @@ def load_model(config: ModelConfig) -> Model:
     if name not in models:
         hint = suggestion(name, models)
         raise ConfigError(f"{config.file} has no model {name!r}{hint} (it defines {', '.join(models)})")
-    return models[name]
+    return name, models[name]
 
 
 def _run_file(file: Path) -> dict[str, Any]:
@@ -73,34 +72,31 @@ def _run_file(file: Path) -> dict[str, Any]:
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        raise ModelError(f"{file} cannot be run: {users_line(error, file)}") from error
+        raise ModelError(f"{file} raised {users_line(error, file)}") from error
     finally:
         sys.path.remove(str(file.parent))
     return vars(module)
 
 
-def _models_in(names: Mapping[str, Any]) -> dict[str, Model]:
-    """The models among a module's names, each once, under the first name it has there."""
-    from bayesad import Model
+def _models_in(names: Mapping[str, Any], file: Path) -> dict[str, Model]:
+    """The models among a module's names, each once, under its first name; imported ones only if there are no others."""
+    from bayesad.dsl import Model
 
     found: dict[int, tuple[str, Model]] = {}
     for name, value in names.items():
         if isinstance(value, Model):
             found.setdefault(id(value), (name, value))
-    return dict(found.values())
+    models = dict(found.values())
+    return {name: model for name, model in models.items() if Path(model.file) == file} or models
 
 
-def users_line(error: BaseException, file: Path | None = None) -> str:
-    """The last line of the user's file that led to `error`, and the error, without our own frames."""
+def users_line(error: BaseException, file: Path) -> str | None:
+    """The error and the innermost line of the user's file that led to it; None when it did not come from there."""
     message = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
-    if isinstance(error, SyntaxError) and error.filename is not None:
-        return f"{error.filename}:{error.lineno}: {message}"
-    frames = traceback.extract_tb(error.__traceback__)
-    theirs = [f for f in frames if file is not None and Path(f.filename) == file]
-    if not theirs:
-        return message
-    line = linecache.getline(theirs[-1].filename, theirs[-1].lineno or 0).strip()
-    return f"{message}\n  at {theirs[-1].filename}:{theirs[-1].lineno}: {line}"
+    if isinstance(error, SyntaxError):
+        return f"{message}\n  at {error.filename}:{error.lineno}: {(error.text or '').strip()}"
+    theirs = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename) == file]
+    return f"{message}\n  at {file}:{theirs[-1].lineno}: {theirs[-1].line}" if theirs else None
 
 
 # --- draws ---

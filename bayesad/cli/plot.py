@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the image and say where it is."""
-    from bayesad import cli
+    from bayesad.cli.codes import WELL
     from bayesad.cli.inputs import find_draws, split_names
     from bayesad.plots import plot_trace, save_trace
     from bayesad.results import load_draws
@@ -26,4 +26,4 @@ def run(arguments: argparse.Namespace) -> int:
     output = Path(arguments.output or draws.with_name("trace.png"))
     save_trace(plot_trace(load_draws(draws), parameters=names, title=draws.absolute().parent.name), output)
     print(output)
-    return cli.WELL
+    return WELL

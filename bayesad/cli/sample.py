@@ -7,20 +7,26 @@ that exists and is not empty is never touched: NAME-2, NAME-3, ... is used inste
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import secrets
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from bayesad.config import RunConfig, describe_keys, load_config, to_toml
-from bayesad.errors import BayesadError
+from bayesad.cli.codes import INTERRUPTED, RUN_FAILED, UNTRUSTED, WELL
+from bayesad.config import RunConfig, SamplerConfig, describe_keys, load_config, to_toml
+from bayesad.errors import BayesadError, ModelError
 
 if TYPE_CHECKING:
     import xarray as xr
 
+    from bayesad.dsl import Model
     from bayesad.posterior import Posterior
     from bayesad.results import Run
+    from bayesad.samplers import HMC, NUTS
 
 HELP = "draw from a model's posterior"
 
@@ -33,7 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="override a key, as sampler.draws=500"
     )
-    parser.epilog = f"keys of the configuration, each may be overridden with --set:\n{describe_keys()}\n\n{parser.epilog}"
+    parser.epilog = (
+        f"keys of the configuration, each may be overridden with --set:\n{describe_keys()}\n\n{parser.epilog}"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -44,46 +52,47 @@ def run(arguments: argparse.Namespace) -> int:
     config = load_config(
         arguments.config, arguments.set, model=arguments.model, data=arguments.data, folder=arguments.folder
     )
-    model = load_model(config.model)
+    name, model = load_model(config.model)
     data, unused = arguments_for(model, load_data(config.data), config.data)
     if unused:
-        _say(f"not used by the model: {', '.join(unused)}")
-    posterior = _condition(model, data, config)
-    config = _resolved(config, model.name)
-    assert config.output.folder is not None
-    folder = create_run(config.output.folder)
+        _say(f"data that the model does not use: {', '.join(unused)}")
+    with _blaming(model):
+        posterior = model.with_coords(**config.coords)(**data)
+    config, folder = _resolved(config, name)
+    run = create_run(folder)
     try:
-        _write_inputs(folder, config)
-        tree = _draw(posterior, config)
+        _write_inputs(run, config)
+        with _blaming(model):
+            tree = _draw(posterior, config)
     except BaseException:
-        folder.discard()
+        run.discard()
         raise
-    return _finish(folder, tree, config)
+    return _finish(run, tree, config)
 
 
-def _condition(model: Any, data: dict[str, Any], config: RunConfig) -> Posterior:
-    """The posterior; an exception of the user's own code is told with its line."""
+@contextlib.contextmanager
+def _blaming(model: Model) -> Iterator[None]:
+    """Exceptions of the model's own code become errors that show its line instead of ours."""
     from bayesad.cli.inputs import users_line
-    from bayesad.errors import ModelError
 
     try:
-        return model.with_coords(**config.coords)(**data)
-    except BayesadError:
-        raise
+        yield
     except Exception as error:
-        raise ModelError(f"the model {model.name} cannot be run: {users_line(error, Path(model.file))}") from error
+        line = users_line(error, Path(model.file))
+        if isinstance(error, BayesadError) or line is None:
+            raise
+        raise ModelError(f"the model {model.name} raised {line}") from error
 
 
-def _resolved(config: RunConfig, name: str) -> RunConfig:
-    """The configuration with everything decided that was left open."""
+def _resolved(config: RunConfig, name: str) -> tuple[RunConfig, Path]:
+    """The configuration with the seed and the model's name decided, and the folder that is wanted."""
     seed = secrets.randbits(32) if config.sampler.seed is None else config.sampler.seed
-    folder = config.output.folder or Path("runs", name).resolve()
-    return dataclasses.replace(
+    resolved = dataclasses.replace(
         config,
-        model=dataclasses.replace(config.model, name=config.model.name or name),
+        model=dataclasses.replace(config.model, name=name),
         sampler=dataclasses.replace(config.sampler, seed=seed),
-        output=dataclasses.replace(config.output, folder=folder),
     )
+    return resolved, config.output.folder or Path("runs", name).resolve()
 
 
 def _write_inputs(run: Run, config: RunConfig) -> None:
@@ -103,9 +112,10 @@ def _draw(posterior: Posterior, config: RunConfig) -> xr.DataTree:
     from bayesad.cli.progress import Progress
 
     settings = config.sampler
+    started = time.monotonic()
     with Progress() as progress:
-        return posterior.sample(
-            sampler=_sampler(config),
+        tree = posterior.sample(
+            sampler=_sampler(settings),
             chains=settings.chains,
             warmup=settings.warmup,
             draws=settings.draws,
@@ -114,42 +124,50 @@ def _draw(posterior: Posterior, config: RunConfig) -> xr.DataTree:
             keep_warmup=settings.keep_warmup,
             progress=progress,
         )
+    draws = tree["posterior"].sizes.get("draw", 0)
+    kept = f"{draws} of {settings.draws} draws (interrupted)" if _interrupted(tree) else f"{draws} draws"
+    took = f"{time.monotonic() - started:.1f} s"
+    _say(f"{settings.chains} chains, {kept} each after {settings.warmup} of warmup, seed {settings.seed}: {took}")
+    return tree
 
 
-def _sampler(config: RunConfig) -> Any:
+def _interrupted(tree: xr.DataTree) -> bool:
+    return bool(tree.attrs.get("interrupted", 0))
+
+
+def _sampler(settings: SamplerConfig) -> HMC | NUTS:
     from bayesad.samplers import HMC, NUTS
 
-    settings = config.sampler
-    shared = {"target_accept": settings.target_accept, "metric": settings.metric}
-    if settings.algorithm == "nuts":
-        return NUTS(max_tree_depth=settings.max_tree_depth, **shared)
-    own = {name: getattr(settings, name) for name in ("n_steps", "integration_time", "jitter")}
-    return HMC(**{name: value for name, value in own.items() if value is not None}, **shared)
+    algorithm, own = {
+        "nuts": (NUTS, ("max_tree_depth",)),
+        "hmc": (HMC, ("n_steps", "integration_time", "jitter")),
+    }[settings.algorithm]
+    given = {name: getattr(settings, name) for name in ("target_accept", "metric", *own)}
+    return algorithm(**{name: value for name, value in given.items() if value is not None})
 
 
 def _finish(run: Run, tree: xr.DataTree, config: RunConfig) -> int:
     """Save the draws first; then summary, advice and plot, none of which can lose them."""
-    from bayesad import cli
+    from bayesad.results import ResultsError
 
-    interrupted = bool(tree.attrs.get("interrupted", 0))
-    done = tree["posterior"].sizes.get("draw", 0)
-    if interrupted and not done:
+    if tree["posterior"].sizes.get("draw", 0) == 0:
         run.discard()
-        _say("interrupted before the first draw: nothing to keep")
-        return cli.INTERRUPTED
+        _say("there are no draws to keep")
+        return INTERRUPTED if _interrupted(tree) else RUN_FAILED
     run.write_draws(tree)
-    if interrupted:
-        _say(f"interrupted: {done} of {config.sampler.draws} draws per chain are kept")
+    safe = f"the draws are safe in {_short(run.draws_file)}"
     try:
         trusted = _report(run, tree, config.model.name or "")
-    except (Exception, KeyboardInterrupt) as error:
-        _say(f"the draws are safe in {run.draws_file}, but the report on them stopped")
-        if isinstance(error, BayesadError):
-            raise cli.ReportError(str(error)) from error
+    except BrokenPipeError:
         raise
-    if interrupted:
-        return cli.INTERRUPTED
-    return cli.WELL if trusted else cli.UNTRUSTED
+    except KeyboardInterrupt:
+        _say(f"the report was interrupted; {safe}")
+        return INTERRUPTED
+    except Exception as error:
+        raise ResultsError(f"the report failed ({type(error).__name__}: {error}); {safe}") from error
+    if _interrupted(tree):
+        return INTERRUPTED
+    return WELL if trusted else UNTRUSTED
 
 
 def _report(run: Run, tree: xr.DataTree, title: str) -> bool:

@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print table and findings; the findings are about all parameters."""
-    from bayesad import cli
+    from bayesad.cli.codes import UNTRUSTED, WELL
     from bayesad.cli.inputs import find_draws, split_names
     from bayesad.cli.show import show_findings, show_table
     from bayesad.diagnostics import advice, summary, trustworthy
@@ -25,4 +25,4 @@ def run(arguments: argparse.Namespace) -> int:
     show_table(summary(tree, split_names(arguments.parameters)) if arguments.parameters else table)
     findings = advice(tree, table)
     show_findings(findings, table, tree["posterior"].sizes["chain"])
-    return cli.WELL if trustworthy(findings) else cli.UNTRUSTED
+    return WELL if trustworthy(findings) else UNTRUSTED

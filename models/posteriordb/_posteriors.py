@@ -4,12 +4,12 @@ import json
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from bayesad import Posterior
-from bayesad.cli.inputs import arguments_for, load_data, load_model
-from bayesad.config import DataConfig, ModelConfig
+from bayesad.cli.inputs import read_data_file
 
 __all__ = ["ReferencePosterior", "find", "names"]
 
@@ -42,11 +42,11 @@ class ReferencePosterior:
     @cached_property
     def posterior(self) -> Posterior:
         """The model conditioned on the data."""
-        data = FOLDER / "data" / self.golden["data"]
-        config = DataConfig(file=data if data.exists() else data.with_name(f"{data.name}.gz"))
-        model = load_model(ModelConfig(file=FOLDER / f"{self.golden['model']}.py"))
-        arguments, _ = arguments_for(model, load_data(config), config)
-        return model(**arguments)
+        file = FOLDER / "data" / self.golden["data"]
+        data = read_data_file(file if file.exists() else file.with_name(f"{file.name}.gz"))
+        name = self.golden["model"]
+        model = getattr(import_module(f"models.posteriordb.{name}"), name)
+        return model(**{argument: data[argument] for argument in model.signature.parameters})
 
 
 def names() -> list[str]:

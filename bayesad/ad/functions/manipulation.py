@@ -6,15 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from bayesad.ad.array import asarray, bind, implements, view_function
+from bayesad.ad.array import TracedArray, asarray, bind, implements, view_function
 from bayesad.ad.functions.reductions import normalise_axes, normalise_axis
 from bayesad.ad.primitives import elementwise as ew
 from bayesad.ad.primitives import shaping
+from bayesad.errors import TracingError
 
-__all__: list[str] = []
+__all__ = ["viewing"]
 
 
-def _viewing(*functions: Any) -> Any:
+def viewing(*functions: Any) -> Any:
+    """As ``implements``, for functions whose result is a view of their first argument."""
+
     def register(f: Any) -> Any:
         linked = view_function(f)
         implements(*functions)(linked)
@@ -41,7 +44,7 @@ def size(a: Any, axis: Any = None) -> int:
 
 
 # --- shapes and axes (views)
-@_viewing(np.reshape)
+@viewing(np.reshape)
 def reshape(a: Any, shape: Any = None, order: str = "C", *, newshape: Any = None, copy: Any = None) -> Any:
     a = asarray(a)
     wanted = shape if shape is not None else newshape
@@ -56,14 +59,14 @@ def reshape(a: Any, shape: Any = None, order: str = "C", *, newshape: Any = None
     return shaping.reshape(a, wanted)
 
 
-@_viewing(np.transpose)
+@viewing(np.transpose)
 def transpose(a: Any, axes: Any = None) -> Any:
     a = asarray(a)
     order = tuple(range(a.ndim))[::-1] if axes is None else tuple(normalise_axis(i, a.ndim) for i in axes)
     return shaping.transpose(a, order)
 
 
-@_viewing(np.swapaxes)
+@viewing(np.swapaxes)
 def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
     a = asarray(a)
     order = list(range(a.ndim))
@@ -72,7 +75,7 @@ def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
     return shaping.transpose(a, tuple(order))
 
 
-@_viewing(np.moveaxis)
+@viewing(np.moveaxis)
 def moveaxis(a: Any, source: Any, destination: Any) -> Any:
     a = asarray(a)
     sources = source if isinstance(source, (tuple, list)) else (source,)
@@ -84,7 +87,7 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Any:
     return shaping.transpose(a, tuple(order))
 
 
-@_viewing(np.squeeze)
+@viewing(np.squeeze)
 def squeeze(a: Any, axis: Any = None) -> Any:
     a = asarray(a)
     axes = [i for i, n in enumerate(a.shape) if n == 1] if axis is None else normalise_axes(axis, a.ndim)
@@ -94,7 +97,7 @@ def squeeze(a: Any, axis: Any = None) -> Any:
     return shaping.reshape(a, tuple(n for i, n in enumerate(a.shape) if i not in axes))
 
 
-@_viewing(np.expand_dims)
+@viewing(np.expand_dims)
 def expand_dims(a: Any, axis: Any) -> Any:
     a = asarray(a)
     axes = axis if isinstance(axis, (tuple, list)) else (axis,)
@@ -104,12 +107,12 @@ def expand_dims(a: Any, axis: Any) -> Any:
     return shaping.reshape(a, tuple(1 if i in new else next(rest) for i in range(ndim)))
 
 
-@_viewing(np.ravel)
+@viewing(np.ravel)
 def ravel(a: Any, order: str = "C") -> Any:
     return reshape(a, -1, order=order if order in "CF" else "C")
 
 
-@_viewing(np.broadcast_to)
+@viewing(np.broadcast_to)
 def broadcast_to(a: Any, shape: Any, subok: bool = False) -> Any:
     shape = (int(shape),) if not isinstance(shape, (tuple, list)) else tuple(int(n) for n in shape)
     if np.broadcast_shapes(np.shape(a), shape) != shape:
@@ -140,22 +143,28 @@ def stack(arrays: Any, axis: int = 0, out: Any = None, **_: Any) -> Any:
 @implements(np.where)
 def where(condition: Any, x: Any = None, y: Any = None) -> Any:
     if x is None or y is None:
-        from bayesad.errors import TracingError
-
         raise TracingError("np.where(mask) of a traced mask has a size that depends on unknowns; use np.where(mask, a, b)")
     return bind(ew.where, (asarray(condition), asarray(x), asarray(y)))
 
 
-@implements(np.flip)
-def flip(a: Any, axis: Any = None) -> Any:
-    a = asarray(a)
-    return bind(shaping.flip_p, (a,), {"axes": normalise_axes(axis, a.ndim)})
-
-
 @implements(np.copy)
 def copy(a: Any, order: str = "K", subok: bool = False) -> Any:
-    from bayesad.ad.array import TracedArray, buffer
-
-    if a.is_buffer:
-        return buffer(np.array(a.value))
+    a = asarray(a)
     return TracedArray(a.recording, a.node, a.value)
+
+
+def _raised(a: Any, ndim: int) -> Any:
+    a = asarray(a)
+    return reshape(a, (1,) * (ndim - a.ndim) + a.shape) if a.ndim < ndim else a
+
+
+@implements(np.atleast_1d)
+def atleast_1d(*arrays: Any) -> Any:
+    results = tuple(_raised(a, 1) for a in arrays)
+    return results[0] if len(results) == 1 else results
+
+
+@implements(np.atleast_2d)
+def atleast_2d(*arrays: Any) -> Any:
+    results = tuple(_raised(a, 2) for a in arrays)
+    return results[0] if len(results) == 1 else results

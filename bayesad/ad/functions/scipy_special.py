@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from bayesad.ad.array import asarray
+from bayesad.ad.array import asarray, is_traced
 from bayesad.ad.functions.reductions import logsumexp
+from bayesad.ad.primitives import special
+from bayesad.errors import TracingError
 
 __all__ = ["FUNCTIONS"]
 
@@ -31,9 +33,38 @@ def multigammaln(a: Any, d: int) -> Any:
     return 0.25 * d * (d - 1) * np.log(np.pi) + np.sum(gammaln(a[..., None] - steps), axis=-1)
 
 
+def zeta(x: Any, q: Any = None, out: Any = None) -> Any:
+    """The Hurwitz zeta function; Riemann's (without ``q``) has no derivative here."""
+    if q is None:
+        raise TracingError("scipy.special.zeta(x) has no known derivative in x; use zeta(x, 1.0) with a plain x")
+    return special.zeta(x, q)
+
+
+def polygamma(n: Any, x: Any) -> Any:
+    """The derivative of order ``n`` of psi, for plain whole ``n``."""
+    if is_traced(n):
+        raise TracingError("scipy.special.polygamma(n, x) needs an order n that is a plain integer, not a traced array")
+    return special.polygamma(n, x)
+
+
+def softplus(x: Any) -> Any:
+    """log(1 + exp(x)), without overflow."""
+    return np.logaddexp(0.0, asarray(x))
+
+
+def lambertw(z: Any, k: Any = 0, tol: Any = 1e-8) -> Any:
+    raise TracingError(
+        "scipy.special.lambertw gives complex numbers; for z > 0 use scipy.special.wrightomega(np.log(z)), its real value"
+    )
+
+
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "logsumexp": logsumexp,
     "log_softmax": log_softmax,
     "softmax": softmax,
     "multigammaln": multigammaln,
+    "polygamma": polygamma,
+    "zeta": zeta,
+    "softplus": softplus,
+    "lambertw": lambertw,
 }

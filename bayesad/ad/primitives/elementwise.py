@@ -104,9 +104,9 @@ fmod = elementwise(
 floor_divide = elementwise("floor_divide", np.floor_divide, None, None, result=promoted_type)
 
 # --- exponentials and logarithms
-exp = elementwise("exp", np.exp, lambda g, y, x: g * y)
-exp2 = elementwise("exp2", np.exp2, lambda g, y, x: g * (LOG2 * y))
-expm1 = elementwise("expm1", np.expm1, lambda g, y, x: g * (y + 1.0))
+exp = elementwise("exp", np.exp, lambda g, y, x: g * y, singular=True)
+exp2 = elementwise("exp2", np.exp2, lambda g, y, x: g * (LOG2 * y), singular=True)
+expm1 = elementwise("expm1", np.expm1, lambda g, y, x: g * (y + 1.0), singular=True)
 log = elementwise("log", np.log, lambda g, y, x: g / x, singular=True)
 log2 = elementwise("log2", np.log2, lambda g, y, x: g / (LOG2 * x), singular=True)
 log10 = elementwise("log10", np.log10, lambda g, y, x: g / (LOG10 * x), singular=True)
@@ -144,8 +144,8 @@ hypot = elementwise(
     lambda g, y, a, b: g * (a / np.where(y == 0, 1.0, y)),
     lambda g, y, a, b: g * (b / np.where(y == 0, 1.0, y)),
 )
-sinh = elementwise("sinh", np.sinh, lambda g, y, x: g * np.cosh(x))
-cosh = elementwise("cosh", np.cosh, lambda g, y, x: g * np.sinh(x))
+sinh = elementwise("sinh", np.sinh, lambda g, y, x: g * np.cosh(x), singular=True)
+cosh = elementwise("cosh", np.cosh, lambda g, y, x: g * np.sinh(x), singular=True)
 tanh = elementwise("tanh", np.tanh, lambda g, y, x: g * (1.0 - y * y))
 arcsinh = elementwise("arcsinh", np.arcsinh, lambda g, y, x: g / np.hypot(1.0, x))
 arccosh = elementwise(

@@ -1,4 +1,4 @@
-"""Reductions and scans: sum, prod, max, min, logsumexp, cumsum, cumprod; order: argmax, argsort.
+"""Reductions, scans and convolution: sum, prod, max, min, logsumexp, cumsum, cumprod, convolve; order: argmax, argsort, searchsorted.
 
 ``axes`` is a sorted tuple of non-negative axes; the reduced axes disappear. Where several elements tie for a maximum or
 minimum, they share its cotangent equally.
@@ -13,7 +13,7 @@ import numpy as np
 from bayesad.ad.primitives.shaping import reshape
 from bayesad.ad.primitives.table import boolean_type, define, integer_type, promoted_type
 
-__all__ = ["all_p", "any_p", "argmax_p", "argmin_p", "argsort_p", "cumprod_p", "cumsum_p", "max_p", "min_p", "prod_p"]
+__all__ = ["all_p", "any_p", "argmax_p", "argmin_p", "argsort_p", "convolve_p", "cumprod_p", "cumsum_p", "max_p", "min_p", "prod_p", "searchsorted_p"]
 
 
 def _bind(primitive: Any, *args: Any, **attributes: Any) -> Any:
@@ -163,4 +163,21 @@ argsort_p = define(
     lambda a, axis: (a.shape, np.dtype(np.int64)),
     vjp=(None,),
     jvp=(None,),
+)
+searchsorted_p = define(
+    "searchsorted",
+    lambda a, v, side: np.searchsorted(a, v, side=side),
+    lambda a, v, side: (v.shape, np.dtype(np.int64)),
+    vjp=(None, None),
+    jvp=(None, None),
+)
+convolve_p = define(
+    "convolve",
+    np.convolve,
+    lambda a, v: ((a.shape[0] + v.shape[0] - 1,), promoted_type(a.dtype, v.dtype)),
+    vjp=(
+        lambda g, y, a, v: _bind(convolve_p, g, v[::-1])[v.shape[0] - 1 : v.shape[0] - 1 + a.shape[0]],
+        lambda g, y, a, v: _bind(convolve_p, g, a[::-1])[a.shape[0] - 1 : a.shape[0] - 1 + v.shape[0]],
+    ),
+    jvp="multilinear",
 )

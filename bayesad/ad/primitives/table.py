@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["PRIMITIVES", "UFUNCS", "Primitive", "broadcast_shapes", "define", "elementwise", "float_type"]
+__all__ = ["NO_RULE", "PRIMITIVES", "UFUNCS", "Primitive", "broadcast_shapes", "define", "elementwise", "float_type"]
 
 FLOAT = np.dtype(np.float64)
 INTEGER = np.dtype(np.int64)
 BOOLEAN = np.dtype(np.bool_)
 
-Rule = Callable[..., Any]
+NO_RULE = "no rule"  # in place of a rule: the derivative exists but is not known here; asking for it is an error
+
+Rule = Callable[..., Any] | str
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -35,7 +37,7 @@ class Primitive:
         ``infer(*args, **attributes) -> (shape, dtype)``; args have ``.shape`` and ``.dtype``.
     vjp : tuple of callables, callable or None
         Per input ``rule(g, y, *args, **attributes) -> cotangent`` (None: the output does not vary smoothly with that
-        input), or one callable that returns the tuple of all cotangents.
+        input; NO_RULE: it does, but asking for this derivative is an error), or one callable that returns the tuple of all cotangents.
         For an elementwise primitive the cotangent may have any shape that broadcasts to the output's.
     jvp : tuple of callables, callable, "multilinear" or None
         Per input ``rule(t, y, *args, **attributes) -> tangent``, summed over the inputs, or one callable
@@ -49,6 +51,8 @@ class Primitive:
         reverse pass then keeps exact zeros zero.
     variadic : bool
         Takes any number of inputs.
+    widen : dtype or None
+        What inputs are cast to where all are bool; NumPy itself would answer in half precision or int8.
     """
 
     name: str
@@ -59,6 +63,7 @@ class Primitive:
     elementwise: bool = False
     singular: bool = False
     variadic: bool = False
+    widen: np.dtype | None = None
 
     def __repr__(self) -> str:
         return self.name
@@ -84,11 +89,13 @@ def elementwise(
     result: Callable[..., np.dtype] | None = None,
     singular: bool = False,
     evaluate: Callable[..., Any] | None = None,
+    widen: np.dtype | None = None,
 ) -> Primitive:
     """Add an elementwise primitive; a NumPy or SciPy ufunc given as its meaning is traced to it.
 
     ``rules`` has one entry per input: ``rule(g, y, *args)``. ``result`` gives the output's dtype from the
-    inputs' (default: float64). ``evaluate`` replaces the ufunc where a faster equivalent exists.
+    inputs' (default: float64). ``evaluate`` replaces the ufunc where a faster equivalent exists. ``widen``: see
+    Primitive; float64 where the result is float64.
     """
     dtype_of = result or float_type
 
@@ -96,7 +103,14 @@ def elementwise(
         return broadcast_shapes(*[a.shape for a in args]), dtype_of(*[a.dtype for a in args])
 
     primitive = define(
-        name, evaluate or ufunc, infer, vjp=rules, jvp=rules, elementwise=True, singular=singular
+        name,
+        evaluate or ufunc,
+        infer,
+        vjp=rules,
+        jvp=rules,
+        elementwise=True,
+        singular=singular,
+        widen=FLOAT if result is None else widen,
     )
     if isinstance(ufunc, np.ufunc):
         UFUNCS[ufunc] = primitive

@@ -17,7 +17,7 @@ __all__ = ["COMPARISONS", "HELPERS", "MATHEMATICS", "OPERATORS", "Function", "He
 
 
 class Operator(NamedTuple):
-    """A binary operator or comparison: its sign, Python's own operation on constants, and what computes it for each kind."""
+    """A binary operator or comparison: its sign, Python's own operation, and what computes it for each kind."""
 
     sign: str
     python: Callable[[Any, Any], Any]
@@ -42,9 +42,7 @@ OPERATORS: dict[type[ast.operator], Operator] = {
 }
 
 
-def _comparison(
-    sign: str, python: Callable[[Any, Any], bool], ordered: str, signed: str, unsigned: str
-) -> Operator:
+def _comparison(sign: str, python: Callable[[Any, Any], bool], ordered: str, signed: str, unsigned: str) -> Operator:
     code = {FLOAT: f"fcmp {ordered}", INT: f"icmp {signed}", WORD: f"icmp {unsigned}"}
     if signed == unsigned:
         code[BOOL] = f"icmp {signed}"

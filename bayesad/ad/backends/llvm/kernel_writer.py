@@ -7,7 +7,7 @@ import re
 import struct
 import types
 from collections.abc import Sequence
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 from bayesad.ad.backends.llvm.kernel_operations import HELPERS
 from bayesad.ad.backends.llvm.kernel_source import Signature, Sources, signature, where
@@ -103,12 +103,11 @@ class FunctionWriter:
         self._targets: set[str] = set()
         self._count = 0
         for name, kind in self.signature.parameters.items():
-            self.declare(name, kind)
-            self._slots.append(f"store {kind.llvm} %{_identifier(name)}.in, ptr {self.slot(name)}")
+            self._slot(name, kind, f"%{_identifier(name)}.in")
 
-    def error(self, node: ast.AST, problem: str) -> NoReturn:
-        """Raise KernelError for a node, naming file, line and kernel."""
-        raise KernelError(f"{where(self.function, getattr(node, 'lineno', None))}: {problem}")
+    def error(self, node: ast.AST, problem: str) -> KernelError:
+        """The error for a node, naming file, line and kernel."""
+        return KernelError(f"{where(self.function, getattr(node, 'lineno', None))}: {problem}")
 
     def emit(self, instruction: str) -> None:
         """Write an instruction without a result."""
@@ -123,9 +122,12 @@ class FunctionWriter:
 
     def declare(self, name: str, kind: Kind) -> None:
         """Make the slot of a new local variable."""
+        self._slot(name, kind, kind.zero)
+
+    def _slot(self, name: str, kind: Kind, initial: str) -> None:
         self.variables[name] = kind
         slot = self.slot(name)
-        self._slots += [f"{slot} = alloca {kind.llvm}", f"store {kind.llvm} {kind.zero}, ptr {slot}"]
+        self._slots += [f"{slot} = alloca {kind.llvm}", f"store {kind.llvm} {initial}, ptr {slot}"]
 
     def slot(self, name: str) -> str:
         """The address of a local variable."""

@@ -87,13 +87,13 @@ def _floats(name: str) -> Callable[[Emitter], Emitter]:
 
 
 def _on_floats_only(name: str) -> Callable[[Emitter], Emitter]:
-    """Register an emitter for doubles; integer operands are left to the callback."""
+    """Register an emitter for doubles; where all operands are integers it is left to the callback."""
 
     def register(f: Emitter) -> Emitter:
         def emit(writer: Any, *operands: Operand) -> Operand | None:
-            if any(kind != "f" for _, kind in operands):
+            if all(kind != "f" for _, kind in operands):
                 return None
-            return f(writer, *[text for text, _ in operands]), "f"
+            return f(writer, *[as_kind(writer, o, "f") for o in operands]), "f"
 
         SCALARS[name] = emit
         return f

@@ -1,0 +1,179 @@
+"""How a model is run: what its statements tell (sites), what is done about them (handlers), and the run in force."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bayesad.errors import DistributionError, ModelError
+from bayesad.locations import blame, current_line
+
+if TYPE_CHECKING:
+    from bayesad.dsl import Model
+
+__all__ = ["Dims", "Handler", "Run", "Shape", "Site", "run", "running", "site_error", "suggestion"]
+
+Shape = tuple[int, ...]
+Dims = tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Site:
+    """One statement of a model as it is met in a run.
+
+    Attributes
+    ----------
+    kind : str
+        "parameter", "observed", "deterministic" or "factor".
+    name : str
+    shape : tuple of int
+        Of the value.
+    dims : tuple of str
+        Names of its axes, or empty.
+    where : str
+        ``file:line`` of the statement.
+    distribution : Distribution or None
+        Of a parameter or an observed site.
+    support : Support or None
+        Of a parameter; its bounds may be traced.
+    obs : ndarray or None
+        Of an observed site: the data as given, NaN where they are missing.
+    missing : int array or None
+        Flat positions of the missing entries in ``obs``. A parameter that has this is not a variable of its own but
+        the missing entries of an observed one, and has its distribution.
+    """
+
+    kind: str
+    name: str
+    shape: Shape
+    dims: Dims
+    where: str
+    distribution: Any = None
+    support: Any = None
+    obs: Any = None
+    missing: Any = None
+
+    def draw(self, rng: np.random.Generator) -> Any:
+        """A value drawn from the site's distribution, every element on its own, in the site's shape."""
+        if self.kind == "parameter" and self.missing is not None:
+            return np.reshape(self.distribution.draw(rng, self.obs.shape), -1)[self.missing]
+        return self.distribution.draw(rng, self.shape)
+
+
+def _keep(site: Site, value: Any) -> Any:
+    return value
+
+
+def _ignore(site: Site, value: Any) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Handler:
+    """What the statements of a model do in a run.
+
+    Attributes
+    ----------
+    parameter : callable
+        ``parameter(site) -> value`` of a free parameter.
+    observed : callable
+        ``observed(site, value) -> value`` that the model sees of an observed site; ``value`` has missing entries
+        filled in.
+    note : callable
+        ``note(site, value)`` is told of every site with its value, after the others.
+    """
+
+    parameter: Callable[[Site], Any]
+    observed: Callable[[Site, Any], Any] = _keep
+    note: Callable[[Site, Any], None] = _ignore
+
+
+class Run:
+    """A model being run: the handler in force, the names taken and the coordinates known so far."""
+
+    def __init__(self, model: Model, handler: Handler) -> None:
+        self.model = model
+        self.handler = handler
+        self.coords = dict(model.coords)
+        self.taken: dict[str, str] = {}
+
+    def fail(self, name: str, problem: str) -> ModelError:
+        return _site_error(self.model, name, current_line(), problem)
+
+    def claim(self, name: Any) -> str:
+        """Take a name for a site; returns the line."""
+        if not isinstance(name, str):
+            raise self.fail(name, f"the name of a variable is a string, not {type(name).__name__}")
+        where = current_line()
+        if name in self.taken:
+            raise self.fail(name, f"the name is taken by the statement at {self.taken[name]}; names must differ")
+        self.taken[name] = where
+        return where
+
+
+_current: ContextVar[Run | None] = ContextVar("bayesad_run", default=None)
+
+
+def run(model: Model, data: Mapping[str, Any], handler: Handler) -> dict[str, np.ndarray]:
+    """Run a model's function under a handler.
+
+    Parameters
+    ----------
+    model : Model
+    data : mapping
+        Its arguments, from `Model.bind`.
+    handler : Handler
+
+    Returns
+    -------
+    dict
+        Name -> labels of every dim known at the end.
+
+    Raises
+    ------
+    DistributionError
+        From the user's distributions, with model, variable and line added.
+    """
+    state = Run(model, handler)
+    token = _current.set(state)
+    try:
+        bound = inspect.BoundArguments(model.signature, dict(data))
+        model.function(*bound.args, **bound.kwargs)
+    except DistributionError as error:
+        line, variable = blame(error.__traceback__)
+        at = f"variable {variable!r} ({line})" if variable is not None else line
+        raise DistributionError(f"model {model.name!r}, {at}: {error}").with_traceback(error.__traceback__) from None
+    finally:
+        _current.reset(token)
+    return state.coords
+
+
+def running(statement: str, name: Any) -> Run:
+    state = _current.get()
+    if state is None:
+        raise ModelError(
+            f"ba.{statement}({name!r}, …) was called outside a model ({current_line()}); put it into a function "
+            "decorated with @ba.model and call that with its data"
+        )
+    return state
+
+
+def site_error(model: Model, site: Site, problem: str) -> ModelError:
+    """An error about one statement of a model, found outside of it."""
+    return _site_error(model, site.name, site.where, problem)
+
+
+def _site_error(model: Model, name: Any, where: str, problem: str) -> ModelError:
+    return ModelError(f"model {model.name!r}, variable {name!r} ({where}): {problem}")
+
+
+def suggestion(name: str, known: list[str]) -> str:
+    """``; did you mean 'x'?`` where a known name is close, or nothing."""
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""

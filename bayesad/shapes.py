@@ -1,0 +1,98 @@
+"""Shapes and dims of a model's variables: found from what is given, and checked against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from bayesad.errors import ModelError
+from bayesad.running import Dims, Run, Shape, suggestion
+
+__all__ = ["check_dims", "dim_names", "full_shape", "labels_of"]
+
+
+def labels_of(name: str, given: Any) -> np.ndarray:
+    if isinstance(given, (int, np.integer)) and not isinstance(given, bool) and given >= 0:
+        labels = np.arange(given)
+    else:
+        labels = np.array(given if isinstance(given, (str, bytes)) or not isinstance(given, Iterable) else list(given))
+    if labels.ndim != 1:
+        raise ModelError(f"the coordinate {name!r} needs a flat sequence of labels or a length; got {given!r:.60}")
+    labels.setflags(write=False)
+    return labels
+
+
+def dim_names(state: Run, name: str, dims: Any) -> Dims:
+    names = (dims,) if isinstance(dims, str) else tuple(dims or ())
+    if not all(isinstance(dim, str) for dim in names):
+        raise state.fail(name, f"dims must be a string or a tuple of strings, not {dims!r}")
+    if len(set(names)) < len(names):
+        raise state.fail(name, f"dims {names} has a name twice; give each axis a name of its own")
+    return names
+
+
+def full_shape(state: Run, name: str, distribution: Any, shape: Any, names: Dims, observed: Shape | None) -> Shape:
+    """The shape of the whole value from shape, dims, the observed values and the distribution, which must all agree."""
+    given = _shape_tuple(state, name, shape)
+    if given is not None and observed is not None and given != observed:
+        raise state.fail(name, f"shape={given} does not fit the observed values of shape {observed}")
+    full = given if given is not None else observed
+    if names:
+        lengths = check_dims(state, name, names, full, learn=observed is not None)
+        full = lengths if full is None else full
+    batch, event = distribution.batch_shape, distribution.event_shape
+    law = type(distribution).__name__
+    if full is None:
+        if None in event:
+            raise state.fail(name, f"the length of a {law} value is open; give shape= or dims=")
+        return (*batch, *event)
+    split = len(full) - len(event)
+    if split < 0 or any(want not in (None, have) for want, have in zip(event, full[split:], strict=True)):
+        raise state.fail(
+            name, f"the shape {full} must end with the event shape {event} of {law}".replace("None", "any")
+        )
+    if not _broadcasts_to(batch, full[:split]):
+        raise state.fail(
+            name,
+            f"the batch shape {batch} of {law} does not broadcast to {full[:split]}, the batch part of the "
+            f"{'observed values of ' if observed is not None else ''}shape {full}",
+        )
+    return full
+
+
+def _shape_tuple(state: Run, name: str, shape: Any) -> Shape | None:
+    if shape is None:
+        return None
+    lengths = shape if isinstance(shape, (tuple, list)) else (shape,)
+    if not all(isinstance(n, (int, np.integer)) and n >= 0 for n in lengths):
+        raise state.fail(name, f"shape must be a non-negative int or a tuple of them, not {shape!r}")
+    return tuple(int(n) for n in lengths)
+
+
+def check_dims(state: Run, name: str, names: Dims, full: Shape | None, *, learn: bool) -> Shape:
+    """The lengths of the dims, which must fit the shape if there is one; ``learn`` takes unknown ones from it."""
+    if full is not None and len(names) != len(full):
+        raise state.fail(name, f"dims {names} names {len(names)} axes, but the shape {full} has {len(full)}")
+    lengths = []
+    for i, dim in enumerate(names):
+        if dim not in state.coords:
+            if full is None or not learn:
+                raise state.fail(
+                    name,
+                    f"the dim {dim!r} is unknown{suggestion(dim, list(state.coords))}; declare it by "
+                    f"ba.coord({dim!r}, …) in the model, model.with_coords({dim}=…) or [coords] in the configuration",
+                )
+            state.coords[dim] = labels_of(dim, full[i])
+        lengths.append(len(state.coords[dim]))
+    if full is not None and tuple(lengths) != full:
+        raise state.fail(name, f"dims {names} have the lengths {tuple(lengths)}, but the shape is {full}")
+    return tuple(lengths)
+
+
+def _broadcasts_to(shape: Shape, target: Shape) -> bool:
+    try:
+        return np.broadcast_shapes(shape, target) == target
+    except ValueError:
+        return False

@@ -1,0 +1,42 @@
+"""The terms of a log density: what each site of a model adds."""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from bayesad import ad
+from bayesad.running import Site
+from bayesad.structure import depends_on_parameters
+
+__all__ = ["as_float", "has_density", "log_density_of", "total"]
+
+
+def has_density(site: Site) -> bool:
+    """Whether a site is a term of the log density; missing entries come with their observed variable."""
+    return site.kind in ("observed", "factor") or (site.kind == "parameter" and site.missing is None)
+
+
+def log_density_of(site: Site, value: Any, *, check: bool) -> Any:
+    """The term of one site, a scalar.
+
+    Without ``check``, values known to lie in the support are not looked at again: what a transform gave, and data whose
+    support data alone determine (they were checked when the posterior was made).
+    """
+    if site.kind == "factor":
+        return np.sum(value)
+    law = site.distribution
+    sure = not check and (site.kind == "parameter" or not depends_on_parameters(law.support))
+    return np.sum(law.log_density(value) if sure else law.log_prob(value))
+
+
+def total(terms: Iterable[Any]) -> Any:
+    return functools.reduce(operator.add, terms, np.float64(0.0))
+
+
+def as_float(x: Any) -> Any:
+    return x if ad.is_traced(x) else float(x)

@@ -1,0 +1,134 @@
+"""Unconstrained: a posterior as a density over R^n, by the transforms of its parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bayesad import ad
+from bayesad.errors import ModelError
+from bayesad.running import Handler, Site
+from bayesad.structure import describe
+from bayesad.terms import as_float, has_density, log_density_of, total
+from bayesad.transforms import constrain, unconstrain
+
+if TYPE_CHECKING:
+    from bayesad.posterior import Posterior
+
+__all__ = ["Unconstrained"]
+
+
+class Unconstrained:
+    """A posterior over all of R^n: the parameters, transformed, in one flat vector in the order of the model.
+
+    Attributes
+    ----------
+    dimension : int
+        Length of the vector.
+    compiled : ad.Compiled
+        The log density as a function of the vector.
+    """
+
+    def __init__(self, posterior: Posterior) -> None:
+        self._posterior = posterior
+        self.dimension = posterior.structure.dimension
+        self.compiled = ad.compile(self._trace_log_density)
+        self._pack = ad.compile(self._trace_pack)
+
+    def log_density(self, q: Any) -> float:
+        """log posterior density at q, with log |det Jacobian| of the transform to the parameters.
+
+        Parameters
+        ----------
+        q : float array, shape (dimension,)
+
+        Raises
+        ------
+        ModelError
+            For another shape.
+        """
+        return as_float(self.compiled(self.check(q)))
+
+    def log_density_and_gradient(self, q: Any) -> tuple[float, np.ndarray]:
+        """`log_density` and its gradient, a float array of shape (dimension,)."""
+        return ad.value_and_gradient(self.compiled, self.check(q))
+
+    def pack(self, params: Mapping[str, Any]) -> np.ndarray:
+        """The vector for named parameters.
+
+        Parameters
+        ----------
+        params : mapping
+            Exactly the free parameters, strictly inside their supports.
+
+        Returns
+        -------
+        float array, shape (dimension,)
+
+        Raises
+        ------
+        ModelError
+            For missing or additional names, wrong shapes, and values outside or on the boundary of the support.
+        """
+        q = np.asarray(self._pack(self._posterior.check(params)))
+        for parameter in self._posterior.parameters.values():
+            if not np.all(np.isfinite(q[parameter.start : parameter.stop])):
+                raise ModelError(
+                    f"model {self._posterior.model.name!r}: the value of {parameter.name!r}, "
+                    f"{np.array2string(np.asarray(params[parameter.name]), threshold=8)}, is not inside its support "
+                    f"({describe(parameter.support)})"
+                )
+        return q
+
+    def unpack(self, q: Any) -> dict[str, np.ndarray]:
+        """The named parameters at an unconstrained vector: the inverse of `pack`."""
+        values = self._posterior.values(self.check(q))
+        return {name: values[name] for name in self._posterior.parameters}
+
+    def constrain(self, site: Site, q: Any) -> tuple[Any, Any]:
+        """Value of a parameter's site at q, and log |det Jacobian| of its transform."""
+        parameter = self._posterior.parameters[site.name]
+        return constrain(site.support, np.reshape(q[parameter.start : parameter.stop], parameter.unconstrained_shape))
+
+    def check(self, q: Any) -> Any:
+        """The vector as float64.
+
+        Raises
+        ------
+        ModelError
+            For another shape than (dimension,).
+        """
+        q = q if ad.is_traced(q) else np.asarray(q, dtype=np.float64)
+        if q.shape != (self.dimension,):
+            raise ModelError(
+                f"model {self._posterior.model.name!r}: an unconstrained point has the shape ({self.dimension},), "
+                f"not {q.shape}"
+            )
+        return q
+
+    def _trace_log_density(self, q: Any) -> Any:
+        terms: list[Any] = []
+
+        def parameter(site: Site) -> Any:
+            value, log_det = self.constrain(site, q)
+            terms.append(np.sum(log_det))
+            return value
+
+        def note(site: Site, value: Any) -> None:
+            if has_density(site):
+                terms.append(log_density_of(site, value, check=False))
+
+        self._posterior.run(Handler(parameter, note=note))
+        return total(terms)
+
+    def _trace_pack(self, params: Mapping[str, Any]) -> Any:
+        parts: list[Any] = [np.arange(0.0)]
+
+        def parameter(site: Site) -> Any:
+            parts.append(np.reshape(unconstrain(site.support, params[site.name]), -1))
+            return params[site.name]
+
+        self._posterior.run(Handler(parameter))
+        return np.concatenate(parts)

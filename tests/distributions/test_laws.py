@@ -1,0 +1,344 @@
+"""Every law of single numbers against scipy.stats and 50-digit arithmetic: one row of a table per law."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import mpmath as mp
+import numpy as np
+import pytest
+import scipy.stats as st
+from scipy.special import expit
+
+import bayesad.distributions as laws
+from bayesad import ad
+
+# Chance that one test of draws fails although the law is right; there are about 60 of them, with fixed seeds.
+FALSE_ALARM = 1e-6
+
+
+class Row(NamedTuple):
+    """What is known of a law from elsewhere."""
+
+    law: type[laws.Distribution]
+    twin: Callable[..., Any]  # parameters -> frozen law of scipy.stats (or the like)
+    exact: Callable[..., Any]  # (x, *parameters) -> log density in mpmath
+    parameters: list[tuple[float, ...]]
+
+
+class Folded:
+    """The law of |X| from that of a symmetric X."""
+
+    def __init__(self, law: Any) -> None:
+        self.law = law
+
+    def logpdf(self, x: Any) -> Any:
+        return np.where(np.asarray(x) < 0, -np.inf, np.log(2.0) + self.law.logpdf(x))
+
+    def cdf(self, x: Any) -> Any:
+        return np.where(np.asarray(x) < 0, 0.0, self.law.cdf(x) - self.law.cdf(-np.asarray(x)))
+
+    def sf(self, x: Any) -> Any:
+        return np.where(np.asarray(x) < 0, 1.0, 2.0 * self.law.sf(x))
+
+    def ppf(self, p: Any) -> Any:
+        return self.law.ppf(0.5 + 0.5 * np.asarray(p))
+
+    def isf(self, q: Any) -> Any:
+        return self.law.isf(0.5 * np.asarray(q))
+
+
+def normal(x: Any, mu: Any, sigma: Any) -> Any:
+    return -(((x - mu) / sigma) ** 2) / 2 - mp.log(sigma) - mp.log(2 * mp.pi) / 2
+
+
+def student_t(x: Any, nu: Any, mu: Any, sigma: Any) -> Any:
+    constant = mp.loggamma((nu + 1) / 2) - mp.loggamma(nu / 2) - mp.log(nu * mp.pi) / 2 - mp.log(sigma)
+    return constant - (nu + 1) / 2 * mp.log(1 + ((x - mu) / sigma) ** 2 / nu)
+
+
+def cauchy(x: Any, mu: Any, sigma: Any) -> Any:
+    return -mp.log(mp.pi * sigma * (1 + ((x - mu) / sigma) ** 2))
+
+
+def gamma(x: Any, alpha: Any, beta: Any) -> Any:
+    return alpha * mp.log(beta) - mp.loggamma(alpha) + (alpha - 1) * mp.log(x) - beta * x
+
+
+def log_choose(n: Any, k: Any) -> Any:
+    return mp.loggamma(n + 1) - mp.loggamma(k + 1) - mp.loggamma(n - k + 1)
+
+
+def binomial(k: Any, n: Any, theta: Any) -> Any:
+    return log_choose(n, k) + k * mp.log(theta) + (n - k) * mp.log(1 - theta)
+
+
+def poisson(k: Any, rate: Any) -> Any:
+    return k * mp.log(rate) - rate - mp.loggamma(k + 1)
+
+
+def negative_binomial(k: Any, mu: Any, phi: Any) -> Any:
+    return log_choose(k + phi - 1, k) + k * mp.log(mu / (mu + phi)) + phi * mp.log(phi / (mu + phi))
+
+
+def logistic(a: Any) -> Any:
+    return 1 / (1 + mp.exp(-a))
+
+
+LOCATION_SCALE = [(0.0, 1.0), (-3.0, 1e-3), (1e3, 50.0), (0.5, 1e100)]
+SCALE = [(1.0,), (1e-3,), (1e100,)]
+SHAPE_RATE = [(1.0, 1.0), (0.3, 2.0), (2.5, 1e-4), (150.0, 30.0), (1e-2, 1e3)]
+
+LAWS = [
+    Row(laws.Normal, st.norm, normal, LOCATION_SCALE),
+    Row(
+        laws.StudentT,
+        lambda nu, mu, sigma: st.t(nu, mu, sigma),
+        student_t,
+        [(1.0, 0.0, 1.0), (0.4, 2.0, 1e-3), (7.0, -1.0, 3.0), (3e3, 0.0, 1.0), (1e5, 0.0, 2.0), (1e13, 1.0, 2.0)],
+    ),
+    Row(laws.Cauchy, st.cauchy, cauchy, LOCATION_SCALE),
+    Row(laws.Laplace, st.laplace, lambda x, m, s: -abs(x - m) / s - mp.log(2 * s), LOCATION_SCALE),
+    Row(
+        laws.Logistic,
+        st.logistic,
+        lambda x, m, s: -(x - m) / s - mp.log(s) - 2 * mp.log(1 + mp.exp(-(x - m) / s)),
+        LOCATION_SCALE,
+    ),
+    Row(
+        laws.Uniform,
+        lambda a, b: st.uniform(a, b - a),
+        lambda x, a, b: -mp.log(b - a),
+        [(0.0, 1.0), (-3.0, 5.0), (-1e100, 1e-3)],
+    ),
+    Row(laws.HalfNormal, lambda s: Folded(st.norm(0, s)), lambda x, s: mp.log(2) + normal(x, 0, s), SCALE),
+    Row(laws.HalfCauchy, lambda s: Folded(st.cauchy(0, s)), lambda x, s: mp.log(2) + cauchy(x, 0, s), SCALE),
+    Row(
+        laws.HalfStudentT,
+        lambda nu, s: Folded(st.t(nu, 0, s)),
+        lambda x, nu, s: mp.log(2) + student_t(x, nu, 0, s),
+        [(1.0, 1.0), (3.0, 1e-3), (0.4, 2.0), (1e9, 5.0)],
+    ),
+    Row(
+        laws.LogNormal,
+        lambda m, s: st.lognorm(s, scale=np.exp(m)),
+        lambda x, m, s: normal(mp.log(x), m, s) - mp.log(x),
+        [(0.0, 1.0), (-3.0, 0.1), (20.0, 3.0)],
+    ),
+    Row(laws.Exponential, lambda b: st.expon(scale=1 / b), lambda x, b: mp.log(b) - b * x, SCALE),
+    Row(laws.Gamma, lambda a, b: st.gamma(a, scale=1 / b), gamma, SHAPE_RATE),
+    Row(
+        laws.InverseGamma,
+        lambda a, b: st.invgamma(a, scale=b),
+        lambda x, a, b: gamma(1 / x, a, b) - 2 * mp.log(x),
+        SHAPE_RATE[:4],
+    ),
+    Row(
+        laws.Weibull,
+        lambda a, s: st.weibull_min(a, scale=s),
+        lambda x, a, s: mp.log(a / s) + (a - 1) * mp.log(x / s) - (x / s) ** a,
+        [(1.0, 1.0), (0.4, 1e-3), (3.0, 50.0), (30.0, 2.0)],
+    ),
+    Row(
+        laws.Beta,
+        st.beta,
+        lambda x, a, b: (a - 1) * mp.log(x) + (b - 1) * mp.log(1 - x) - mp.log(mp.beta(a, b)),
+        [(1.0, 1.0), (0.5, 0.5), (2.0, 7.0), (300.0, 0.2), (1e-2, 3.0)],
+    ),
+    Row(laws.Bernoulli, st.bernoulli, lambda k, p: binomial(k, mp.mpf(1), p), [(0.3,), (1e-20,), (0.999,)]),
+    Row(
+        laws.BernoulliLogit,
+        lambda a: st.bernoulli(expit(a)),
+        lambda k, a: binomial(k, mp.mpf(1), logistic(a)),
+        [(0.7,), (-30.0,), (8.0,)],
+    ),
+    Row(laws.Binomial, st.binom, binomial, [(1.0, 0.5), (20.0, 0.3), (1000.0, 1e-4), (50.0, 0.99)]),
+    Row(
+        laws.BinomialLogit,
+        lambda n, a: st.binom(n, expit(a)),
+        lambda k, n, a: binomial(k, n, logistic(a)),
+        [(1.0, 0.0), (20.0, -0.7), (1000.0, 3.0), (50.0, -10.0)],
+    ),
+    Row(laws.Poisson, st.poisson, poisson, [(3.5,), (1e-3,), (1e3,)]),
+    Row(
+        laws.PoissonLog,
+        lambda a: st.poisson(np.exp(a)),
+        lambda k, a: poisson(k, mp.exp(a)),
+        [(1.0,), (-7.0,), (6.0,)],
+    ),
+    Row(
+        laws.NegativeBinomial2,
+        lambda mu, phi: st.nbinom(phi, phi / (mu + phi)),
+        negative_binomial,
+        [(3.0, 2.0), (40.0, 0.1), (1e-3, 5.0), (200.0, 2e3), (7.0, 1e4)],
+    ),
+    Row(
+        laws.NegativeBinomial2Log,
+        lambda eta, phi: st.nbinom(phi, phi / (np.exp(eta) + phi)),
+        lambda k, eta, phi: negative_binomial(k, mp.exp(eta), phi),
+        [(1.0, 2.0), (4.0, 0.1), (-7.0, 5.0), (5.0, 4e3)],
+    ),
+]
+
+CASES = [pytest.param(row, p, id=f"{row.law.__name__}{p}") for row in LAWS for p in row.parameters]
+EXTREMES = {"real": [1e-300, 1e-8, 0.3, 1e3, 1e200], "integer": [0.0, 1.0, 2.0, 7.0, 100.0, 1e6]}
+
+
+def quantiles(row: Row, parameters: tuple[float, ...]) -> np.ndarray:
+    """Values from the lower tail over the bulk to the upper tail, inside the support."""
+    twin = row.twin(*parameters)
+    p = np.array([1e-100, 1e-12, 1e-4, 0.05, 0.3, 0.6, 0.9])
+    x = np.concatenate([twin.ppf(p), twin.isf([1e-2, 1e-4, 1e-12, 1e-100])])
+    return np.unique(x[np.isfinite(x) & laws.supports.contains(row.law(*parameters).support, x)])
+
+
+def extremes(row: Row, parameters: tuple[float, ...]) -> np.ndarray:
+    """Values of all sizes inside the support, whatever their probability."""
+    support = row.law(*parameters).support
+    x = np.array(EXTREMES[support.kind])
+    x = np.concatenate([-x, x]) if support.kind == "real" else x
+    return x[laws.supports.contains(support, x)]
+
+
+def test_the_table_has_every_law_of_single_numbers() -> None:
+    exempt = {laws.Distribution, laws.Flat, laws.Categorical, laws.CategoricalLogit}
+    exempt |= {laws.Dirichlet, laws.LKJCholesky, laws.MvNormal}
+    public = [getattr(laws, name) for name in laws.__all__ if name[0].isupper()]
+    missing = {c for c in public if inspect.isclass(c) and issubclass(c, laws.Distribution)} - exempt
+    assert missing == {row.law for row in LAWS}
+
+
+@pytest.mark.parametrize(("row", "parameters"), CASES)
+def test_log_prob_equals_scipy(row: Row, parameters: tuple[float, ...]) -> None:
+    law, twin, x = row.law(*parameters), row.twin(*parameters), quantiles(row, parameters)
+    expected = twin.logpmf(x) if law.support.discrete else twin.logpdf(x)
+    usable = np.isfinite(expected)
+    assert usable.sum() >= min(3, x.size)
+    np.testing.assert_allclose(law.log_prob(x)[usable], expected[usable], rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize(("row", "parameters"), CASES)
+def test_log_prob_has_twelve_digits_in_the_tails_and_at_extremes(row: Row, parameters: tuple[float, ...]) -> None:
+    x = np.concatenate([quantiles(row, parameters), extremes(row, parameters)])
+    got = row.law(*parameters).log_prob(x)
+    with mp.workdps(400):
+        expected = [float(row.exact(mp.mpf(v), *map(mp.mpf, parameters))) for v in x.tolist()]
+    np.testing.assert_allclose(got, expected, rtol=1e-12, atol=1e-11)
+
+
+@pytest.mark.parametrize(("mu", "phi"), [(3.0, 1e8), (3.0, 1e15), (1e4, 1e12), (1e-6, 1e20)])
+@pytest.mark.parametrize("k", [0.0, 1.0, 5.0, 1e3, 1e5])
+def test_negative_binomial_keeps_its_digits_for_huge_phi(mu: float, phi: float, k: float) -> None:
+    with mp.workdps(80):
+        expected = float(negative_binomial(mp.mpf(k), mp.mpf(mu), mp.mpf(phi)))
+    for law in (laws.NegativeBinomial2(mu, phi), laws.NegativeBinomial2Log(np.log(mu), phi)):
+        np.testing.assert_allclose(law.log_prob(k), expected, rtol=2e-13, atol=1e-12)
+
+
+@pytest.mark.parametrize(("row", "parameters"), CASES)
+def test_log_prob_is_minus_infinity_outside_the_support(row: Row, parameters: tuple[float, ...]) -> None:
+    support = row.law(*parameters).support
+    outside = [] if not support.bounded else [np.inf, -np.inf]
+    outside += [] if support.lower is None else [np.nextafter(support.lower, -np.inf), support.lower - 1.0]
+    outside += [] if support.upper is None else [np.nextafter(support.upper, np.inf), support.upper + 1.0]
+    outside += [0.5, np.nan] if support.discrete else []
+    assert (row.law(*parameters).log_prob(outside) == -np.inf).all()
+
+
+@pytest.mark.parametrize(("row", "parameters"), CASES)
+def test_cdf_and_sf_equal_scipy_in_both_tails(row: Row, parameters: tuple[float, ...]) -> None:
+    law, twin, x = row.law(*parameters), row.twin(*parameters), quantiles(row, parameters)
+    x = np.concatenate([x, [x.min() - 1.0, x.max() + 1.0]]) if law.support.discrete else x
+    for ours, log_ours, theirs in ((law.cdf, law.log_cdf, twin.cdf), (law.sf, law.log_sf, twin.sf)):
+        expected = theirs(x)
+        np.testing.assert_allclose(ours(x), expected, rtol=1e-8, atol=1e-300)
+        positive = expected > 1e-290
+        np.testing.assert_allclose(log_ours(x)[positive], np.log(expected[positive]), rtol=1e-8, atol=1e-15)
+
+
+@pytest.mark.parametrize("row", LAWS, ids=lambda row: row.law.__name__)
+def test_cdf_beyond_the_support_is_zero_or_one(row: Row) -> None:
+    law = row.law(*row.parameters[0])
+    np.testing.assert_array_equal(law.cdf([-np.inf, np.inf]), [0.0, 1.0])
+    np.testing.assert_array_equal(law.sf([-np.inf, np.inf]), [1.0, 0.0])
+    np.testing.assert_array_equal(law.log_cdf([-np.inf, np.inf]), [-np.inf, 0.0])
+    if law.support.lower is not None:
+        assert law.cdf(law.support.lower - 0.5) == 0.0
+    if law.support.upper is not None:
+        assert law.sf(law.support.upper + 0.5) == 0.0
+
+
+@pytest.mark.parametrize(("row", "parameters"), CASES)
+def test_draws_follow_the_law(row: Row, parameters: tuple[float, ...]) -> None:
+    law, twin = row.law(*parameters), row.twin(*parameters)
+    x = law.sample(np.random.default_rng(20), 4000)
+    assert x.dtype == (np.int64 if law.support.discrete else np.float64)
+    if law.support.discrete:
+        edges = np.unique(twin.ppf(np.linspace(0.02, 0.98, 25)))
+        expected = np.diff(np.concatenate([[0.0], twin.cdf(edges), [1.0]])) * x.size
+        observed = np.bincount(np.searchsorted(edges, x), minlength=edges.size + 1)
+        kept = expected > 5
+        assert observed[expected < 1e-6].sum() == 0
+        if kept.sum() < 2:
+            assert observed[kept].sum() > x.size - 40
+            return
+        observed = np.append(observed[kept], observed[~kept].sum() + 1e-9)
+        expected = np.append(expected[kept], expected[~kept].sum() + 1e-9)
+        assert st.chisquare(observed, expected).pvalue > FALSE_ALARM
+    else:
+        assert st.kstest(x, twin.cdf).pvalue > FALSE_ALARM
+
+
+def moderate(row: Row) -> tuple[tuple[float, ...], np.ndarray]:
+    """A row's parameters without extremes, and values in the bulk."""
+    parameters = row.parameters[-2] if row.law is laws.InverseGamma else row.parameters[0]
+    parameters = tuple(np.asarray(parameters) + (0.25 if row.law in OFF_CENTRE else 0.0))
+    twin = row.twin(*parameters)
+    return parameters, np.unique(twin.ppf([0.03, 0.4, 0.8, 0.999]))
+
+
+# Laws whose first parameters are a special point (a kink, or an exponent of exactly 0).
+OFF_CENTRE = (laws.Laplace, laws.Gamma, laws.Weibull, laws.Beta, laws.Cauchy)
+
+
+@pytest.mark.parametrize("row", LAWS, ids=lambda row: row.law.__name__)
+def test_gradients_equal_derivatives_of_the_exact_density(row: Row) -> None:
+    parameters, values = moderate(row)
+    names = list(row.law(*parameters).parameters)
+    varied = [name for name in names if name != "n"]
+    differentiate_x = not row.law(*parameters).support.discrete
+
+    def log_density(point: dict[str, Any]) -> Any:
+        fixed = dict(zip(names, parameters, strict=True))
+        x = point["x"] if differentiate_x else values
+        return np.sum(row.law(**{**fixed, **{n: point[n] for n in varied}}).log_prob(x))
+
+    point = {name: np.full(values.shape, p) for name, p in zip(names, parameters, strict=True) if name in varied}
+    got = ad.gradient(log_density, {**point, **({"x": values} if differentiate_x else {})})
+    with mp.workdps(40):
+        for i, value in enumerate(values.tolist()):
+            arguments = [mp.mpf(value), *map(mp.mpf, parameters)]
+            for position, name in enumerate(["x", *names]):
+                if name in got:
+                    order = tuple(int(position == k) for k in range(len(arguments)))
+                    expected = float(mp.diff(row.exact, tuple(arguments), order))
+                    np.testing.assert_allclose(got[name][i], expected, rtol=1e-9, atol=1e-9, err_msg=f"{name} at {value}")
+
+
+@pytest.mark.parametrize("row", LAWS, ids=lambda row: row.law.__name__)
+def test_gradient_is_zero_outside_the_support(row: Row) -> None:
+    parameters, values = moderate(row)
+    names = list(row.law(*parameters).parameters)
+    support = row.law(*parameters).support
+    if not support.bounded:
+        return
+    x = values[:1] - 1e3
+
+    def log_density(point: dict[str, Any]) -> Any:
+        fixed = {name: p for name, p in zip(names, parameters, strict=True) if name == "n"}
+        return np.sum(row.law(**fixed, **{k: v for k, v in point.items() if k != "x"}).log_prob(point["x"]))
+
+    point = {name: np.float64(p) for name, p in zip(names, parameters, strict=True) if name != "n"}
+    value, gradient = ad.value_and_gradient(log_density, {**point, "x": x})
+    assert value == -np.inf
+    assert all((g == 0.0).all() for g in gradient.values())

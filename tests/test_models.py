@@ -1,0 +1,221 @@
+"""The models people run: their densities, gradients, configurations and a few short runs."""
+
+import functools
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from bayesad.cli import main as bayesad
+from bayesad.cli.inputs import arguments_for, load_data, load_model
+from bayesad.config import load_config
+
+ROOT = Path(__file__).parents[1]
+CONFIGS = sorted((ROOT / "configs").glob("*.toml"))
+NAMES = [config.stem for config in CONFIGS]
+
+
+def posterior_of(name):
+    """The posterior that a configuration describes, put together as a run does."""
+    config = load_config(ROOT / "configs" / f"{name}.toml")
+    _, model = load_model(config.model)
+    data, _ = arguments_for(model, load_data(config.data), config.data)
+    return model.with_coords(**config.coords)(**data)
+
+
+posterior_of = functools.cache(posterior_of)
+
+
+def point_of(name, seed=1):
+    posterior = posterior_of(name)
+    return posterior.unconstrained.unpack(posterior.initial(np.random.default_rng(seed)))
+
+
+# --- files
+
+
+def test_every_model_has_a_configuration_and_every_configuration_a_model():
+    assert NAMES == sorted(file.stem for file in (ROOT / "models").glob("[!_]*.py"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_configuration_names_existing_files_and_its_own_run_folder(name):
+    config = load_config(ROOT / "configs" / f"{name}.toml")
+    assert config.model.file == ROOT / "models" / f"{name}.py"
+    assert config.data.file.parent == ROOT / "models" / "data"
+    assert config.data.file.is_file()
+    assert config.output.folder == ROOT / "runs" / name
+
+
+# --- densities, each written a second time with scipy.stats
+
+
+def normal(x, mean, sd):
+    return stats.norm.logpdf(x, mean, sd).sum()
+
+
+def half_normal(x, sd):
+    return stats.halfnorm.logpdf(x, scale=sd).sum()
+
+
+def linear_regression(data, alpha, beta, sigma):
+    prior = normal(alpha, 0, 1) + normal(beta, 0, 1) + half_normal(sigma, 2)
+    return prior + normal(data["y"], alpha + beta * data["x"], sigma)
+
+
+def eight_schools(data, mu, tau, z):
+    prior = normal(mu, 0, 5) + stats.halfcauchy.logpdf(tau, scale=5) + normal(z, 0, 1)
+    return prior + normal(data["y"], mu + tau * z, data["sigma"])
+
+
+def eight_schools_centred(data, mu, tau, theta):
+    prior = normal(mu, 0, 5) + stats.halfcauchy.logpdf(tau, scale=5) + normal(theta, mu, tau)
+    return prior + normal(data["y"], theta, data["sigma"])
+
+
+def logistic_regression(data, alpha, beta):
+    x = np.stack([data["dist"] / 100, np.log(data["arsenic"]), data["educ"] / 4])
+    p = 1 / (1 + np.exp(-alpha - beta @ (x - x.mean(axis=1, keepdims=True))))
+    return normal(alpha, 0, 1.5) + normal(beta, 0, 1) + stats.bernoulli.logpmf(data["switched"], p).sum()
+
+
+def radon(data, mu_alpha, mu_beta, sigma_alpha, sigma_beta, z_alpha, z_beta, sigma_y):
+    prior = normal([mu_alpha, mu_beta], 0, 10) + half_normal([sigma_alpha, sigma_beta, sigma_y], 1)
+    prior += normal(z_alpha, 0, 1) + normal(z_beta, 0, 1)
+    level = np.array([mu_alpha + sigma_alpha * z_alpha[j - 1] for j in data["county_idx"]])
+    slope = np.array([mu_beta + sigma_beta * z_beta[j - 1] for j in data["county_idx"]])
+    return prior + normal(data["log_radon"], level + slope * data["floor_measure"], sigma_y)
+
+
+def poisson_overdispersed(data, alpha, beta_price, beta_law, sigma_season, z_season, phi):
+    prior = normal(alpha, 7, 1) + normal(beta_price, 0, 1) + normal(beta_law, 0, 0.5) + normal(z_season, 0, 1)
+    prior += half_normal(sigma_season, 0.5) + stats.gamma.logpdf(phi, 2, scale=50)
+    price = data["log_petrol_price"] - np.mean(data["log_petrol_price"])
+    season = sigma_season * np.tile(z_season, 16)
+    mean = np.exp(alpha + beta_price * price + beta_law * data["seat_belt_law"] + season)
+    return prior + stats.nbinom.logpmf(data["drivers"], phi, phi / (phi + mean)).sum()
+
+
+DENSITIES = {
+    function.__name__: function
+    for function in (
+        linear_regression,
+        eight_schools,
+        eight_schools_centred,
+        logistic_regression,
+        radon,
+        poisson_overdispersed,
+    )
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_neg_log_posterior_equals_scipy(name):
+    posterior = posterior_of(name)
+    for seed in range(3):
+        params = point_of(name, seed)
+        expected = -DENSITIES[name](posterior.data, **params)
+        assert posterior.neg_log_posterior(params) == pytest.approx(expected, rel=1e-10)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_gradient_equals_finite_differences(name):
+    posterior, rng = posterior_of(name), np.random.default_rng(2)
+    params = point_of(name)
+    gradient = posterior.gradient(params)
+    for _ in range(5):
+        direction = {key: rng.normal(size=np.shape(value)) for key, value in params.items()}
+
+        def along(t, direction=direction):
+            return posterior.neg_log_posterior({key: value + t * direction[key] for key, value in params.items()})
+
+        h = 1e-4
+        slope = (8 * (along(h) - along(-h)) - (along(2 * h) - along(-2 * h))) / (12 * h)
+        expected = sum(np.sum(gradient[key] * direction[key]) for key in params)
+        scale = sum(np.sum(np.abs(gradient[key] * direction[key])) for key in params)
+        assert abs(slope - expected) < 1e-7 * scale
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_unconstrained_gradient_equals_finite_differences(name):
+    unconstrained = posterior_of(name).unconstrained
+    q = unconstrained.pack(point_of(name))
+    _, gradient = unconstrained.log_density_and_gradient(q)
+    direction, h = np.random.default_rng(3).normal(size=len(q)), 1e-4
+    ahead, behind, far, back = (unconstrained.log_density(q + k * h * direction) for k in (1, -1, 2, -2))
+    slope = (8 * (ahead - behind) - (far - back)) / (12 * h)
+    assert abs(slope - gradient @ direction) < 1e-7 * np.sum(np.abs(gradient * direction))
+
+
+# --- runs
+
+
+def standard_errors(values, exact):
+    """Distance of the mean of draws from the exact mean, in Monte Carlo standard errors."""
+    from arviz_stats import mcse
+
+    values = np.asarray(values)
+    return abs(values.mean() - exact) / mcse(values)
+
+
+def exact_means(y, x):
+    """Posterior means of the linear regression by summing its density over a grid."""
+    alpha, beta, sigma = np.meshgrid(
+        np.linspace(-3, 4, 81), np.linspace(-4, 3, 81), np.linspace(0.8, 5, 81), indexing="ij"
+    )
+    log_density = stats.norm.logpdf(alpha, 0, 1) + stats.norm.logpdf(beta, 0, 1) + stats.halfnorm.logpdf(sigma, scale=2)
+    for xi, yi in zip(x, y, strict=True):
+        log_density += stats.norm.logpdf(yi, alpha + beta * xi, sigma)
+    weight = np.exp(log_density - log_density.max())
+    return {
+        name: np.sum(weight * grid) / weight.sum()
+        for name, grid in (("alpha", alpha), ("beta", beta), ("sigma", sigma))
+    }
+
+
+# Each of the 3 means is off by more than 5 standard errors with a probability below 1e-6.
+def test_draws_of_the_linear_regression_have_the_means_of_its_density_on_a_grid():
+    posterior = posterior_of("linear_regression")
+    draws = posterior.sample(chains=4, warmup=500, draws=500, seed=1).posterior
+    for name, exact in exact_means(posterior.data["y"], posterior.data["x"]).items():
+        assert standard_errors(draws[name], exact) < 5
+
+
+@pytest.mark.parametrize("name", ["logistic_regression", "poisson_overdispersed"])
+def test_a_short_run_converges(name):
+    from arviz_stats import rhat
+
+    draws = posterior_of(name).sample(chains=2, warmup=300, draws=300, seed=1)
+    assert int(draws.sample_stats.diverging.sum()) == 0
+    for variable in draws.posterior.data_vars.values():
+        assert float(rhat(variable).max() if variable.ndim == 2 else 1) < 1.05
+
+
+def test_radon_draws_are_labelled_by_county():
+    draws = posterior_of("radon").sample(chains=1, warmup=20, draws=5, seed=1).posterior
+    assert draws.alpha.dims == ("chain", "draw", "county")
+    assert list(draws.county.values) == list(range(1, 86))
+
+
+def test_the_command_line_samples_eight_schools(tmp_path, capsys):
+    folder = tmp_path / "run"
+    arguments = ["sample", str(ROOT / "models" / "eight_schools.py")]
+    arguments += ["--config", str(ROOT / "configs" / "eight_schools.toml"), "--folder", str(folder)]
+    assert bayesad(arguments) == 0
+    assert {"posterior.nc", "summary.csv", "trace.png", "config.toml"} <= {file.name for file in folder.iterdir()}
+    assert "theta[A]" in capsys.readouterr().out
+
+
+def test_linear_regression_runs_as_a_script(capsys):
+    runpy.run_path(str(ROOT / "models" / "linear_regression.py"), run_name="__main__")
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0].split()[0] for line in lines] == [
+        "parameters",
+        "neg_log_posterior",
+        "gradient",
+        "alpha",
+        "beta",
+        "sigma",
+    ]
