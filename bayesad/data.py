@@ -36,7 +36,7 @@ def as_data(x: Any, name: str) -> Any:
         For ragged lists, lists that mix numbers and text, and integers beyond 64 bits.
     """
     if isinstance(x, np.ma.MaskedArray):
-        return _frozen(x.astype(np.float64).filled(np.nan), name) if np.ma.is_masked(x) else _frozen(x.data, name)
+        return _frozen(np.ma.filled(x.astype(np.float64), np.nan) if np.ma.is_masked(x) else x.data, name)
     if isinstance(x, np.ndarray):
         return as_data(x.tolist(), name) if x.dtype.kind == "O" and x.ndim else _frozen(x, name)
     if isinstance(x, Mapping):

@@ -85,7 +85,7 @@ def summary(tree: xr.DataTree, parameters: Sequence[str] | None = None) -> pd.Da
     """
     import arviz_stats
 
-    posterior = _nonempty(tree)
+    posterior = _drawn(tree)
     wanted = _variables(posterior, parameters)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # constant or non-finite entries; `advice` speaks of them
@@ -94,16 +94,23 @@ def summary(tree: xr.DataTree, parameters: Sequence[str] | None = None) -> pd.Da
         )
     if parameters is None:
         return table
-    keep = [label for label in table.index if label in parameters or label.partition("[")[0] in parameters]
-    return table.loc[keep]
+    for parameter in parameters:
+        if parameter not in wanted and parameter not in table.index:
+            there = [label for label in table.index if label.partition("[")[0] == parameter.partition("[")[0]]
+            raise DataError(f"there is no entry {parameter!r}; there are {', '.join(there[:5])}, ...")
+    return table.loc[[label for label in table.index if {label, label.partition("[")[0]} & set(parameters)]]
 
 
-def _nonempty(tree: xr.DataTree) -> xr.Dataset:
-    """The posterior without variables that have no entries."""
+def _drawn(tree: xr.DataTree) -> xr.Dataset:
+    """The posterior's numeric variables that have chains, draws and at least one entry."""
     posterior = tree["posterior"].to_dataset()
     if 0 in (posterior.sizes.get("draw", 0), posterior.sizes.get("chain", 0)):
         raise DataError("there are no draws in the group `posterior`")
-    return posterior[[str(name) for name, value in posterior.items() if value.size]]
+    usable = {
+        name: value.size > 0 and {"chain", "draw"} <= set(value.dims) and value.dtype.kind in "biuf"
+        for name, value in posterior.items()
+    }
+    return posterior[[name for name in posterior if usable[name]]]
 
 
 def _variables(posterior: xr.Dataset, parameters: Sequence[str] | None) -> list[str]:
@@ -136,7 +143,7 @@ def flatten(tree: xr.DataTree, labels: Sequence[str] | None = None) -> dict[str,
     """
     import arviz_base
 
-    posterior = _nonempty(tree).transpose("chain", "draw", ...)
+    posterior = _drawn(tree).transpose("chain", "draw", ...)
     shape = (posterior.sizes["chain"], posterior.sizes["draw"])
     found: dict[str, np.ndarray] = {}
     for name, value in posterior.items():

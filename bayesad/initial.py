@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bayesad.distributions.supports import contains
 from bayesad.errors import DistributionError, InitialisationError, ModelError
 from bayesad.running import Handler, Site, suggestion
 from bayesad.transforms import constrain, unconstrain
+from bayesad.unconstrained import not_inside
 
 if TYPE_CHECKING:
     from bayesad.posterior import Posterior
@@ -28,7 +30,7 @@ def find_initial(posterior: Posterior, rng: np.random.Generator, kind: Any) -> n
         try:
             q = propose()
         except DistributionError as error:  # a prior draw made a distribution further on impossible
-            problem = str(error)
+            problem = str(error).rstrip(".")
             continue
         log_density, gradient = posterior.unconstrained.log_density_and_gradient(q)
         if np.isfinite(log_density) and np.all(np.isfinite(gradient)):
@@ -74,14 +76,17 @@ def _walk(posterior: Posterior, rng: np.random.Generator, given: Mapping[str, An
     parts: list[Any] = [np.arange(0.0)]
 
     def parameter(site: Site) -> Any:
+        known = posterior.parameters[site.name]
         value = given.get(site.name)
         if value is None and from_prior:
             value = _prior_draw(site, rng)
         if value is None:
-            u = rng.uniform(-WIDTH, WIDTH, posterior.parameters[site.name].unconstrained_shape)
+            u = rng.uniform(-WIDTH, WIDTH, known.unconstrained_shape)
             value, _ = constrain(site.support, u)
         else:
             u = unconstrain(site.support, value)
+            if site.name in given and not (np.all(contains(site.support, value)) and np.all(np.isfinite(u))):
+                raise InitialisationError(f"model {posterior.model.name!r}: {not_inside(known, value)}")
         parts.append(np.ravel(u))
         return value
 

@@ -11,11 +11,11 @@ from typing import Any
 
 __all__ = ["blame", "current_line"]
 
-_LIBRARIES = frozenset({"bayesad", "numpy", "scipy"})
+_LIBRARIES = sys.stdlib_module_names | {"bayesad", "numpy", "scipy"}
 
 
 def current_line() -> str:
-    """``file:line`` of the innermost running statement outside bayesad, NumPy and SciPy."""
+    """``file:line`` of the innermost running statement outside bayesad, NumPy, SciPy and Python's own modules."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and _is_library(frame):
         frame = frame.f_back

@@ -81,6 +81,8 @@ def prior(posterior: Posterior, draws: int = 1000, *, seed: int | None = None) -
     DistributionError
         For a prior that cannot be drawn from, as the improper ``Flat``.
     """
+    if draws < 1:
+        raise ModelError(f"model {posterior.model.name!r}: draws must be at least 1, not {draws}")
     rng = np.random.default_rng(seed)
 
     def row() -> tuple[Row, Row]:

@@ -333,7 +333,7 @@ def open_run(folder: str | Path) -> Run:
     DataError
         If there is no such folder, or it holds no draws.
     """
-    run = Run(Path(folder).absolute())
+    run = Run(Path(folder))
     if not run.folder.is_dir():
         raise DataError(f"there is no run folder {folder}; give the folder that `bayesad sample` named at its end")
     if not run.draws_file.is_file():

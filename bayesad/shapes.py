@@ -7,19 +7,25 @@ from typing import Any
 
 import numpy as np
 
+from bayesad.ad.array import value_of
 from bayesad.errors import ModelError
+from bayesad.locations import current_line
 from bayesad.running import Dims, Run, Shape, suggestion
 
 __all__ = ["check_dims", "dim_names", "full_shape", "labels_of"]
 
 
 def labels_of(name: str, given: Any) -> np.ndarray:
+    """A dim's labels as a plain read-only vector, from a sequence or a length."""
     if isinstance(given, (int, np.integer)) and not isinstance(given, bool) and given >= 0:
-        labels = np.arange(given)
+        labels = value_of(np.arange(given))
     else:
-        labels = np.array(given if isinstance(given, (str, bytes)) or not isinstance(given, Iterable) else list(given))
+        flat = isinstance(given, Iterable) and not isinstance(given, (str, bytes))
+        labels = value_of(np.array(list(given) if flat else given))
     if labels.ndim != 1:
-        raise ModelError(f"the coordinate {name!r} needs a flat sequence of labels or a length; got {given!r:.60}")
+        raise ModelError(
+            f"the coordinate {name!r} ({current_line()}) needs a flat sequence of labels or a length; got {given!r:.60}"
+        )
     labels.setflags(write=False)
     return labels
 

@@ -201,8 +201,8 @@ def _parameter(model: Model, site: Site, start: int) -> Parameter:
         raise site_error(
             model,
             site,
-            f"an unknown with the discrete distribution {law} cannot be sampled with gradients; give its values by obs=, "
-            "or sum it out of the density with ba.factor and logsumexp",
+            f"an unknown with the discrete distribution {law} cannot be sampled with gradients; "
+            "give its values by obs=, or sum it out of the density with ba.factor and logsumexp",
         )
     shape = unconstrained_shape(support, site.shape)
     shown = replace(support, lower=_shown(support.lower), upper=_shown(support.upper))
@@ -220,7 +220,7 @@ def _check_observed(model: Model, site: Site) -> None:
     if depends_on_parameters(support):
         return
     batch = site.shape[: len(site.shape) - support.event_ndim]
-    inside = np.array(np.broadcast_to(value_of(contains(support, site.obs)), batch))
+    inside = value_of(np.array(np.broadcast_to(contains(support, site.obs), batch)))
     if site.missing is not None:
         inside.reshape(-1)[site.missing] = True
     if np.all(inside):

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayesad import ad
+from bayesad.distributions.supports import contains
 from bayesad.errors import ModelError
 from bayesad.running import Handler, Site
-from bayesad.structure import describe
+from bayesad.structure import Parameter, describe
 from bayesad.terms import as_float, has_density, log_density_of, total
 from bayesad.transforms import constrain, unconstrain
 
 if TYPE_CHECKING:
     from bayesad.posterior import Posterior
 
-__all__ = ["Unconstrained"]
+__all__ = ["Unconstrained", "not_inside"]
 
 
 class Unconstrained:
@@ -72,15 +73,12 @@ class Unconstrained:
         ModelError
             For missing or additional names, wrong shapes, and values outside or on the boundary of the support.
         """
-        q = np.asarray(self._pack(self._posterior.check(params)))
+        q, inside = self._pack(self._posterior.check(params))
         for parameter in self._posterior.parameters.values():
-            if not np.all(np.isfinite(q[parameter.start : parameter.stop])):
-                raise ModelError(
-                    f"model {self._posterior.model.name!r}: the value of {parameter.name!r}, "
-                    f"{np.array2string(np.asarray(params[parameter.name]), threshold=8)}, is not inside its support "
-                    f"({describe(parameter.support)})"
-                )
-        return q
+            if not inside[parameter.name] or not np.all(np.isfinite(q[parameter.start : parameter.stop])):
+                problem = not_inside(parameter, params[parameter.name])
+                raise ModelError(f"model {self._posterior.model.name!r}: {problem}")
+        return np.asarray(q)
 
     def unpack(self, q: Any) -> dict[str, np.ndarray]:
         """The named parameters at an unconstrained vector: the inverse of `pack`."""
@@ -123,12 +121,22 @@ class Unconstrained:
         self._posterior.run(Handler(parameter, note=note))
         return total(terms)
 
-    def _trace_pack(self, params: Mapping[str, Any]) -> Any:
+    def _trace_pack(self, params: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """The vector, and for each parameter whether its value lies in the support."""
         parts: list[Any] = [np.arange(0.0)]
+        inside: dict[str, Any] = {}
 
         def parameter(site: Site) -> Any:
-            parts.append(np.reshape(unconstrain(site.support, params[site.name]), -1))
-            return params[site.name]
+            value = params[site.name]
+            inside[site.name] = np.all(contains(site.support, value))
+            parts.append(np.reshape(unconstrain(site.support, value), -1))
+            return value
 
         self._posterior.run(Handler(parameter))
-        return np.concatenate(parts)
+        return np.concatenate(parts), inside
+
+
+def not_inside(parameter: Parameter, value: Any) -> str:
+    """What to say of a value that cannot be transformed."""
+    shown = np.array2string(np.asarray(value), threshold=8)
+    return f"the value of {parameter.name!r}, {shown}, is not inside its support ({describe(parameter.support)})"

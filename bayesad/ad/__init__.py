@@ -7,8 +7,11 @@
 """
 
 from bayesad.ad import functions as functions
-from bayesad.ad.array import TracedArray, asarray, is_traced
+from bayesad.ad.array import TracedArray, is_traced
+from bayesad.ad.array import plain_or_traced as asarray
+from bayesad.ad.checking import Check, check
 from bayesad.ad.compiled import Compiled, compile
+from bayesad.ad.custom import custom_jvp, custom_vjp
 from bayesad.ad.operators import (
     Forward,
     Reverse,
@@ -26,13 +29,17 @@ from bayesad.ad.program import Program
 from bayesad.ad.trace import trace
 
 __all__ = [
+    "Check",
     "Compiled",
     "Forward",
     "Program",
     "Reverse",
     "TracedArray",
     "asarray",
+    "check",
     "compile",
+    "custom_jvp",
+    "custom_vjp",
     "gradient",
     "hessian",
     "hvp",

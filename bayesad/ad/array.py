@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from bayesad.ad.primitives import indexing, shaping
 from bayesad.ad.primitives import elementwise as ew
+from bayesad.ad.primitives import indexing, shaping
 from bayesad.ad.primitives.table import Primitive
 from bayesad.ad.program import CONSTANT, Node
 from bayesad.errors import TracingError
@@ -54,7 +54,6 @@ class TracedArray:
         "_view",
     )
     __array_priority__ = 1000.0
-    __hash__ = object.__hash__
 
     def __init__(self, trace: Any, node: Node | None, value: Any = None) -> None:
         self._trace = trace
@@ -162,6 +161,18 @@ class TracedArray:
         return self
 
     @property
+    def imag(self) -> Any:
+        return np.zeros(self.shape)
+
+    @property
+    def itemsize(self) -> int:
+        return self.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        return self.size * self.itemsize
+
+    @property
     def flat(self) -> Iterator[Any]:
         return iter(self.reshape(-1))
 
@@ -174,6 +185,11 @@ class TracedArray:
         if not self.shape:
             raise TypeError("a traced scalar (an array of shape ()) cannot be iterated over")
         return (self[i] for i in range(self.shape[0]))
+
+    def __hash__(self) -> int:
+        raise TracingError(
+            self._refusal("a key of a dict or set (or a cached argument)", "a name or a position as the key")
+        )
 
     def __repr__(self) -> str:
         held = self.value
@@ -221,7 +237,11 @@ class TracedArray:
         if self.is_buffer:
             return float(self._value)
         raise TracingError(
-            self._refusal("a Python float", "it as it is, and np.exp, np.log, … instead of math.exp, math.log, …")
+            self._refusal(
+                "a Python float",
+                "it as it is, and np.exp, np.log, … instead of math.exp, math.log, …; an array to write it into must be made "
+                "inside the traced function, for example with np.zeros",
+            )
         )
 
     def __int__(self) -> int:
@@ -237,13 +257,15 @@ class TracedArray:
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
         if self.is_buffer:
             return np.array(self._value, dtype=dtype)
-        raise TracingError(
-            self._refusal(
-                "a plain NumPy array",
-                "NumPy or SciPy functions on it directly (operators, np.*, scipy.special.*, a @ x instead of "
-                "ndarray.dot), or ad.custom_vjp for code that needs plain arrays",
+        if self.dtype.kind in "ib":
+            instead = "np.take(a, i) instead of a[i] to index data a, np.where(mask, a, b) instead of a[mask]"
+        else:
+            instead = (
+                "np.* and scipy.special.* functions or operators on it (a @ x instead of a.dot(x); np.array([x, y]) "
+                "for a list of them), np.zeros inside the traced function to write it into, or ad.custom_vjp for code that "
+                "needs plain arrays"
             )
-        )
+        raise TracingError(self._refusal("a plain NumPy array", instead))
 
     def __format__(self, specification: str) -> str:
         if specification and self.value is not None and self.ndim == 0:
@@ -275,7 +297,9 @@ class TracedArray:
                     row = _broadcast_to(row, self.shape[depth:])
                     return row[position[depth:]] if len(position) > depth else row
         if self.is_buffer and not is_traced_index(index):
-            return _view_of(self, lambda a: a[index], self._value[index])
+            plain = _plain_index(index)
+            picked = self._value[plain]
+            return _view_of(self, lambda a: a[index], fresh_buffer(picked, (self._value,)))
         result = indexing.getitem(self, index)
         if indexing.is_basic(index) and isinstance(result, TracedArray) and result.ndim:
             return _view_of(self, lambda a: indexing.getitem(a, index), result)
@@ -284,7 +308,7 @@ class TracedArray:
     def __setitem__(self, index: Any, new: Any) -> None:
         new = asarray(new)
         if self.is_buffer and not is_traced(new) and not is_traced_index(index):
-            self._value[index] = value_of(new)
+            self._value[_plain_index(index)] = value_of(new)
             self._version += 1
             return
         if self.dtype.kind != "f" and is_traced(new) and new.dtype.kind == "f":
@@ -353,14 +377,40 @@ class TracedArray:
         chosen = axes[0] if len(axes) == 1 and (axes[0] is None or isinstance(axes[0], (tuple, list))) else axes
         return np.transpose(self, chosen or None)  # type: ignore[call-overload]
 
+    def __copy__(self) -> Any:
+        return np.copy(self)
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return np.copy(self)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise TracingError(self._refusal("bytes (pickled)", "it inside the traced function only"))
+
     def fill(self, x: Any) -> None:
         self[...] = x
 
     def sort(self, axis: int = -1) -> None:
         self[...] = np.sort(self, axis=axis)  # type: ignore[call-overload]
 
+    def partition(self, kth: Any, axis: int = -1) -> None:
+        self[...] = np.partition(self, kth, axis=axis)  # type: ignore[call-overload]
+
+    def put(self, indices: Any, values: Any, mode: str = "raise") -> None:
+        np.put(self, indices, values, mode=mode)  # type: ignore[arg-type]
+
     def view(self, *args: Any) -> Any:
         raise TracingError(self._refusal("another view of its memory", "x[...], x.reshape or x.astype"))
+
+    def resize(self, *args: Any, **kwargs: Any) -> Any:
+        raise TracingError(self._refusal("an array of another size in place", "np.resize(x, shape)"))
+
+    def tobytes(self, *args: Any) -> Any:
+        if self.is_buffer:
+            return self._value.tobytes(*args)
+        raise TracingError(self._refusal("bytes", "the array itself"))
+
+    def tofile(self, *args: Any, **kwargs: Any) -> Any:
+        raise TracingError(self._refusal("a file", "the results after sampling"))
 
 
 def _method(name: str) -> Any:
@@ -372,14 +422,11 @@ def _method(name: str) -> Any:
     return method
 
 
-for _name in (
-    "sum prod mean std var min max any all argmin argmax argsort cumsum cumprod clip round dot ravel squeeze swapaxes "
-    "repeat take trace diagonal copy nonzero ptp searchsorted"
-).split():
+for _name in ["sum", "prod", "mean", "std", "var", "min", "max", "any", "all", "argmin", "argmax", "argsort", "cumsum", "cumprod", "clip", "round", "dot", "ravel", "squeeze", "swapaxes", "repeat", "take", "trace", "diagonal", "copy", "nonzero", "searchsorted", "compress", "choose", "argpartition"]:
     setattr(TracedArray, _name, _method(_name))
-setattr(TracedArray, "flatten", lambda self, order="C": np.ravel(self, order).copy())
-setattr(TracedArray, "conj", lambda self: self)
-setattr(TracedArray, "conjugate", lambda self: self)
+TracedArray.flatten = lambda self, order="C": np.ravel(self, order).copy()
+TracedArray.conj = lambda self: self
+TracedArray.conjugate = lambda self: self
 
 
 _OPERATORS: dict[str, Primitive] = {
@@ -422,14 +469,15 @@ for _name, _primitive in _OPERATORS.items():
     setattr(TracedArray, f"__i{_name}__", lambda self, other, _p=_primitive: self._in_place(_p, other))
 for _name, _primitive in _COMPARISONS.items():
     setattr(TracedArray, f"__{_name}__", _binary(_primitive))
-setattr(TracedArray, "__neg__", lambda self: bind(ew.negative, (self,)))
-setattr(TracedArray, "__pos__", lambda self: bind(ew.positive, (self,)))
-setattr(TracedArray, "__abs__", lambda self: bind(ew.absolute, (self,)))
-setattr(TracedArray, "__invert__", lambda self: bind(ew.invert, (self,)))
-setattr(TracedArray, "__matmul__", lambda self, other: np.matmul(self, other))
-setattr(TracedArray, "__rmatmul__", lambda self, other: np.matmul(other, self))
-setattr(TracedArray, "__divmod__", lambda self, other: (self // other, self % other))
-setattr(TracedArray, "__round__", lambda self, digits=0: np.round(self, digits or 0))
+TracedArray.__neg__ = lambda self: bind(ew.negative, (self,))
+TracedArray.__pos__ = lambda self: bind(ew.positive, (self,))
+TracedArray.__abs__ = lambda self: bind(ew.absolute, (self,))
+TracedArray.__invert__ = lambda self: bind(ew.invert, (self,))
+TracedArray.__matmul__ = lambda self, other: np.matmul(self, other)
+TracedArray.__rmatmul__ = lambda self, other: np.matmul(other, self)
+TracedArray.__divmod__ = lambda self, other: (self // other, self % other)
+TracedArray.__rdivmod__ = lambda self, other: (other // self, other % self)
+TracedArray.__round__ = lambda self, digits=0: np.round(self, digits or 0)
 
 
 # --- binding
@@ -443,8 +491,10 @@ def bind(primitive: Primitive, args: tuple[Any, ...], attributes: dict[str, Any]
             if own is not None and (trace is None or own.depth > trace.depth):
                 trace = own
     if trace is None:
+        plain = [value_of(a) for a in args]
         with np.errstate(all="ignore"):
-            return primitive.evaluate(*[value_of(a) for a in args], **attributes)
+            result = primitive.evaluate(*plain, **attributes)
+        return fresh_buffer(result, plain) if any([type(a) is TracedArray for a in args]) else result
     nodes = tuple([node_of(trace, a) for a in args])
     if primitive.widen is not None and all([node.dtype == np.bool_ for node in nodes]):
         return bind(primitive, tuple([np.multiply(a, primitive.widen.type(1)) for a in args]), attributes)
@@ -480,6 +530,11 @@ def is_traced(x: Any) -> bool:
     return type(x) is TracedArray and not x.is_buffer
 
 
+def _plain_index(index: Any) -> Any:
+    """An index with the plain arrays in place of buffers."""
+    return tuple([value_of(part) for part in index]) if type(index) is tuple else value_of(index)
+
+
 def is_traced_index(index: Any) -> bool:
     parts = index if isinstance(index, tuple) else (index,)
     return any(is_traced(part) for part in parts)
@@ -498,9 +553,23 @@ def asarray(x: Any) -> Any:
     return np.asarray(x)
 
 
+def plain_or_traced(x: Any) -> Any:
+    """``x`` as library code takes it: a traced array, or else a plain NumPy array (never a buffer)."""
+    array = asarray(x)
+    return np.array(array.value) if type(array) is TracedArray and array.is_buffer else array
+
+
 def buffer(values: np.ndarray) -> TracedArray:
     """A fresh array of plain values that traced values may be written into."""
     return TracedArray(None, None, values)
+
+
+def fresh_buffer(result: Any, plain: Any) -> Any:
+    """An array computed from the plain values of buffers as a buffer itself; unchanged if it is a view of one of them."""
+    if type(result) is not np.ndarray or result.ndim == 0 or result.dtype.kind not in "fib":
+        return result
+    shared = any(isinstance(a, np.ndarray) and np.may_share_memory(result, a) for a in plain)
+    return result if shared else buffer(result)
 
 
 def _contains_traced(x: Any) -> bool:
@@ -514,15 +583,22 @@ def index_set(a: Any, index: Any, new: Any) -> Any:
 # --- views
 def _view_of(base: TracedArray, view: Callable[[Any], Any], result: Any) -> Any:
     """``result`` as a view of ``base``: it follows and passes on changes."""
-    if not isinstance(result, (TracedArray, np.ndarray)):
-        return result
     if isinstance(result, np.ndarray):
         if not np.may_share_memory(result, base._value):
             return result
         result = TracedArray(None, None, result)
+    elif not isinstance(result, TracedArray) or not _may_be_view(result, base):
+        return result
     linked = TracedArray(result._trace, result._node, result._value)
     linked._base, linked._view, linked._seen = base, view, base._version
     return linked
+
+
+def _may_be_view(result: TracedArray, base: TracedArray) -> bool:
+    """Whether NumPy's result is a view: told by the values where they are carried along (reshaping may copy)."""
+    if not isinstance(result._value, np.ndarray) or not isinstance(base._value, np.ndarray):
+        return result._value is None
+    return np.may_share_memory(result._value, base._value)
 
 
 def _write_back(base: TracedArray, view: Callable[[Any], Any], new: Any) -> Any:
@@ -580,4 +656,3 @@ def _take_plain(a: TracedArray, index: Any) -> Any:
     if a._node is None:
         return np.copy(a._value[index])[()]
     return indexing.getitem(TracedArray(a._trace, a._node, a._value), index)
-

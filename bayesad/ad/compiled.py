@@ -107,7 +107,7 @@ class Compiled:
 
     def __init__(self, f: Callable[..., Any], name: str | None = None) -> None:
         self.function = f
-        self.__name__ = name or getattr(f, "__name__", "function")
+        self.__name__: str = name or str(getattr(f, "__name__", "function"))
         self.__doc__ = getattr(f, "__doc__", None)
         self._paths: dict[Any, list[Path]] = {}
         self._lock = threading.RLock()
@@ -211,4 +211,6 @@ def as_leaf(x: Any) -> Any:
         raise DerivativeError(
             f"a leaf of the argument is {type(x).__name__} ({array.dtype}), not numbers; close over it instead of passing it"
         )
-    return array.astype({"f": np.float64, "i": np.int64, "u": np.int64, "b": np.bool_}[array.dtype.kind], copy=False)[()]
+    return array.astype({"f": np.float64, "i": np.int64, "u": np.int64, "b": np.bool_}[array.dtype.kind], copy=False)[
+        ()
+    ]

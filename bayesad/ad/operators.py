@@ -98,14 +98,14 @@ def value_and_gradient(f: Callable[..., Any], x: Any, *, mode: Mode = Reverse) -
     x = _active(x)
     leaves, rebuild, _ = trees.flatten(x)
     if mode is Forward:
-        path, value = compiled.outputs((x,), lambda path: path.program, leaves)
+        path, values = compiled.outputs((x,), lambda path: path.program, leaves)
         _scalar_output(path, compiled.__name__)
         columns = _tangent_columns(compiled, x, leaves)
         parts = [
             np.reshape(np.stack([column[0] for column in group]), np.shape(leaf)) if group else np.zeros(np.shape(leaf))
             for leaf, group in zip(leaves, columns, strict=True)
         ]
-        return np.reshape(value[0], ()), rebuild(iter(parts))
+        return np.reshape(values[0], ()), rebuild(iter(parts))
 
     def program(path: Path) -> Any:
         _scalar_output(path, compiled.__name__)
@@ -185,7 +185,9 @@ def vjp(f: Callable[..., Any], x: Any) -> tuple[Any, Callable[[Any], Any]]:
 def _like(given: Any, model: Any, structure: Any, what: str, of: str) -> list[Any]:
     leaves, _, found = trees.flatten(given)
     if found != structure:
-        raise DerivativeError(f"{what} must have the structure of {of}; found {type(given).__name__} of {len(leaves)} leaves")
+        raise DerivativeError(
+            f"{what} must have the structure of {of}; found {type(given).__name__} of {len(leaves)} leaves"
+        )
     for (path, expected), leaf in zip(trees.leaves_with_paths(model), leaves, strict=True):
         if np.shape(leaf) != np.shape(expected):
             raise DerivativeError(f"{what}: {path} has shape {np.shape(leaf)} where {of} has {np.shape(expected)}")
@@ -202,9 +204,7 @@ def _tangent_columns(compiled: Compiled, x: Any, leaves: list[Any]) -> list[list
             seed = np.zeros(np.size(leaf))
             seed[k] = 1.0
             direction = [*zeros[:i], seed.reshape(np.shape(leaf)), *zeros[i + 1 :]]
-            path, outputs = compiled.outputs(
-                (x,), lambda path: path.forward(len(leaves)), [*leaves, *direction]
-            )
+            path, outputs = compiled.outputs((x,), lambda path: path.forward(len(leaves)), [*leaves, *direction])
             group.append(outputs[len(path.program.outputs) :])
         columns.append(group)
     return columns

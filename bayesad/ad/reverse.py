@@ -90,9 +90,7 @@ def missing_rule(node: Node, position: int, mode: str) -> DerivativeError:
     )
 
 
-def _accumulate(
-    trace: Trace, program: Program, wanted: set[Node], seeds: Sequence[Any]
-) -> dict[Node, list[Any]]:
+def _accumulate(trace: Trace, program: Program, wanted: set[Node], seeds: Sequence[Any]) -> dict[Node, list[Any]]:
     """Contributions to the cotangent of each input; every other node's are used up on the way.
 
     A contribution is an array that broadcasts to the node's shape, or an (Index, array) pair for an element or row.
@@ -135,9 +133,7 @@ def _zero_where_unused(node: Node, g: Any, contribution: Any) -> Any:
     return np.where(np.all(g == 0.0), 0.0, contribution)
 
 
-def _pull_back(
-    trace: Trace, node: Node, g: Any, active: set[Node], fragile: set[Node]
-) -> list[tuple[Node, Any]]:
+def _pull_back(trace: Trace, node: Node, g: Any, active: set[Node], fragile: set[Node]) -> list[tuple[Node, Any]]:
     """(input, contribution) for the active inputs of a node; ``fragile``: those that may hold NaN which is not used."""
     primitive = node.primitive
     index = node.attributes.get("index")

@@ -1,9 +1,12 @@
 """NumPy and SciPy functions that ignore the array protocols, swapped while a trace is being recorded.
 
-Such a function (``np.array`` of a list of traced values, ``np.zeros`` that will be filled with them,
-``scipy.special.logsumexp``) is replaced in its module, and in every module that imported it by name, from the start of the
-outermost trace to its end. The replacements ask whether the calling thread is tracing, so other threads
-see the original behaviour.
+Such a function (``np.array`` of a list of traced values, ``np.zeros`` that will be filled with them, ``np.max([x, y])``,
+``scipy.special.logsumexp``, ``scipy.linalg.cholesky``) is replaced in its module, and in every module that imported it under
+whatever name, from the start of the outermost trace to its end. The replacements ask whether the calling thread is
+tracing, so other threads see the original behaviour.
+
+Arrays that the user's code makes of plain values are *buffers* inside a trace, so that unknowns can be written into them.
+Compiled libraries get plain arrays: what they make is handed to code that reads memory.
 """
 
 from __future__ import annotations
@@ -12,15 +15,30 @@ import functools
 import sys
 import threading
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import numpy as np
+import scipy.linalg
+import scipy.special
+
+from bayesad.ad.array import FUNCTIONS, TracedArray, asarray, buffer, is_traced, value_of
+from bayesad.ad.functions import as_buffers, scipy_linalg, scipy_special, without_buffers
+from bayesad.ad.trace import current_depth
 
 __all__ = ["install", "uninstall"]
+
+Function = Callable[..., Any]
+
+COMPILED_LIBRARIES = frozenset(
+    "numpy scipy pandas xarray matplotlib sklearn numba llvmlite numexpr h5py netCDF4 statsmodels arviz arviz_base".split()
+)
+PUBLIC_NUMPY = ("numpy", "numpy.linalg")  # other modules of NumPy keep the originals, for their own use
 
 _lock = threading.Lock()
 _active = 0
 _replaced: list[tuple[dict[str, Any], str, Any]] = []
+_slots: dict[ModuleType, tuple[int, list[tuple[str, int]]]] = {}  # of installed modules: number of names, what to swap
 
 
 def install() -> None:
@@ -30,16 +48,17 @@ def install() -> None:
         _active += 1
         if _active > 1:
             return
-        table = _table()
-        by_name = {original.__name__: (original, replacement) for original, replacement in table.items()}
         for module in list(sys.modules.values()):
-            namespace = getattr(module, "__dict__", None)
-            if namespace is None or module.__name__.startswith(("numpy.", "bayesad.ad")):
+            name = getattr(module, "__name__", "")
+            if name.startswith("bayesad.ad") or (name.startswith("numpy.") and name not in PUBLIC_NUMPY):
                 continue
-            for name, (original, replacement) in by_name.items():
-                if namespace.get(name) is original:
-                    namespace[name] = replacement
-                    _replaced.append((namespace, name, original))
+            namespace = getattr(module, "__dict__", None)
+            if namespace is not None:
+                for attribute, key in _found(module, namespace):
+                    original, replacement = TABLE[key]
+                    if namespace.get(attribute) is original:
+                        namespace[attribute] = replacement
+                        _replaced.append((namespace, attribute, original))
 
 
 def uninstall() -> None:
@@ -53,103 +72,169 @@ def uninstall() -> None:
             _replaced.clear()
 
 
-def _swapped(original: Callable[..., Any], traced: Callable[..., Any], when: Callable[..., bool]) -> Callable[..., Any]:
-    from bayesad.ad.trace import current_depth
+def _found(module: ModuleType, namespace: dict[str, Any]) -> list[tuple[str, int]]:
+    """Where a module holds functions to swap. Remembered for installed packages, which seldom change."""
+    known = _slots.get(module)
+    if known is not None and known[0] == len(namespace):
+        return known[1]
+    found = [(name, id(value)) for name, value in list(namespace.items()) if id(value) in TABLE]
+    if "site-packages" in (getattr(module, "__file__", None) or ""):
+        _slots[module] = (len(namespace), found)
+    return found
+
+
+# --- when a replacement acts
+def _holds_array(x: Any) -> bool:
+    if type(x) is list or type(x) is tuple:
+        return any([_holds_array(e) for e in x])
+    return type(x) is TracedArray
+
+
+def _holds_unknown(x: Any) -> bool:
+    if type(x) is list or type(x) is tuple:
+        return any([_holds_unknown(e) for e in x])
+    return is_traced(x)
+
+
+def _wants_plain_arrays(module: str) -> bool:
+    return module.partition(".")[0] in COMPILED_LIBRARIES or module.startswith("bayesad.ad.")
+
+
+def _creating(original: Function, traced: Function) -> Function:
+    """A function that makes arrays: its traced meaning in the user's code, and everywhere for unknowns."""
 
     @functools.wraps(original)
     def replacement(*args: Any, **kwargs: Any) -> Any:
-        if current_depth() and when(*args, **kwargs):
-            return traced(*args, **kwargs)
+        if not current_depth():
+            return original(*args, **kwargs)
+        if _wants_plain_arrays(sys._getframe(1).f_globals.get("__name__", "")):
+            if not any([_holds_unknown(x) for x in (*args, *kwargs.values())]):
+                return original(*without_buffers(args), **kwargs)
+        return traced(*args, **kwargs)
+
+    return replacement
+
+
+def _computing(original: Function, traced: Function) -> Function:
+    """A function of arrays: its traced meaning where an argument is unknown."""
+
+    @functools.wraps(original)
+    def replacement(*args: Any, **kwargs: Any) -> Any:
+        if current_depth() and any([_holds_array(x) for x in (*args, *kwargs.values())]):
+            if any([_holds_unknown(x) for x in (*args, *kwargs.values())]):
+                return traced(*args, **kwargs)
+            args, kwargs = without_buffers(args), {k: without_buffers(v) for k, v in kwargs.items()}
+            return as_buffers(original(*args, **kwargs), args)
         return original(*args, **kwargs)
 
     return replacement
 
 
-def _has_traced(*args: Any, **kwargs: Any) -> bool:
-    from bayesad.ad.array import TracedArray
+def _on_lists(original: Function) -> Function:
+    """A NumPy function whose dispatch does not look into lists: a list that holds traced scalars becomes an array."""
 
-    def inside(x: Any) -> bool:
-        if isinstance(x, (list, tuple)):
-            return any(inside(e) for e in x)
-        return type(x) is TracedArray
+    def opened(x: Any) -> Any:
+        return asarray(x) if type(x) in (list, tuple) and _holds_array(x) else x
 
-    return any(inside(a) for a in args) or any(inside(a) for a in kwargs.values())
+    @functools.wraps(original)
+    def replacement(*args: Any, **kwargs: Any) -> Any:
+        if current_depth():
+            return original(*[opened(x) for x in args], **{k: opened(v) for k, v in kwargs.items()})
+        return original(*args, **kwargs)
 
-
-def _always(*args: Any, **kwargs: Any) -> bool:
-    return True
-
-
-_cached_table: dict[Callable[..., Any], Callable[..., Any]] = {}
+    return replacement
 
 
-def _table() -> dict[Callable[..., Any], Callable[..., Any]]:
-    """Original -> replacement, for NumPy always and for the SciPy modules that have been imported."""
-    entries: list[tuple[Any, Callable[..., Any], Callable[..., bool]]] = [
-        (np.zeros, _buffer_of(np.zeros), _always),
-        (np.ones, _buffer_of(np.ones), _always),
-        (np.empty, _buffer_of(np.zeros), _always),
-        (np.full, _full, _always),
-        (np.array, _array, _has_traced),
-        (np.asarray, _array_no_copy, _has_traced),
-        (np.asanyarray, _array_no_copy, _has_traced),
-        (np.ascontiguousarray, _array_no_copy, _has_traced),
-        (np.asarray_chkfinite, _array_no_copy, _has_traced),
-    ]
-    special = sys.modules.get("scipy.special")
-    if special is not None:
-        from bayesad.ad.functions import scipy_special
-
-        entries += [
-            (getattr(special, name), traced, _has_traced) for name, traced in scipy_special.FUNCTIONS.items()
-        ]
-    linalg = sys.modules.get("scipy.linalg")
-    if linalg is not None:
-        from bayesad.ad.functions import scipy_linalg
-
-        entries += [(getattr(linalg, name), traced, _has_traced) for name, traced in scipy_linalg.FUNCTIONS.items()]
-    for original, traced, when in entries:
-        if original not in _cached_table:
-            _cached_table[original] = _swapped(original, traced, when)
-    return _cached_table
+# --- arrays made inside a trace
+def _as_buffer(values: Any) -> Any:
+    return buffer(values) if isinstance(values, np.ndarray) and values.dtype.kind in "fib" else values
 
 
-def _buffer_of(make: Callable[..., Any]) -> Callable[..., Any]:
-    def traced(shape: Any, dtype: Any = float, *args: Any, **kwargs: Any) -> Any:
-        from bayesad.ad.array import buffer
+def _buffer_of(make: Function) -> Function:
+    """A function that makes plain arrays, as one that makes buffers."""
 
-        values = make(shape, dtype, *args, **kwargs)
-        return buffer(values) if values.dtype.kind in "fib" else values
+    def traced(*args: Any, **kwargs: Any) -> Any:
+        return _as_buffer(make(*without_buffers(args), **{k: without_buffers(v) for k, v in kwargs.items()}))
+
+    return traced
+
+
+def _empty(shape: Any, dtype: Any = float, *args: Any, **kwargs: Any) -> Any:
+    """Zeros, so that what is never written is the same in every run."""
+    return _as_buffer(_ZEROS(without_buffers(shape), dtype))
+
+
+def _like(make: Function) -> Function:
+    def traced(a: Any, *args: Any, **kwargs: Any) -> Any:
+        a = asarray(a)
+        if is_traced(a) or any([_holds_unknown(x) for x in args]):
+            return FUNCTIONS[make](a, *args, **kwargs)
+        return _as_buffer(make(value_of(a), *without_buffers(args), **kwargs))
 
     return traced
 
 
 def _full(shape: Any, fill_value: Any, dtype: Any = None, *args: Any, **kwargs: Any) -> Any:
-    from bayesad.ad.array import asarray, buffer, is_traced, value_of
-
     filling = asarray(fill_value)
     if is_traced(filling):
-        made = buffer(np.broadcast_to(0.0, shape).copy())
+        made = buffer(_ZEROS(shape))
         made[...] = filling
         return made
-    original = next(o for o in _cached_table if getattr(o, "__name__", "") == "full")
-    values = original(shape, value_of(filling), dtype, *args, **kwargs)
-    return buffer(values) if values.dtype.kind in "fib" else values
+    return _as_buffer(_FULL(without_buffers(shape), value_of(filling), dtype, *args, **kwargs))
 
 
-def _array(x: Any, dtype: Any = None, *, copy: Any = True, order: Any = None, subok: bool = False, ndmin: int = 0, **_: Any) -> Any:
-    from bayesad.ad.array import TracedArray, asarray
-
-    made = asarray(x)
-    if type(made) is TracedArray:
-        if copy and made is x:
-            made = made.copy()
-        if dtype is not None:
-            made = made.astype(dtype, copy=False)
+def _array(
+    object: Any, dtype: Any = None, *, copy: Any = True, order: Any = None, subok: bool = False, ndmin: int = 0, **_: Any
+) -> Any:
+    if not _holds_unknown(object):
+        return _as_buffer(_ARRAY(without_buffers(object), dtype, copy=copy, order=order, ndmin=ndmin))
+    made = asarray(object)
+    if copy and made is object:
+        made = made.copy()
+    if dtype is not None:
+        made = made.astype(dtype, copy=False)
     if made.ndim < ndmin:
         made = made.reshape((1,) * (ndmin - made.ndim) + made.shape)
     return made
 
 
-def _array_no_copy(x: Any, dtype: Any = None, order: Any = None, **_: Any) -> Any:
-    return _array(x, dtype, copy=False)
+def _asarray(a: Any, dtype: Any = None, order: Any = None, **_: Any) -> Any:
+    """An array or buffer of that dtype is itself; what is made of a sequence is a buffer."""
+    if type(a) is TracedArray and not is_traced(a):
+        return a if dtype is None or np.dtype(dtype) == a.dtype else _array(a, dtype)
+    if type(a) is TracedArray or not isinstance(a, (list, tuple)):
+        return _array(a, dtype, copy=False) if type(a) is TracedArray else _ASARRAY(a, dtype, order)
+    return _array(a, dtype)
+
+
+_ZEROS, _FULL, _ARRAY, _ASARRAY = np.zeros, np.full, np.array, np.asarray
+
+# NumPy functions that are often called with a list of scalars. (Those that take a sequence of arrays, such as
+# np.concatenate, dispatch on its elements.)
+ON_LISTS = (
+    "sum prod mean average std var ptp max min amax amin any all argmax argmin argsort sort median quantile percentile cumsum "
+    "cumprod diff dot vdot inner outer kron cross tensordot clip round around where diag diagflat trace tril triu flip roll "
+    "repeat tile pad reshape ravel transpose squeeze expand_dims broadcast_to take interp polyval vander convolve trapezoid "
+    "nansum nanmean nanmax nanmin nan_to_num allclose isclose array_equal copy append"
+).split()
+MATRICES = "cholesky eigh eigvalsh solve inv pinv det slogdet qr svd lstsq norm matrix_power cond".split()
+
+
+def _table() -> dict[int, tuple[Function, Function]]:
+    """id of the original -> (original, replacement)."""
+    makers = {make: _buffer_of(make) for make in (np.zeros, np.ones, np.eye, np.identity, np.tri, np.arange)}
+    makers |= {make: _like(make) for make in (np.zeros_like, np.ones_like, np.empty_like, np.full_like)}
+    makers |= {make: _asarray for make in (np.asarray, np.asanyarray, np.ascontiguousarray, np.asarray_chkfinite)}
+    makers |= {np.empty: _empty, np.full: _full, np.array: _array}
+    entries = [(original, _creating(original, traced)) for original, traced in makers.items()]
+    for namespace, names in ((np, ON_LISTS), (np.linalg, MATRICES)):
+        entries += [(getattr(namespace, name), _on_lists(getattr(namespace, name))) for name in names]
+    for library, functions in ((scipy.special, scipy_special.FUNCTIONS), (scipy.linalg, scipy_linalg.FUNCTIONS)):
+        for name, traced in functions.items():
+            original = getattr(library, name, None)  # not every version of SciPy has them all
+            if original is not None:
+                entries.append((original, _computing(original, traced)))
+    return {id(original): (original, replacement) for original, replacement in entries}
+
+
+TABLE = _table()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,17 @@ class tracing:
         swaps.uninstall()
 
 
+class untraced:
+    """While entered, this thread counts as not recording: for code that works on plain arrays inside a trace."""
+
+    def __enter__(self) -> None:
+        self.depth = current_depth()
+        _local.depth = 0
+
+    def __exit__(self, *exception: Any) -> None:
+        _local.depth = self.depth
+
+
 def as_data(x: Any) -> np.ndarray:
     """A plain array of float64, int64 or bool."""
     array = np.asarray(x)
@@ -55,6 +67,15 @@ def as_data(x: Any) -> np.ndarray:
         f"an array of dtype {array.dtype} cannot be mixed with traced arrays; use float64, int64 or bool "
         f"(found {array.ravel()[:3]!r})"
     )
+
+
+def _is_writable(array: Any) -> bool:
+    """Whether an array's memory can be written to, through it or through an array it is a view of."""
+    while isinstance(array, np.ndarray):
+        if array.flags.writeable:
+            return True
+        array = array.base
+    return False
 
 
 class Trace:
@@ -105,15 +126,26 @@ class Trace:
         return TracedArray(self, node, value)
 
     def constant(self, x: Any, node: Node | None = None) -> Node:
-        """The constant node for plain data; equal small arrays and identical large ones share one node."""
+        """The constant node for plain data, as they are now; equal arrays share one node.
+
+        Large read-only arrays are told apart by identity, others by content: a plain array may be written into
+        after its first use, so the node of a writable one holds a copy.
+        """
         data = as_data(x)
-        key = (data.shape, data.dtype.char, data.tobytes()) if data.size <= 64 else id(x)
+        writable = data is x and _is_writable(data)
+        if data.size <= 64:
+            key: Any = (data.shape, data.dtype.char, data.tobytes())
+        else:
+            key = (data.shape, data.dtype.char, blake2b(data.tobytes()).digest()) if writable else id(x)
         found = self._constants.get(key)
         if found is not None:
             return found[0]
+        if writable and node is None:
+            data = data.copy()
+            data.flags.writeable = False
         if node is None:
             node = Node(CONSTANT, (), {}, data.shape, data.dtype, value=data)
-        self._constants[key] = (node, x)  # x is kept alive: its id is the key
+        self._constants[key] = (node, x)  # x is kept alive: its id may be the key
         return node
 
     def capture(self, outer: Any) -> Node:
@@ -143,7 +175,9 @@ class Trace:
             replacement = self.rewrite(self, primitive, nodes, attributes)
             if replacement is not None:
                 if isinstance(replacement, Node):
-                    return TracedArray(self, replacement) if replacement.primitive is not CONSTANT else replacement.value
+                    return (
+                        TracedArray(self, replacement) if replacement.primitive is not CONSTANT else replacement.value
+                    )
                 return replacement
         value = None
         if values is not None:
@@ -153,7 +187,9 @@ class Trace:
             dtype = value.dtype if isinstance(value, (np.ndarray, np.generic)) else np.asarray(value).dtype
         else:
             shape, dtype = primitive.infer(*nodes, **attributes)
-        node = Node(primitive, nodes, attributes, shape, dtype, source=_user_line() if values is not None else self.source)
+        node = Node(
+            primitive, nodes, attributes, shape, dtype, source=_user_line() if values is not None else self.source
+        )
         self.nodes.append(node)
         self._known[key] = (node, value)
         return TracedArray(self, node, value)
@@ -207,7 +243,7 @@ def trace(f: Callable[..., Any], *values: Any, name: str | None = None) -> tuple
         flat = list(result) if isinstance(result, (list, tuple)) else [result]
         outputs = [node_of(recording, x) for x in flat]
         found = [x.value if isinstance(x, TracedArray) else x for x in flat]
-    program = recording.program(outputs, name or getattr(f, "__name__", "program"))
+    program = recording.program(outputs, name or str(getattr(f, "__name__", "program")))
     return program, [outer for _, outer in recording.captures], found
 
 

@@ -231,6 +231,8 @@ def _column(cells: list[str]) -> list[Any]:
 def _read_npz(file: Path) -> dict[str, Any]:
     import numpy as np
 
+    if file.exists() and not zipfile.is_zipfile(file):
+        raise DataError(f"{file} is not a usable NPZ file; write one with numpy.savez")
     try:
         with np.load(file, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}

@@ -74,12 +74,18 @@ def _table(chains: Sequence[Any], elapsed: float) -> Any:
     from rich.table import Table
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for heading in ("chain", "", "draws", "div", "step", "depth", "grad/s", "left"):
+    for heading in ("chain", "", "done", "div", "step", "depth", "grad/s", "left"):
         table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
     for number, chain in enumerate(chains):
         table.add_row(
             f"{number} {chain.phase}",
-            ProgressBar(total=max(chain.total, 1), completed=chain.iteration, width=14),
+            ProgressBar(
+                total=max(chain.total, 1),
+                completed=chain.iteration,
+                width=14,
+                complete_style="cyan",
+                finished_style="green",
+            ),
             f"{chain.iteration}/{chain.total}",
             f"[red]{chain.divergences}[/red]" if chain.divergences else "0",
             f"{chain.step_size:.3g}",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from bayesad.diagnostics import INTERVAL, Finding, all_is_well, most_telling
@@ -18,32 +20,35 @@ MOST_ROWS = 30
 """Most rows of the summary that are printed."""
 
 
-def _number(x: float) -> str:
-    """Four digits, or exponent form for what is very large or small."""
-    return f"{x:.4g}" if x == 0 or not 1e3 <= abs(x) < 1e6 else f"{x:.0f}"
+def _statistic(row: Mapping[str, float], name: str) -> str:
+    """A figure with the decimals that its Monte Carlo error (two digits of it) leaves meaningful."""
+    x, error = row[name], row["mcse_mean"]
+    if not (math.isfinite(x) and math.isfinite(error) and error > 0 and 1e-6 < error and abs(x) < 1e7):
+        return f"{x:.4g}"
+    return f"{x:.{max(1 - math.floor(math.log10(error)), 0)}f}"
 
 
-def _whole(x: float) -> str:
-    return "-" if x != x else f"{x:.0f}"
+def _effective(row: Mapping[str, float], name: str) -> str:
+    return "-" if math.isnan(row[name]) else f"{row[name]:.0f}"
 
 
-def _ratio(x: float) -> str:
-    return "-" if x != x else f"{x:.3f}"
+def _r_hat(row: Mapping[str, float], name: str) -> str:
+    return "-" if math.isnan(row[name]) else f"{row[name]:.3f}"
 
 
-_PERCENT = round(50 * (1 - INTERVAL))
+_TAIL = round(50 * (1 - INTERVAL))
 
-COLUMNS: tuple[tuple[str, str, Callable[[float], str]], ...] = (
-    ("mean", "mean", _number),
-    ("sd", "sd", _number),
-    ("eti90_lb", f"{_PERCENT}%", _number),
-    ("eti90_ub", f"{100 - _PERCENT}%", _number),
-    ("mcse_mean", "mcse", lambda x: f"{x:.2g}"),
-    ("ess_bulk", "ESS bulk", _whole),
-    ("ess_tail", "ESS tail", _whole),
-    ("r_hat", "R-hat", _ratio),
+COLUMNS: tuple[tuple[str, str, Callable[[Mapping[str, float], str], str]], ...] = (
+    ("mean", "mean", _statistic),
+    ("sd", "sd", _statistic),
+    ("eti90_lb", f"{_TAIL}%", _statistic),
+    ("eti90_ub", f"{100 - _TAIL}%", _statistic),
+    ("mcse_mean", "mcse", _statistic),
+    ("ess_bulk", "ESS bulk", _effective),
+    ("ess_tail", "ESS tail", _effective),
+    ("r_hat", "R-hat", _r_hat),
 )
-"""Column of the summary, its heading, and how its numbers are written."""
+"""Column of the summary, its heading, and how its figures are written."""
 
 
 def show_table(table: pd.DataFrame, more: str = "") -> None:
@@ -57,7 +62,7 @@ def show_table(table: pd.DataFrame, more: str = "") -> None:
     """
     labels = most_telling(table, MOST_ROWS)
     headings = ["", *(heading for _, heading, _ in COLUMNS)]
-    rows = [[label, *(form(table.at[label, name]) for name, _, form in COLUMNS)] for label in labels]
+    rows = [[label, *(form(table.loc[label], name) for name, _, form in COLUMNS)] for label in labels]
     if sys.stdout.isatty():
         _rich_table(headings, rows)
     else:
@@ -90,8 +95,6 @@ def _plain_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None
 
 def show_findings(findings: Sequence[Finding], table: pd.DataFrame, chains: int) -> None:
     """Print what is wrong and what to try, or the one line that says all is well."""
-    import textwrap
-
     width = min(shutil.get_terminal_size((100, 24)).columns, 110)
     print()
     if not findings:

@@ -33,4 +33,4 @@ class Beta(Distribution):
         return special.betainc(self.alpha, self.beta, x)
 
     def _sf(self, x: Any) -> Any:
-        return special.betainc(self.beta, self.alpha, 1.0 - x)
+        return special.betaincc(self.alpha, self.beta, x)

@@ -11,7 +11,7 @@ from bayesad.distributions.numerics import HALF_LOG_2PI, LOG_2, LOG_PI, log1p_sq
 from bayesad.distributions.supports import REAL, Support
 from bayesad.errors import DistributionError
 
-__all__ = ["Cauchy", "Flat", "Laplace", "Logistic", "Normal", "StudentT", "Uniform", "student_t_two_sided"]
+__all__ = ["Cauchy", "Flat", "Laplace", "Logistic", "Normal", "StudentT", "Uniform"]
 
 
 class Normal(Distribution):
@@ -57,10 +57,10 @@ class StudentT(Distribution):
         return self.mu + self.sigma * rng.standard_t(self.nu, shape)
 
     def _cdf(self, x: Any) -> Any:
-        return _student_t_sf(self.nu, (self.mu - x) / self.sigma)
+        return special.stdtr(self.nu, (x - self.mu) / self.sigma)
 
     def _sf(self, x: Any) -> Any:
-        return _student_t_sf(self.nu, (x - self.mu) / self.sigma)
+        return special.stdtr(self.nu, (self.mu - x) / self.sigma)
 
 
 class Cauchy(Distribution):
@@ -184,23 +184,3 @@ class Flat(Distribution):
         raise DistributionError(
             "Flat is improper, so there is nothing to draw from; use a proper law to draw from the prior."
         )
-
-
-def student_t_two_sided(nu: Any, t: Any) -> tuple[Any, Any]:
-    """P(|T| < |t|) and P(|T| > |t|) for Student's t with `nu` degrees of freedom (Abramowitz & Stegun 1964, 26.7.1).
-
-    The incomplete beta function is taken in whichever argument is small, so that neither the tails nor the
-    neighbourhood of 0 cancel.
-    """
-    t = t + np.where(t == 0, 1e-150, 0.0)  # at 0 exactly the chain rule would meet 0 * inf
-    squared = t**2 / nu
-    central = squared < 1.0
-    near, far = np.where(central, squared, 1.0), np.where(central, 1.0, squared)
-    inside = special.betainc(0.5, 0.5 * nu, near / (1.0 + near))
-    outside = special.betainc(0.5 * nu, 0.5, 1.0 / (1.0 + far))
-    return np.where(central, inside, 1.0 - outside), np.where(central, 1.0 - inside, outside)
-
-
-def _student_t_sf(nu: Any, t: Any) -> Any:
-    inside, outside = student_t_two_sided(nu, t)
-    return np.where(t > 0, 0.5 * outside, 0.5 + 0.5 * inside)

@@ -40,6 +40,9 @@ class Bernoulli(Distribution):
     def _cdf(self, x: Any) -> Any:
         return spread(1.0 - self.theta, x)  # x is 0: the rest is settled by the support
 
+    def _sf(self, x: Any) -> Any:
+        return spread(self.theta, x)
+
 
 class BernoulliLogit(Distribution):
     """1 with probability expit(`alpha`), else 0 (Stan: bernoulli_logit)."""
@@ -55,6 +58,9 @@ class BernoulliLogit(Distribution):
 
     def _cdf(self, x: Any) -> Any:
         return spread(special.expit(-self.alpha), x)
+
+    def _sf(self, x: Any) -> Any:
+        return spread(special.expit(self.alpha), x)
 
 
 class Binomial(Distribution):
@@ -75,7 +81,7 @@ class Binomial(Distribution):
         return rng.binomial(self.n.astype(np.int64), self.theta, shape)
 
     def _cdf(self, x: Any) -> Any:
-        return special.betainc(np.maximum(self.n - x, 1.0), x + 1.0, 1.0 - self.theta)
+        return special.betaincc(x + 1.0, np.maximum(self.n - x, 1.0), self.theta)
 
     def _sf(self, x: Any) -> Any:
         return special.betainc(x + 1.0, np.maximum(self.n - x, 1.0), self.theta)

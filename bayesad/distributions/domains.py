@@ -83,7 +83,7 @@ class Domain:
             if place is not None:
                 index, at = place
                 raise DistributionError(f"{law}: {name} must be {description}; got {shown(np.asarray(x[index]))}{at}.")
-        return x
+        return x.copy() if x.flags.writeable else x  # what the caller writes into it later must not reach the law
 
     def _has_events(self, shape: tuple[int, ...]) -> bool:
         event = shape[max(len(shape) - self.event_ndim, 0) :]
@@ -103,8 +103,8 @@ def as_float(x: Any) -> Any:
     x = ad.asarray(x)
     if ad.is_traced(x):
         return x
-    if x.dtype.kind == "c":
-        raise TypeError("complex numbers are not supported")
+    if x.dtype.kind not in "biuf":
+        raise TypeError(f"real numbers are needed, not {x.dtype}")
     return x.astype(np.float64, copy=False)
 
 

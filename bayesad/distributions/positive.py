@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 
 from bayesad.distributions.base import Distribution, Shape
-from bayesad.distributions.continuous import student_t_two_sided
 from bayesad.distributions.domains import Positive, Real
 from bayesad.distributions.lazy import special
 from bayesad.distributions.numerics import HALF_LOG_2PI, LOG_2, LOG_PI, log1p_square, log_gamma_ratio
@@ -63,10 +62,13 @@ class HalfStudentT(Distribution):
         return np.abs(self.sigma * rng.standard_t(self.nu, shape))
 
     def _cdf(self, x: Any) -> Any:
-        return student_t_two_sided(self.nu, x / self.sigma)[0]
+        t = x / self.sigma
+        small = t < 1.0  # there the incomplete beta function keeps the digits of a probability near 0
+        near_0 = special.betainc(0.5, 0.5 * self.nu, 1.0 / (1.0 + self.nu / np.where(small, t, 1.0) ** 2))
+        return np.where(small, near_0, 1.0 - self._sf(x))
 
     def _sf(self, x: Any) -> Any:
-        return student_t_two_sided(self.nu, x / self.sigma)[1]
+        return 2.0 * special.stdtr(self.nu, -x / self.sigma)
 
 
 class HalfCauchy(Distribution):

@@ -12,6 +12,10 @@ from scipy.special import expit
 
 import bayesad.distributions as laws
 from bayesad import ad
+from bayesad.distributions.supports import contains
+
+# Quantiles of extreme probabilities make scipy.stats complain.
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning:scipy")
 
 # Chance that one test of draws fails although the law is right; there are about 60 of them, with fixed seeds.
 FALSE_ALARM = 1e-6
@@ -24,6 +28,7 @@ class Row(NamedTuple):
     twin: Callable[..., Any]  # parameters -> frozen law of scipy.stats (or the like)
     exact: Callable[..., Any]  # (x, *parameters) -> log density in mpmath
     parameters: list[tuple[float, ...]]
+    gradient_at: tuple[float, ...]  # parameters in general position: no kink, no exponent of exactly 0
 
 
 class Folded:
@@ -36,7 +41,9 @@ class Folded:
         return np.where(np.asarray(x) < 0, -np.inf, np.log(2.0) + self.law.logpdf(x))
 
     def cdf(self, x: Any) -> Any:
-        return np.where(np.asarray(x) < 0, 0.0, self.law.cdf(x) - self.law.cdf(-np.asarray(x)))
+        near_0 = 2.0 * np.asarray(x) * self.law.pdf(0.0)
+        difference = self.law.cdf(x) - self.law.cdf(-np.asarray(x))
+        return np.where(np.asarray(x) < 0, 0.0, np.where(near_0 < 1e-6, near_0, difference))
 
     def sf(self, x: Any) -> Any:
         return np.where(np.asarray(x) < 0, 1.0, 2.0 * self.law.sf(x))
@@ -90,93 +97,106 @@ SCALE = [(1.0,), (1e-3,), (1e100,)]
 SHAPE_RATE = [(1.0, 1.0), (0.3, 2.0), (2.5, 1e-4), (150.0, 30.0), (1e-2, 1e3)]
 
 LAWS = [
-    Row(laws.Normal, st.norm, normal, LOCATION_SCALE),
+    Row(laws.Normal, st.norm, normal, LOCATION_SCALE, (0.5, 1.5)),
     Row(
         laws.StudentT,
         lambda nu, mu, sigma: st.t(nu, mu, sigma),
         student_t,
         [(1.0, 0.0, 1.0), (0.4, 2.0, 1e-3), (7.0, -1.0, 3.0), (3e3, 0.0, 1.0), (1e5, 0.0, 2.0), (1e13, 1.0, 2.0)],
+        (3.5, 0.5, 1.5),
     ),
-    Row(laws.Cauchy, st.cauchy, cauchy, LOCATION_SCALE),
-    Row(laws.Laplace, st.laplace, lambda x, m, s: -abs(x - m) / s - mp.log(2 * s), LOCATION_SCALE),
+    Row(laws.Cauchy, st.cauchy, cauchy, LOCATION_SCALE, (0.5, 1.5)),
+    Row(laws.Laplace, st.laplace, lambda x, m, s: -abs(x - m) / s - mp.log(2 * s), LOCATION_SCALE, (0.5, 1.5)),
     Row(
         laws.Logistic,
         st.logistic,
         lambda x, m, s: -(x - m) / s - mp.log(s) - 2 * mp.log(1 + mp.exp(-(x - m) / s)),
         LOCATION_SCALE,
+        (0.5, 1.5),
     ),
     Row(
         laws.Uniform,
         lambda a, b: st.uniform(a, b - a),
         lambda x, a, b: -mp.log(b - a),
-        [(0.0, 1.0), (-3.0, 5.0), (-1e100, 1e-3)],
+        [(0.0, 1.0), (-3.0, 5.0)],
+        (-3.0, 5.0),
     ),
-    Row(laws.HalfNormal, lambda s: Folded(st.norm(0, s)), lambda x, s: mp.log(2) + normal(x, 0, s), SCALE),
-    Row(laws.HalfCauchy, lambda s: Folded(st.cauchy(0, s)), lambda x, s: mp.log(2) + cauchy(x, 0, s), SCALE),
+    Row(laws.HalfNormal, lambda s: Folded(st.norm(0, s)), lambda x, s: mp.log(2) + normal(x, 0, s), SCALE, (1.5,)),
+    Row(laws.HalfCauchy, lambda s: Folded(st.cauchy(0, s)), lambda x, s: mp.log(2) + cauchy(x, 0, s), SCALE, (1.5,)),
     Row(
         laws.HalfStudentT,
         lambda nu, s: Folded(st.t(nu, 0, s)),
         lambda x, nu, s: mp.log(2) + student_t(x, nu, 0, s),
         [(1.0, 1.0), (3.0, 1e-3), (0.4, 2.0), (1e9, 5.0)],
+        (3.5, 1.5),
     ),
     Row(
         laws.LogNormal,
         lambda m, s: st.lognorm(s, scale=np.exp(m)),
         lambda x, m, s: normal(mp.log(x), m, s) - mp.log(x),
         [(0.0, 1.0), (-3.0, 0.1), (20.0, 3.0)],
+        (0.5, 1.5),
     ),
-    Row(laws.Exponential, lambda b: st.expon(scale=1 / b), lambda x, b: mp.log(b) - b * x, SCALE),
-    Row(laws.Gamma, lambda a, b: st.gamma(a, scale=1 / b), gamma, SHAPE_RATE),
+    Row(laws.Exponential, lambda b: st.expon(scale=1 / b), lambda x, b: mp.log(b) - b * x, SCALE, (1.5,)),
+    Row(laws.Gamma, lambda a, b: st.gamma(a, scale=1 / b), gamma, SHAPE_RATE, (2.5, 1.5)),
     Row(
         laws.InverseGamma,
         lambda a, b: st.invgamma(a, scale=b),
         lambda x, a, b: gamma(1 / x, a, b) - 2 * mp.log(x),
         SHAPE_RATE[:4],
+        (2.5, 1.5),
     ),
     Row(
         laws.Weibull,
         lambda a, s: st.weibull_min(a, scale=s),
         lambda x, a, s: mp.log(a / s) + (a - 1) * mp.log(x / s) - (x / s) ** a,
         [(1.0, 1.0), (0.4, 1e-3), (3.0, 50.0), (30.0, 2.0)],
+        (2.5, 1.5),
     ),
     Row(
         laws.Beta,
         st.beta,
         lambda x, a, b: (a - 1) * mp.log(x) + (b - 1) * mp.log(1 - x) - mp.log(mp.beta(a, b)),
         [(1.0, 1.0), (0.5, 0.5), (2.0, 7.0), (300.0, 0.2), (1e-2, 3.0)],
+        (2.5, 1.5),
     ),
-    Row(laws.Bernoulli, st.bernoulli, lambda k, p: binomial(k, mp.mpf(1), p), [(0.3,), (1e-20,), (0.999,)]),
+    Row(laws.Bernoulli, st.bernoulli, lambda k, p: binomial(k, mp.mpf(1), p), [(0.3,), (1e-20,), (0.999,)], (0.3,)),
     Row(
         laws.BernoulliLogit,
         lambda a: st.bernoulli(expit(a)),
         lambda k, a: binomial(k, mp.mpf(1), logistic(a)),
         [(0.7,), (-30.0,), (8.0,)],
+        (0.7,),
     ),
-    Row(laws.Binomial, st.binom, binomial, [(1.0, 0.5), (20.0, 0.3), (1000.0, 1e-4), (50.0, 0.99)]),
+    Row(laws.Binomial, st.binom, binomial, [(1.0, 0.5), (20.0, 0.3), (1000.0, 1e-4), (50.0, 0.99)], (20.0, 0.3)),
     Row(
         laws.BinomialLogit,
         lambda n, a: st.binom(n, expit(a)),
         lambda k, n, a: binomial(k, n, logistic(a)),
         [(1.0, 0.0), (20.0, -0.7), (1000.0, 3.0), (50.0, -10.0)],
+        (20.0, -0.7),
     ),
-    Row(laws.Poisson, st.poisson, poisson, [(3.5,), (1e-3,), (1e3,)]),
+    Row(laws.Poisson, st.poisson, poisson, [(3.5,), (1e-3,), (1e3,)], (3.5,)),
     Row(
         laws.PoissonLog,
         lambda a: st.poisson(np.exp(a)),
         lambda k, a: poisson(k, mp.exp(a)),
         [(1.0,), (-7.0,), (6.0,)],
+        (1.2,),
     ),
     Row(
         laws.NegativeBinomial2,
         lambda mu, phi: st.nbinom(phi, phi / (mu + phi)),
         negative_binomial,
         [(3.0, 2.0), (40.0, 0.1), (1e-3, 5.0), (200.0, 2e3), (7.0, 1e4)],
+        (3.5, 2.5),
     ),
     Row(
         laws.NegativeBinomial2Log,
         lambda eta, phi: st.nbinom(phi, phi / (np.exp(eta) + phi)),
         lambda k, eta, phi: negative_binomial(k, mp.exp(eta), phi),
         [(1.0, 2.0), (4.0, 0.1), (-7.0, 5.0), (5.0, 4e3)],
+        (1.2, 2.5),
     ),
 ]
 
@@ -189,7 +209,9 @@ def quantiles(row: Row, parameters: tuple[float, ...]) -> np.ndarray:
     twin = row.twin(*parameters)
     p = np.array([1e-100, 1e-12, 1e-4, 0.05, 0.3, 0.6, 0.9])
     x = np.concatenate([twin.ppf(p), twin.isf([1e-2, 1e-4, 1e-12, 1e-100])])
-    return np.unique(x[np.isfinite(x) & laws.supports.contains(row.law(*parameters).support, x)])
+    support = row.law(*parameters).support
+    on_bound = (x == support.lower) | (x == support.upper) if support.kind == "real" else np.zeros(x.shape, bool)
+    return np.unique(x[contains(support, x) & ~on_bound])
 
 
 def extremes(row: Row, parameters: tuple[float, ...]) -> np.ndarray:
@@ -197,7 +219,7 @@ def extremes(row: Row, parameters: tuple[float, ...]) -> np.ndarray:
     support = row.law(*parameters).support
     x = np.array(EXTREMES[support.kind])
     x = np.concatenate([-x, x]) if support.kind == "real" else x
-    return x[laws.supports.contains(support, x)]
+    return x[contains(support, x)]
 
 
 def test_the_table_has_every_law_of_single_numbers() -> None:
@@ -289,21 +311,10 @@ def test_draws_follow_the_law(row: Row, parameters: tuple[float, ...]) -> None:
         assert st.kstest(x, twin.cdf).pvalue > FALSE_ALARM
 
 
-def moderate(row: Row) -> tuple[tuple[float, ...], np.ndarray]:
-    """A row's parameters without extremes, and values in the bulk."""
-    parameters = row.parameters[-2] if row.law is laws.InverseGamma else row.parameters[0]
-    parameters = tuple(np.asarray(parameters) + (0.25 if row.law in OFF_CENTRE else 0.0))
-    twin = row.twin(*parameters)
-    return parameters, np.unique(twin.ppf([0.03, 0.4, 0.8, 0.999]))
-
-
-# Laws whose first parameters are a special point (a kink, or an exponent of exactly 0).
-OFF_CENTRE = (laws.Laplace, laws.Gamma, laws.Weibull, laws.Beta, laws.Cauchy)
-
-
 @pytest.mark.parametrize("row", LAWS, ids=lambda row: row.law.__name__)
 def test_gradients_equal_derivatives_of_the_exact_density(row: Row) -> None:
-    parameters, values = moderate(row)
+    parameters = row.gradient_at
+    values = np.unique(row.twin(*parameters).ppf([0.03, 0.4, 0.8, 0.999]))
     names = list(row.law(*parameters).parameters)
     varied = [name for name in names if name != "n"]
     differentiate_x = not row.law(*parameters).support.discrete
@@ -322,23 +333,23 @@ def test_gradients_equal_derivatives_of_the_exact_density(row: Row) -> None:
                 if name in got:
                     order = tuple(int(position == k) for k in range(len(arguments)))
                     expected = float(mp.diff(row.exact, tuple(arguments), order))
-                    np.testing.assert_allclose(got[name][i], expected, rtol=1e-9, atol=1e-9, err_msg=f"{name} at {value}")
+                    np.testing.assert_allclose(
+                        got[name][i], expected, rtol=1e-9, atol=1e-9, err_msg=f"{name} at {value}"
+                    )
 
 
-@pytest.mark.parametrize("row", LAWS, ids=lambda row: row.law.__name__)
+@pytest.mark.parametrize(
+    "row", [r for r in LAWS if r.law(*r.gradient_at).support.bounded], ids=lambda r: r.law.__name__
+)
 def test_gradient_is_zero_outside_the_support(row: Row) -> None:
-    parameters, values = moderate(row)
+    parameters = row.gradient_at
     names = list(row.law(*parameters).parameters)
-    support = row.law(*parameters).support
-    if not support.bounded:
-        return
-    x = values[:1] - 1e3
+    fixed = {name: p for name, p in zip(names, parameters, strict=True) if name == "n"}
 
     def log_density(point: dict[str, Any]) -> Any:
-        fixed = {name: p for name, p in zip(names, parameters, strict=True) if name == "n"}
         return np.sum(row.law(**fixed, **{k: v for k, v in point.items() if k != "x"}).log_prob(point["x"]))
 
     point = {name: np.float64(p) for name, p in zip(names, parameters, strict=True) if name != "n"}
-    value, gradient = ad.value_and_gradient(log_density, {**point, "x": x})
+    value, gradient = ad.value_and_gradient(log_density, {**point, "x": np.array([-1e3])})
     assert value == -np.inf
     assert all((g == 0.0).all() for g in gradient.values())

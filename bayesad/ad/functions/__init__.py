@@ -6,23 +6,44 @@ from typing import Any
 
 import numpy as np
 
-from bayesad.ad.array import FUNCTIONS, TracedArray, is_traced, value_of
+from bayesad.ad.array import FUNCTIONS, TracedArray, fresh_buffer, is_traced, value_of
 from bayesad.errors import TracingError
 
 __all__ = ["call"]
 
-# Functions whose result shares memory with their argument: called on buffers too, so that the link is kept.
-VIEWS = {
+# Functions whose result shares memory with their argument, or that write into it: called on buffers too, so that
+# the link is kept.
+IN_PLACE = {
     np.reshape,
     np.transpose,
     np.swapaxes,
     np.moveaxis,
+    np.rollaxis,
     np.squeeze,
     np.expand_dims,
     np.ravel,
     np.broadcast_to,
+    np.broadcast_arrays,
     np.atleast_1d,
     np.atleast_2d,
+    np.atleast_3d,
+    np.flip,
+    np.fliplr,
+    np.flipud,
+    np.rot90,
+    np.split,
+    np.array_split,
+    np.hsplit,
+    np.vsplit,
+    np.dsplit,
+    np.fill_diagonal,
+    np.copyto,
+    np.put,
+    np.put_along_axis,
+    np.putmask,
+    np.place,
+    np.shares_memory,
+    np.may_share_memory,
 }
 
 
@@ -41,10 +62,17 @@ def without_buffers(x: Any) -> Any:
 
 def call(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A NumPy function called with at least one traced array or buffer."""
+    out = kwargs.pop("out", None)
+    result = _answer(function, args, kwargs)
+    return result if out is None else mutation.write_out(out, result, f"np.{function.__name__}(…, out=)")
+
+
+def _answer(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     traced = any(contains_traced(a) for a in args) or any(contains_traced(a) for a in kwargs.values())
     implementation = FUNCTIONS.get(function)
-    if not traced and (function not in VIEWS or implementation is None):
-        return function(*without_buffers(args), **{k: without_buffers(v) for k, v in kwargs.items()})
+    if not traced and function not in IN_PLACE:
+        plain_args, plain_kwargs = without_buffers(args), {k: without_buffers(v) for k, v in kwargs.items()}
+        return as_buffers(function(*plain_args, **plain_kwargs), plain_args)
     if implementation is None:
         name = f"{getattr(function, '__module__', 'numpy')}.{getattr(function, '__name__', function)}"
         raise TracingError(
@@ -54,4 +82,24 @@ def call(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     return implementation(*args, **kwargs)
 
 
-from bayesad.ad.functions import creation, linalg, manipulation, products, reductions, ufuncs  # noqa: E402, F401
+def as_buffers(result: Any, plain: Any) -> Any:
+    """The fresh arrays in a result, as buffers: unknowns may be written into what was computed from buffers too."""
+    if type(result) is list or type(result) is tuple:
+        return type(result)(as_buffers(r, plain) for r in result)
+    return fresh_buffer(result, plain)
+
+
+from bayesad.ad.functions import (  # noqa: E402, F401
+    creation,
+    joining,
+    linalg,
+    manipulation,
+    mutation,
+    products,
+    reductions,
+    refusals,
+    selection,
+    sequences,
+    statistics,
+    ufuncs,
+)

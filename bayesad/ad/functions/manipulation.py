@@ -78,8 +78,8 @@ def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
 @viewing(np.moveaxis)
 def moveaxis(a: Any, source: Any, destination: Any) -> Any:
     a = asarray(a)
-    sources = source if isinstance(source, (tuple, list)) else (source,)
-    destinations = destination if isinstance(destination, (tuple, list)) else (destination,)
+    sources = (source,) if isinstance(source, (int, np.integer)) else tuple(source)
+    destinations = (destination,) if isinstance(destination, (int, np.integer)) else tuple(destination)
     moved = [normalise_axis(i, a.ndim) for i in sources]
     order = [i for i in range(a.ndim) if i not in moved]
     for target, i in sorted(zip([normalise_axis(d, a.ndim) for d in destinations], moved, strict=True)):

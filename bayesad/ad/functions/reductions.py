@@ -57,16 +57,18 @@ def prod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims:
     return total * initial if _given(initial) else total
 
 
-@implements(np.max)
+@implements(np.max, np.amax)
 def max(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, initial: Any = None, where: Any = True) -> Any:
     if _given(initial) and np.size(a) == 0:
-        a = np.full((*np.shape(a), 1), 0.0)
+        return sum(a, axis, keepdims=keepdims) + initial
     top = _reduce(p.max_p, _selected(a, where, -np.inf), axis, keepdims)
     return np.maximum(top, initial) if _given(initial) else top
 
 
-@implements(np.min)
+@implements(np.min, np.amin)
 def min(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, initial: Any = None, where: Any = True) -> Any:
+    if _given(initial) and np.size(a) == 0:
+        return sum(a, axis, keepdims=keepdims) + initial
     bottom = _reduce(p.min_p, _selected(a, where, np.inf), axis, keepdims)
     return np.minimum(bottom, initial) if _given(initial) else bottom
 

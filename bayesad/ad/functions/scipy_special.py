@@ -36,7 +36,9 @@ def multigammaln(a: Any, d: int) -> Any:
 def zeta(x: Any, q: Any = None, out: Any = None) -> Any:
     """The Hurwitz zeta function; Riemann's (without ``q``) has no derivative here."""
     if q is None:
-        raise TracingError("scipy.special.zeta(x) has no known derivative in x; use zeta(x, 1.0) with a plain x")
+        raise TracingError(
+            "scipy.special.zeta(x) has no derivative rule; use zeta(ad.stop_gradient(x), 1.0) if x counts as constant"
+        )
     return special.zeta(x, q)
 
 

@@ -12,7 +12,7 @@ from bayesad.ad.primitives import elementwise as ew
 from bayesad.ad.primitives import reductions as p
 from bayesad.errors import TracingError
 
-__all__ = ["searchsorted", "sort", "take"]
+__all__ = ["along_axis_index", "searchsorted", "sort", "take"]
 
 
 # --- bounds and rounding
@@ -25,8 +25,9 @@ def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: 
     return a if upper is None else np.minimum(a, upper)
 
 
-@implements(np.round)
+@implements(np.round, np.around)
 def round(a: Any, decimals: int = 0) -> Any:
+    """To a number of decimals; the derivative is 0."""
     a = asarray(a)
     if a.dtype.kind != "f":
         return a
@@ -113,7 +114,7 @@ def _gather(a: Any, index: Any) -> Any:
     return getitem(a, index) if isinstance(a, np.ndarray) else a[index]
 
 
-def _grid(shape: tuple[int, ...], indices: Any, axis: int) -> tuple[Any, ...]:
+def along_axis_index(shape: tuple[int, ...], indices: Any, axis: int) -> tuple[Any, ...]:
     """The full index that ``take_along_axis`` stands for."""
     ndim = len(shape)
     spread = [np.reshape(np.arange(n), [-1 if i == j else 1 for j in range(ndim)]) for i, n in enumerate(shape)]
@@ -127,7 +128,7 @@ def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
         arr, axis = np.ravel(arr), 0
     position = normalise_axis(axis, arr.ndim)
     shape = tuple(n if i == position or indices.shape[i] == 1 else indices.shape[i] for i, n in enumerate(arr.shape))
-    return _gather(arr, _grid(shape, indices, position))
+    return _gather(arr, along_axis_index(shape, indices, position))
 
 
 @implements(np.compress)

@@ -128,6 +128,18 @@ def polyval(p: Any, x: Any) -> Any:
     return np.broadcast_to(result, x.shape)
 
 
+@implements(np.polymul)
+def polymul(a1: Any, a2: Any) -> Any:
+    return convolve(a1, a2)
+
+
+@implements(np.polyadd)
+def polyadd(a1: Any, a2: Any) -> Any:
+    n = max(np.shape(a1)[0], np.shape(a2)[0])
+    a, b = (np.concatenate([np.zeros(n - np.shape(x)[0]), asarray(x)]) for x in (a1, a2))
+    return a + b
+
+
 @implements(np.polyder)
 def polyder(p: Any, m: int = 1) -> Any:
     p = asarray(p)

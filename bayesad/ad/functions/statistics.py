@@ -44,8 +44,8 @@ def _quantile(a: Any, q: Any, axis: Any, keepdims: bool, method: str = "linear")
     n = ordered.shape[-1]
     q = asarray(q)
     position = _between(q * float(n - 1), method)
-    lower = np.clip(np.floor(position), 0, max(n - 2, 0)).astype(np.int64)
-    below, above = take(ordered, lower, -1), take(ordered, np.minimum(lower + 1, n - 1), -1)
+    lower, upper = np.floor(position).astype(np.int64), np.ceil(position).astype(np.int64)
+    below, above = take(ordered, lower, -1), take(ordered, upper, -1)
     result = below + (above - below) * (position - lower)
     largest = np.reshape(ordered[..., -1], ordered.shape[:-1] + (1,) * q.ndim)  # NaN is sorted to the end
     result = np.where(np.isnan(largest), np.nan, result)
@@ -66,6 +66,35 @@ def percentile(a: Any, q: Any, axis: Any = None, out: Any = None, overwrite_inpu
 @implements(np.median)
 def median(a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: Any = False) -> Any:
     return _quantile(asarray(a), 0.5, axis, keepdims)
+
+
+# NaN is sorted to the end and how many there are is traced, so which elements lie in the middle is too.
+@implements(np.nanquantile)
+def nanquantile(a: Any, q: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, method: str = "linear", keepdims: Any = False, **_: Any) -> Any:
+    """Along one axis or all, for one ``q``."""
+    a, q = asarray(a), asarray(q)
+    if q.ndim or isinstance(axis, tuple):
+        raise TracingError("np.nanquantile of traced arrays takes one q and one axis at a time")
+    flat = np.ravel(a) if axis is None else np.moveaxis(a, axis, -1)
+    ordered = sorted_along(flat, -1)
+    count = np.sum(~np.isnan(flat), axis=-1, keepdims=True)
+    position = _between(q * np.maximum(count - 1.0, 0.0), method)
+    lower, upper = np.floor(position).astype(np.int64), np.ceil(position).astype(np.int64)
+    below, above = np.take_along_axis(ordered, lower, -1), np.take_along_axis(ordered, upper, -1)
+    result = (below + (above - below) * (position - lower))[..., 0]
+    if keepdims is not True:
+        return result
+    return np.reshape(result, (1,) * a.ndim) if axis is None else np.expand_dims(result, axis)
+
+
+@implements(np.nanpercentile)
+def nanpercentile(a: Any, q: Any, axis: Any = None, **options: Any) -> Any:
+    return nanquantile(a, asarray(q) / 100.0, axis, **options)
+
+
+@implements(np.nanmedian)
+def nanmedian(a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: Any = False) -> Any:
+    return nanquantile(a, 0.5, axis, keepdims=keepdims)
 
 
 # --- moments between variables
@@ -131,6 +160,16 @@ def _extreme_without_nan(reduction: Callable[..., Any], neutral: float) -> Calla
 
 nanmax = implements(np.nanmax)(_extreme_without_nan(r.max, -np.inf))
 nanmin = implements(np.nanmin)(_extreme_without_nan(r.min, np.inf))
+
+
+@implements(np.nanargmax)
+def nanargmax(a: Any, axis: Any = None, out: Any = None, *, keepdims: Any = False) -> Any:
+    return np.argmax(_filled(a, -np.inf), axis=axis, keepdims=keepdims)
+
+
+@implements(np.nanargmin)
+def nanargmin(a: Any, axis: Any = None, out: Any = None, *, keepdims: Any = False) -> Any:
+    return np.argmin(_filled(a, np.inf), axis=axis, keepdims=keepdims)
 
 
 @implements(np.nancumsum)

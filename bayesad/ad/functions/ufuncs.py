@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 
 from bayesad.ad.array import FUNCTIONS, TracedArray, asarray, bind, is_traced
+from bayesad.ad.functions.mutation import write_out
+from bayesad.ad.functions.reductions import logsumexp
+from bayesad.ad.functions.sequences import running_extreme
 from bayesad.ad.primitives import UFUNCS
 from bayesad.errors import TracingError
 
@@ -19,8 +22,14 @@ REDUCTIONS: dict[Any, Any] = {
     np.minimum: np.min,
     np.logical_and: np.all,
     np.logical_or: np.any,
+    np.logaddexp: logsumexp,
 }
-ACCUMULATIONS: dict[Any, Any] = {np.add: np.cumsum, np.multiply: np.cumprod}
+ACCUMULATIONS: dict[Any, Any] = {
+    np.add: np.cumsum,
+    np.multiply: np.cumprod,
+    np.maximum: lambda a, axis: running_extreme(np.maximum, a, axis),
+    np.minimum: lambda a, axis: running_extreme(np.minimum, a, axis),
+}
 
 
 def implementation(ufunc: np.ufunc) -> Any:
@@ -61,14 +70,7 @@ def apply(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], out: Any, optio
         result = result.astype(dtype)
     if out is None:
         return result
-    target = out[0]
-    if not isinstance(target, TracedArray):
-        raise TracingError(
-            f"np.{ufunc.__name__} cannot put an unknown's value into a plain array in place (the array was made outside "
-            "of the traced function, or from data); write a = a + b instead of a += b, or make the array inside"
-        )
-    target[...] = result
-    return target
+    return write_out(out[0], result, f"np.{ufunc.__name__} (or an operator such as a += b)")
 
 
 def _call(ufunc: np.ufunc, inputs: tuple[Any, ...], out: Any, options: dict[str, Any]) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from bayesad.ad.primitives.table import boolean_type, define, elementwise, promoted_type
+from bayesad.ad.primitives.table import INTEGER, boolean_type, define, elementwise, promoted_type
 
 LOG2 = float(np.log(2.0))
 LOG10 = float(np.log(10.0))
@@ -77,10 +77,10 @@ divide = elementwise(
 )
 negative = elementwise("negative", np.negative, lambda g, y, x: -g, result=promoted_type, evaluate=operator.neg)
 positive = elementwise("positive", np.positive, lambda g, y, x: g, result=promoted_type)
-power = elementwise("power", np.power, power_by_base, power_by_exponent, result=promoted_type, singular=True)
+power = elementwise("power", np.power, power_by_base, power_by_exponent, result=promoted_type, singular=True, widen=INTEGER)
 float_power = elementwise("float_power", np.float_power, power_by_base, power_by_exponent, singular=True)
-square = elementwise("square", np.square, lambda g, y, x: g * (2.0 * x), result=promoted_type)
-reciprocal = elementwise("reciprocal", np.reciprocal, lambda g, y, x: -(g * (y * y)), singular=True)
+square = elementwise("square", np.square, lambda g, y, x: g * (2.0 * x), result=promoted_type, widen=INTEGER)
+reciprocal = elementwise("reciprocal", np.reciprocal, lambda g, y, x: -(g * (y * y)), singular=True, widen=INTEGER, result=promoted_type)
 absolute = elementwise("abs", np.absolute, lambda g, y, x: g * np.sign(x), result=promoted_type)
 fabs = elementwise("fabs", np.fabs, lambda g, y, x: g * np.sign(x))
 sqrt = elementwise("sqrt", np.sqrt, lambda g, y, x: g * (0.5 / y), singular=True)
@@ -92,6 +92,7 @@ remainder = elementwise(
     lambda g, y, a, b: -(g * np.floor(a / b)),
     result=promoted_type,
     singular=True,
+    widen=INTEGER,
 )
 fmod = elementwise(
     "fmod",
@@ -100,8 +101,9 @@ fmod = elementwise(
     lambda g, y, a, b: -(g * np.trunc(a / b)),
     result=promoted_type,
     singular=True,
+    widen=INTEGER,
 )
-floor_divide = elementwise("floor_divide", np.floor_divide, None, None, result=promoted_type)
+floor_divide = elementwise("floor_divide", np.floor_divide, None, None, result=promoted_type, widen=INTEGER)
 
 # --- exponentials and logarithms
 exp = elementwise("exp", np.exp, lambda g, y, x: g * y, singular=True)

@@ -51,6 +51,8 @@ def _tangent_of_extreme(t: Any, y: Any, a: Any, axes: tuple[int, ...]) -> Any:
 
 def _others(a: Any, axes: tuple[int, ...]) -> Any:
     """For every element the product of the others along the reduced axes: exact when some are zero."""
+    if a.size == 0:
+        return np.zeros(a.shape)
     order = [i for i in range(a.ndim) if i not in axes] + list(axes)
     moved = np.transpose(a, order)
     kept = moved.shape[: a.ndim - len(axes)]
@@ -62,6 +64,7 @@ def _others(a: Any, axes: tuple[int, ...]) -> Any:
 
 
 def _logsumexp(a: Any, axes: tuple[int, ...]) -> Any:
+    a = np.asarray(a, dtype=np.float64)
     peak = np.max(a, axis=axes, keepdims=True, initial=-np.inf)
     peak = np.where(np.isfinite(peak), peak, 0.0)
     return np.log(np.sum(np.exp(a - peak), axis=axes)) + np.reshape(peak, _reduced(promoted_type)(a, axes)[0])

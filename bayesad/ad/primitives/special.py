@@ -16,7 +16,7 @@ import numpy as np
 import scipy.special as sp
 
 from bayesad.ad.primitives import incomplete
-from bayesad.ad.primitives.table import NO_RULE, elementwise
+from bayesad.ad.primitives.table import INTEGER, NO_RULE, elementwise
 
 __all__ = ["polygamma", "zeta"]
 
@@ -606,13 +606,18 @@ elementwise(
     * (np.sign(n) * 0.5 * (n + a + b + 1.0) * sp.eval_jacobi(np.maximum(n - 1, 0), a + 1.0, b + 1.0, x)),
 )
 elementwise(
-    "eval_hermite", sp.eval_hermite, None, lambda g, y, n, x: g * (2.0 * n * sp.eval_hermite(np.maximum(n - 1, 0), x))
+    "eval_hermite",
+    sp.eval_hermite,
+    None,
+    lambda g, y, n, x: g * (2.0 * n * sp.eval_hermite(np.maximum(n - 1, 0), x)),
+    widen=INTEGER,
 )
 elementwise(
     "eval_hermitenorm",
     sp.eval_hermitenorm,
     None,
     lambda g, y, n, x: g * (n * sp.eval_hermitenorm(np.maximum(n - 1, 0), x)),
+    widen=INTEGER,
 )
 elementwise(
     "eval_laguerre",

@@ -37,7 +37,8 @@ class Primitive:
         ``infer(*args, **attributes) -> (shape, dtype)``; args have ``.shape`` and ``.dtype``.
     vjp : tuple of callables, callable or None
         Per input ``rule(g, y, *args, **attributes) -> cotangent`` (None: the output does not vary smoothly with that
-        input; NO_RULE: it does, but asking for this derivative is an error), or one callable that returns the tuple of all cotangents.
+        input; NO_RULE: it does, but asking for this derivative is an error), or one callable that returns the tuple
+        of all cotangents.
         For an elementwise primitive the cotangent may have any shape that broadcasts to the output's.
     jvp : tuple of callables, callable, "multilinear" or None
         Per input ``rule(t, y, *args, **attributes) -> tangent``, summed over the inputs, or one callable
@@ -110,7 +111,7 @@ def elementwise(
         jvp=rules,
         elementwise=True,
         singular=singular,
-        widen=FLOAT if result is None else widen,
+        widen=FLOAT if widen is None and result is None else widen,
     )
     if isinstance(ufunc, np.ufunc):
         UFUNCS[ufunc] = primitive

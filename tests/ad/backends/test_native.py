@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bayesad import ad
-from bayesad.ad.backends.llvm.scalars import SCALARS, SPECIAL
 from bayesad.ad.backends.llvm.native import NativeProgram, executor
+from bayesad.ad.backends.llvm.scalars import SCALARS, SPECIAL
 from bayesad.ad.backends.numpy import GuardFailed
 from bayesad.ad.backends.numpy import executor as interpreter
 from bayesad.ad.primitives import PRIMITIVES

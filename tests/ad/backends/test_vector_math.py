@@ -25,7 +25,11 @@ def ulps(found, exact):
 
 
 DOMAINS = {
-    "exp": (np.exp, mpmath.exp, [RNG.uniform(-700, 700, 1500), RNG.uniform(-745, -705, 300), RNG.normal(size=700) * 1e-3]),
+    "exp": (
+        np.exp,
+        mpmath.exp,
+        [RNG.uniform(-700, 700, 1500), RNG.uniform(-745, -705, 300), RNG.normal(size=700) * 1e-3],
+    ),
     "log": (
         np.log,
         mpmath.log,

@@ -91,6 +91,8 @@ def binary(f: FunctionWriter, node: ast.AST, operator: ast.operator, left: Value
         return _integer_power(f, node, left, right)
     if isinstance(operator, ast.LShift | ast.RShift):
         left, right = _settled(f, node, left), _settled(f, node, right)
+        if right.kind is WIDE:
+            raise f.error(node, f"the shift {_ADD_WORD}")
         if right.kind not in (INT, WORD):
             raise f.error(node, f"a shift by {_article(right.kind.name)}; shift by an Int")
     else:
@@ -99,7 +101,7 @@ def binary(f: FunctionWriter, node: ast.AST, operator: ast.operator, left: Value
     code = rule.code.get(WORD if kind is WIDE else kind)
     if code is None:
         raise f.error(node, f"'{rule.sign}' between {left.kind} and {right.kind} is not possible; {_operands(rule)}")
-    result = _word_result(f, node, operator, left, right) if kind in (WORD, WIDE) or right.kind is WIDE else kind
+    result = _word_result(f, node, operator, left, right) if kind in (WORD, WIDE) else kind
     if code.startswith("@"):
         return f.value(result, f"call {kind.llvm} {f.module.need(code[1:])}({left.typed}, {right.typed})")
     flags = f.module.float_flags if kind is FLOAT else ""
@@ -157,9 +159,7 @@ def _word_result(f: FunctionWriter, node: ast.AST, operator: ast.operator, left:
     Sums, products and bit-wise operations may come before that word(), as their low bits depend on low bits only.
     """
     wide = WIDE in (left.kind, right.kind)
-    if isinstance(operator, ast.Add | ast.Sub | ast.Mult) or (
-        isinstance(operator, ast.LShift) and right.kind is not WIDE
-    ):
+    if isinstance(operator, ast.Add | ast.Sub | ast.Mult | ast.LShift):
         return WIDE
     if isinstance(operator, ast.BitAnd) and WORD in (left.kind, right.kind):
         return WORD

@@ -159,6 +159,8 @@ def global_object(f: FunctionWriter, node: ast.expr) -> Any:
                 node, f"the name '{node.id}' is not known; assign it, or define it at the module's level"
             ) from None
     if isinstance(node, ast.Attribute):
+        if isinstance(node.value, ast.Name) and node.value.id in f.variables:
+            raise f.error(node, f"'{shown(node)}' is not possible: a kernel's variables have no attributes")
         owner = global_object(f, node.value)
         try:
             return attribute_of_module(owner, node.attr)

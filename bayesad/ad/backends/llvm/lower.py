@@ -252,9 +252,7 @@ class _Lowering:
     def _mirror(self, i: str, n: int) -> str:
         return str(n - 1 - int(i)) if i.isdigit() else self.op(f"sub nsw i64 {n - 1}, {i}")
 
-    def indexed(
-        self, index: Index, arrays: Sequence[Node], shape: tuple[int, ...], position: Position
-    ) -> Position:
+    def indexed(self, index: Index, arrays: Sequence[Node], shape: tuple[int, ...], position: Position) -> Position:
         """The position in an array of ``shape`` that ``array[index]`` has at ``position``."""
         items = list(index.items) + [("slice", None, None, None)] * (
             len(shape) - sum(1 for item in index.items if item is not None)
@@ -578,7 +576,7 @@ class _Lowering:
         ]
         for name, head, given in self._wrappers(log_density):
             text += self._wrapper(name, head, given, slots, workspace)
-        text.append("!0 = distinct !{!0, !1}\n!1 = !{!\"llvm.loop.unroll.disable\"}")
+        text.append('!0 = distinct !{!0, !1}\n!1 = !{!"llvm.loop.unroll.disable"}')
         return "\n".join(text)
 
     def _wrappers(self, log_density: bool) -> list[tuple[str, str, dict[str, str]]]:
@@ -660,5 +658,3 @@ def _combine(writer: _Lowering, name: str, total: Operand, element: Operand) -> 
     if name in ("sum", "scatter", "prod"):
         return writer.op(f"{'fmul' if name == 'prod' else 'fadd'} {FLAGS}double {x}, {y}"), "f"
     return SCALARS["maximum" if name == "max" else "minimum"](writer, total, (y, "f"))
-
-

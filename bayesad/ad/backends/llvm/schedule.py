@@ -41,7 +41,7 @@ class Schedule:
 
 
 def kind_of(node: Node) -> str:
-    """"leaf", "scalar", "loop" (elementwise or reduction over an iteration space), "view", or "whole"."""
+    """ "leaf", "scalar", "loop" (elementwise or reduction over an iteration space), "view", or "whole"."""
     name = node.primitive.name
     if node.primitive in (INPUT, CONSTANT):
         return "leaf"
@@ -97,9 +97,7 @@ def plan(program: Program) -> Schedule:
             at = 0
             for source in node.inputs:
                 fused = (
-                    kinds.get(source) == "loop"
-                    and source.primitive.name not in REDUCTIONS
-                    and source.shape == shape
+                    kinds.get(source) == "loop" and source.primitive.name not in REDUCTIONS and source.shape == shape
                 )
                 at = max(at, loop_level[source] if fused else ready(source))
             loop_level[node] = at
@@ -122,4 +120,3 @@ def plan(program: Program) -> Schedule:
         if kinds.get(node) == "loop":
             stored.add(node)
     return Schedule(levels, {n for n in stored if n.shape != () or kinds[n] == "whole"})
-

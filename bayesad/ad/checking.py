@@ -1,0 +1,114 @@
+"""Checking gradients against differences of the function's values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bayesad.ad import trees
+from bayesad.ad.operators import value_and_gradient
+
+__all__ = ["Check", "check"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """What `check` found; true where the gradient agrees with the differences.
+
+    Attributes
+    ----------
+    ok : bool
+    entry : str
+        Where the disagreement is worst, such as ``x['w'][3]``.
+    gradient, difference : float
+        The two derivatives there.
+    uncertainty : float
+        Of the difference, from the last step of its extrapolation.
+    n : int
+        Number of entries compared.
+    """
+
+    ok: bool
+    entry: str
+    gradient: float
+    difference: float
+    uncertainty: float
+    n: int
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+    def __str__(self) -> str:
+        if self.n == 0:
+            return "There is nothing to compare: the argument holds no numbers."
+        verdict = "agrees with" if self.ok else "DIFFERS from"
+        return (
+            f"The gradient {verdict} central differences in {self.n} entries. Worst at {self.entry}: gradient "
+            f"{self.gradient:.12g}, difference {self.difference:.12g} ± {self.uncertainty:.1g}."
+        )
+
+
+def check(f: Callable[..., Any], x: Any, tolerance: float = 1e-6) -> Check:
+    """Compare ``ad.gradient(f, x)`` with central differences of ``f`` on plain arrays.
+
+    The differences are extrapolated to step 0 (Ridders 1982), which gives their uncertainty too. Real differences and not
+    the complex step are used: they hold for branches and ``abs``, where the complex step is silently wrong.
+
+    Parameters
+    ----------
+    f : callable
+        A scalar function of a tree of arrays.
+    x : tree of arrays or floats
+    tolerance : float
+        Largest disagreement, relative to the larger of 1 and the derivative, beyond the uncertainty of the difference.
+
+    Returns
+    -------
+    Check
+        ``bool(check)`` says whether all is well, ``str(check)`` says it in words.
+    """
+    gradient = value_and_gradient(f, x)[1]
+    leaves, rebuild, _ = trees.flatten(x)
+    leaves = [np.array(leaf, dtype=np.float64) for leaf in leaves]
+    paths = [path for path, _ in trees.leaves_with_paths(x)]
+    worst, found, n = -1.0, Check(True, "", 0.0, 0.0, 0.0, 0), 0
+    for i, (path, leaf, slopes) in enumerate(zip(paths, leaves, trees.flatten(gradient)[0], strict=True)):
+        for position in np.ndindex(leaf.shape):
+
+            def moved(step: float, i: int = i, leaf: Any = leaf, position: Any = position) -> float:
+                other = leaf.copy()
+                other[position] += step
+                given = [*leaves[:i], other, *leaves[i + 1 :]]
+                with np.errstate(all="ignore"):
+                    return float(f(rebuild(iter([a[()] if a.ndim == 0 else a.copy() for a in given]))))
+
+            difference, uncertainty = _extrapolated(moved, 0.01 * max(1.0, abs(float(leaf[position]))))
+            slope = float(np.asarray(slopes)[position])
+            gap = abs(slope - difference)
+            excess = gap / (tolerance * max(1.0, abs(slope)) + 2.0 * uncertainty)
+            n += 1
+            if not excess <= worst:  # NaN counts as worst
+                worst = np.inf if np.isnan(excess) else excess
+                entry = path + (f"[{', '.join(map(str, position))}]" if position else "")
+                found = Check(bool(excess <= 1.0), entry, slope, difference, uncertainty, 0)
+    return Check(found.ok, found.entry, found.gradient, found.difference, found.uncertainty, n)
+
+
+def _extrapolated(f: Callable[[float], float], step: float) -> tuple[float, float]:
+    """Central difference of f at 0 extrapolated to step 0, and its uncertainty: Neville's scheme (Ridders 1982)."""
+    best, uncertainty = np.nan, np.inf
+    previous: list[float] = []
+    for _ in range(8):
+        row = [(f(step) - f(-step)) / (2.0 * step)]
+        for k, coarse in enumerate(previous):
+            factor = 2.0 ** (2 * (k + 1))
+            row.append(row[k] + (row[k] - coarse) / (factor - 1.0))
+            gap = max(abs(row[k + 1] - row[k]), abs(row[k + 1] - coarse))
+            if gap < uncertainty:
+                best, uncertainty = row[k + 1], gap
+        previous = row
+        step *= 0.5
+    return (best, uncertainty) if np.isfinite(best) else (np.nan, 0.0)
