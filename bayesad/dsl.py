@@ -72,7 +72,7 @@ class Model:
         Raises
         ------
         DataError
-            For an unknown or a missing argument, or a ragged list.
+            For an unknown or a missing argument, a ragged list, or an observed value outside its support.
         ModelError, DistributionError
             For whatever is wrong in the model itself: each names the model, the variable and the line.
         """

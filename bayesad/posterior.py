@@ -12,7 +12,7 @@ from bayesad import ad
 from bayesad.distributions.supports import contains
 from bayesad.dsl import Model
 from bayesad.errors import ModelError
-from bayesad.running import Handler, Site, run, site_error, suggestion
+from bayesad.running import Handler, Site, at_site, run, suggestion
 from bayesad.structure import Parameters, discover, is_quantity
 from bayesad.terms import as_float, has_density, log_density_of, total
 from bayesad.unconstrained import Unconstrained
@@ -47,7 +47,7 @@ class Posterior:
 
     Raises
     ------
-    ModelError, DistributionError
+    ModelError, DataError, DistributionError
         If the model does not fit the data or itself; messages name the model, the variable and the line.
     """
 
@@ -330,16 +330,16 @@ class Posterior:
             known = self.parameters.get(site.name)
             if known is None or known.shape != site.shape:
                 change = "is new" if known is None else f"has the shape {site.shape} instead of {known.shape}"
-                raise site_error(self.model, site, f"this parameter {change} at another point; {_FIXED}")
+                problem = f"this parameter {change} at another point; {_FIXED}"
+                raise ModelError(at_site(self.model, site.name, site.where, problem))
             seen.add(site.name)
             return handler.parameter(site)
 
         run(self.model, self.data, Handler(parameter, handler.observed, handler.note))
         for name in self.parameters:
             if name not in seen:
-                where = self.structure.where[name]
                 problem = f"this parameter is absent at another point; {_FIXED}"
-                raise ModelError(f"model {self.model.name!r}, variable {name!r} ({where}): {problem}")
+                raise ModelError(at_site(self.model, name, self.structure.where[name], problem))
 
     def __repr__(self) -> str:
         return f"<posterior of {self.model.name}, {self.unconstrained.dimension} dimensions>\n{self.parameters!r}"

@@ -17,7 +17,7 @@ from bayesad.locations import blame, current_line
 if TYPE_CHECKING:
     from bayesad.dsl import Model
 
-__all__ = ["Dims", "Handler", "Run", "Shape", "Site", "run", "running", "site_error", "suggestion"]
+__all__ = ["Dims", "Handler", "Run", "Shape", "Site", "at_site", "run", "running", "suggestion"]
 
 Shape = tuple[int, ...]
 Dims = tuple[str, ...]
@@ -104,7 +104,8 @@ class Run:
         self.taken: dict[str, str] = {}
 
     def fail(self, name: str, problem: str) -> ModelError:
-        return _site_error(self.model, name, current_line(), problem)
+        """An error about a variable at the line being run."""
+        return ModelError(at_site(self.model, name, current_line(), problem))
 
     def claim(self, name: Any) -> str:
         """Take a name for a site; returns the line."""
@@ -155,6 +156,7 @@ def run(model: Model, data: Mapping[str, Any], handler: Handler) -> dict[str, np
 
 
 def running(statement: str, name: Any) -> Run:
+    """The run in force in this thread; ModelError where there is none."""
     state = _current.get()
     if state is None:
         raise ModelError(
@@ -164,13 +166,9 @@ def running(statement: str, name: Any) -> Run:
     return state
 
 
-def site_error(model: Model, site: Site, problem: str) -> ModelError:
-    """An error about one statement of a model, found outside of it."""
-    return _site_error(model, site.name, site.where, problem)
-
-
-def _site_error(model: Model, name: Any, where: str, problem: str) -> ModelError:
-    return ModelError(f"model {model.name!r}, variable {name!r} ({where}): {problem}")
+def at_site(model: Model, name: Any, where: str, problem: str) -> str:
+    """What to say of a problem with one variable of a model."""
+    return f"model {model.name!r}, variable {name!r} ({where}): {problem}"
 
 
 def suggestion(name: str, known: list[str]) -> str:

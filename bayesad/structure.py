@@ -12,7 +12,8 @@ from bayesad import ad
 from bayesad.ad.array import value_of
 from bayesad.distributions.supports import Support, contains
 from bayesad.dsl import Model
-from bayesad.running import Handler, Site, run, site_error
+from bayesad.errors import DataError, ModelError
+from bayesad.running import Handler, Site, at_site, run
 from bayesad.transforms import constrain, unconstrained_shape
 
 __all__ = [
@@ -130,7 +131,9 @@ def discover(model: Model, data: Mapping[str, Any]) -> Structure:
     Raises
     ------
     ModelError
-        For a discrete unknown or an observed value outside its support, and whatever the statements find.
+        For a discrete unknown, and whatever the statements find.
+    DataError
+        For an observed value outside its support.
     DistributionError
         For a constant parameter of a distribution outside its domain.
     """
@@ -198,12 +201,11 @@ def _parameter(model: Model, site: Site, start: int) -> Parameter:
     support = site.support
     if support.discrete:
         law = type(site.distribution).__name__
-        raise site_error(
-            model,
-            site,
-            f"an unknown with the discrete distribution {law} cannot be sampled with gradients; "
-            "give its values by obs=, or sum it out of the density with ba.factor and logsumexp",
+        problem = (
+            f"an unknown with the discrete distribution {law} cannot be sampled with gradients; give its values "
+            "by obs=, or sum it out of the density with ba.factor and logsumexp"
         )
+        raise ModelError(at_site(model, site.name, site.where, problem))
     shape = unconstrained_shape(support, site.shape)
     shown = replace(support, lower=_shown(support.lower), upper=_shown(support.upper))
     stop = start + int(np.prod(shape, dtype=np.int64))
@@ -228,9 +230,8 @@ def _check_observed(model: Model, site: Site) -> None:
     index = tuple(int(i) for i in np.argwhere(~inside)[0])
     at = f" at index {list(index)}" if index else ""
     others = f" (and {np.sum(~inside) - 1} more)" if np.sum(~inside) > 1 else ""
-    raise site_error(
-        model,
-        site,
+    problem = (
         f"the observed value {site.obs[index]}{at}{others} is outside the support of "
-        f"{type(site.distribution).__name__}, {describe(support)}; mend the data or choose another distribution",
+        f"{type(site.distribution).__name__}, {describe(support)}; mend the data or choose another distribution"
     )
+    raise DataError(at_site(model, site.name, site.where, problem))

@@ -465,9 +465,9 @@ def test_an_observed_value_outside_the_support_names_value_and_index():
     def m(y):
         ba.sample("y", ba.Gamma(ba.sample("a", ba.HalfNormal(1)), 1.0), obs=y)  # outside support
 
-    fails(ModelError, lambda: m(y=[1.0, 2.0, -3.0]), "'m'", "'y'", "-3.0", "[2]", "Gamma", line_of("outside support"))
-    fails(ModelError, lambda: m(y=[[1.0, -2.0], [-1.0, 3.0]]), "-2.0", "[0, 1]", "1 more")
-    fails(ModelError, lambda: m(y=-1.0), "-1.0")
+    fails(DataError, lambda: m(y=[1.0, 2.0, -3.0]), "'m'", "'y'", "-3.0", "[2]", "Gamma", line_of("outside support"))
+    fails(DataError, lambda: m(y=[[1.0, -2.0], [-1.0, 3.0]]), "-2.0", "[0, 1]", "1 more")
+    fails(DataError, lambda: m(y=-1.0), "-1.0")
 
 
 @pytest.mark.parametrize(
@@ -485,7 +485,7 @@ def test_every_kind_of_support_is_checked(law, y):
     def m(y):
         ba.sample("y", law(), obs=y)
 
-    fails(ModelError, lambda: m(y=y), "'y'", "[2]", str(y[2]))
+    fails(DataError, lambda: m(y=y), "'y'", "[2]", str(y[2]))
     m(y=y[:2])
 
 
@@ -494,7 +494,7 @@ def test_an_observed_simplex_off_the_plane_is_an_error():
     def m(y):
         ba.sample("y", ba.Dirichlet(np.ones(2)), obs=y)
 
-    fails(ModelError, lambda: m(y=[[0.5, 0.5], [0.5, 0.6]]), "'y'", "[1]", "0.6", "simplex")
+    fails(DataError, lambda: m(y=[[0.5, 0.5], [0.5, 0.6]]), "'y'", "[1]", "0.6", "simplex")
 
 
 def test_a_discrete_unknown_must_be_observed_or_summed_out():

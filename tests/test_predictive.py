@@ -99,7 +99,7 @@ def test_names_that_xarray_cannot_hold_are_found_again():
 
 
 def test_draws_that_lack_a_parameter_or_have_another_shape_are_errors(posterior):
-    with pytest.raises(ModelError, match="'regression'.*lack the parameter 'sigma'.*alpha"):
+    with pytest.raises(ModelError, match=r"'regression'.*lack the parameter 'sigma'.*alpha"):
         posterior.predict({"alpha": np.zeros((1, 2))})
     with pytest.raises(ModelError, match=r"'sigma'.*\(4,\).*\(chain, draw\)"):
         posterior.predict({"alpha": np.zeros((1, 4)), "sigma": np.ones(4)})
@@ -158,7 +158,7 @@ def test_an_improper_prior_cannot_be_drawn_from():
 
 
 def test_a_number_of_draws_that_is_not_positive_is_an_error(posterior):
-    with pytest.raises(ModelError, match="draws.*0"):
+    with pytest.raises(ModelError, match=r"draws.*0"):
         posterior.prior(0)
 
 

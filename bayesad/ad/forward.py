@@ -37,7 +37,8 @@ def forward(program: Program, wrt: list[int] | None = None) -> Program:
     for node in program.nodes:
         if node.primitive is not GUARD and node in active:
             trace.source = node.source
-            tangent = _push_forward(trace, node, tangents)
+            with np.errstate(all="ignore"):  # rules fold over constants, and their edges are met on purpose
+                tangent = _push_forward(trace, node, tangents)
             if tangent is not None:
                 tangents[node] = tangent
     outputs = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 import time
@@ -64,8 +65,9 @@ class Progress:
 
 
 def _import_what_the_report_needs() -> None:
-    import arviz_stats  # noqa: F401
-    import matplotlib.figure  # noqa: F401
+    with contextlib.suppress(ImportError):  # whoever needs it will say so
+        import arviz_stats  # noqa: F401
+        import matplotlib.figure  # noqa: F401
 
 
 def _table(chains: Sequence[Any], elapsed: float) -> Any:

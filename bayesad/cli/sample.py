@@ -10,7 +10,9 @@ import argparse
 import contextlib
 import dataclasses
 import secrets
+import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -154,7 +156,8 @@ def _finish(run: Run, tree: xr.DataTree, config: RunConfig) -> int:
         run.discard()
         _say("there are no draws to keep")
         return INTERRUPTED if _interrupted(tree) else RUN_FAILED
-    run.write_draws(tree)
+    with _deaf_to_ctrl_c():
+        run.write_draws(tree)
     safe = f"the draws are safe in {_short(run.draws_file)}"
     try:
         trusted = _report(run, tree, config.model.name or "")
@@ -168,6 +171,19 @@ def _finish(run: Run, tree: xr.DataTree, config: RunConfig) -> int:
     if _interrupted(tree):
         return INTERRUPTED
     return WELL if trusted else UNTRUSTED
+
+
+@contextlib.contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """Ignore Ctrl-C for the moment in which an impatient second one would cost the draws."""
+    if threading.current_thread() is not threading.main_thread():  # signals are the main thread's
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _report(run: Run, tree: xr.DataTree, title: str) -> bool:

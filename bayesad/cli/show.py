@@ -23,7 +23,7 @@ MOST_ROWS = 30
 def _statistic(row: Mapping[str, float], name: str) -> str:
     """A figure with the decimals that its Monte Carlo error (two digits of it) leaves meaningful."""
     x, error = row[name], row["mcse_mean"]
-    if not (math.isfinite(x) and math.isfinite(error) and error > 0 and 1e-6 < error and abs(x) < 1e7):
+    if not (math.isfinite(x) and math.isfinite(error) and error > 1e-6 and abs(x) < 1e7):
         return f"{x:.4g}"
     return f"{x:.{max(1 - math.floor(math.log10(error)), 0)}f}"
 

@@ -4,7 +4,6 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields
-from functools import cached_property
 from typing import Any, ClassVar, dataclass_transform
 
 import numpy as np
@@ -15,9 +14,30 @@ from bayesad.distributions.numerics import safe_log
 from bayesad.distributions.supports import Support, excludes, interior
 from bayesad.errors import DistributionError
 
-__all__ = ["Distribution", "Shape"]
+__all__ = ["Distribution", "Shape", "derived"]
 
 Shape = tuple[int, ...]
+
+
+class derived:
+    """A property that is computed once, when first asked for.
+
+    As functools.cached_property, but its frame belongs to bayesad, so that operations traced in it are still
+    attributed to the user's line.
+    """
+
+    def __init__(self, compute: Callable[[Any], Any]) -> None:
+        self._compute = compute
+        self.__doc__ = compute.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, law: Any, owner: type) -> Any:
+        if law is None:
+            return self
+        value = law.__dict__[self._name] = self._compute(law)
+        return value
 
 
 @dataclass_transform(frozen_default=True, eq_default=False)
@@ -126,7 +146,7 @@ class Distribution(ABC):
         """Parameters by name."""
         return {name: getattr(self, name) for name in self._signature.parameters}
 
-    @cached_property
+    @derived
     def batch_shape(self) -> Shape:
         """The common shape of the parameters, event axes left out."""
         shapes = self._batch_shapes()
@@ -203,7 +223,7 @@ class Distribution(ABC):
         full = (*leading, *self.batch_shape, *self.event_shape)
         if None in full:
             raise DistributionError(f"{self._name} does not know how long its values are; give their shape to draw.")
-        return self.draw(rng, full)  # type: ignore[arg-type]
+        return self.draw(rng, full)
 
     def draw(self, rng: np.random.Generator, shape: Shape) -> np.ndarray:
         """Independent draws that fill an array of the given full shape (batch part, then event shape).

@@ -1,11 +1,10 @@
 """Laws of vectors and matrices: multivariate normal, Dirichlet, LKJ over Cholesky factors."""
 
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from bayesad.distributions.base import Distribution, Shape
+from bayesad.distributions.base import Distribution, Shape, derived
 from bayesad.distributions.domains import CholeskyFactor, Matrix, Positive, PositiveVector, RealOrVector
 from bayesad.distributions.lazy import special
 from bayesad.distributions.numerics import HALF_LOG_2PI, LOG_PI, solve_lower
@@ -59,7 +58,7 @@ class MvNormal(Distribution):
             return self.mu + np.linalg.solve(np.swapaxes(self._factor, -1, -2), noise)[..., 0]
         return self.mu + np.matmul(self._factor, noise)[..., 0]
 
-    @cached_property
+    @derived
     def _matrix(self) -> Any:
         """The one matrix that was given."""
         given = {name: m for name in ("cov", "chol", "precision") if (m := getattr(self, name)) is not None}
@@ -69,7 +68,7 @@ class MvNormal(Distribution):
             )
         return next(iter(given.values()))
 
-    @cached_property
+    @derived
     def _factor(self) -> Any:
         """The lower Cholesky factor of the covariance or of the precision."""
         return self.chol if self.chol is not None else np.linalg.cholesky(self._matrix)

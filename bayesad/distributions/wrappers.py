@@ -1,13 +1,12 @@
 """Laws made from laws: on a smaller support (with or without renormalising) and on ordered vectors."""
 
 from collections.abc import Callable
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from bayesad import ad
-from bayesad.distributions.base import Distribution, Shape
+from bayesad.distributions.base import Distribution, Shape, derived
 from bayesad.distributions.domains import Lower, Upper, check_order
 from bayesad.distributions.numerics import log_minus_exp
 from bayesad.distributions.supports import Support, contains
@@ -107,7 +106,7 @@ class truncated(_Between):
         )
         return x.astype(np.int64) if support.discrete else x
 
-    @cached_property
+    @derived
     def _interval(self) -> tuple[Any, Any]:
         """(a, b) such that lower <= X <= upper is a < X <= b."""
         if not self.d.support.discrete:
@@ -115,7 +114,7 @@ class truncated(_Between):
         lower = None if self.lower is None else np.ceil(self.lower) - 1.0
         return lower, None if self.upper is None else np.floor(self.upper)
 
-    @cached_property
+    @derived
     @np.errstate(all="ignore")
     def _log_mass(self) -> Any:
         return _log_probability(self.d, *self._interval)

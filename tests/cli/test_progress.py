@@ -8,7 +8,7 @@ from bayesad.cli.progress import PLAIN_INTERVAL, Progress, _left, _line, _short,
 
 
 def chain(iteration=500, phase="warmup", **other):
-    values = dict(divergences=2, step_size=0.1234, tree_depth=3, leapfrogs=5000, total=2000)
+    values = {"divergences": 2, "step_size": 0.1234, "tree_depth": 3, "leapfrogs": 5000, "total": 2000}
     return SimpleNamespace(phase=phase, iteration=iteration, **values | other)
 
 

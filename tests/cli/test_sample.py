@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 from types import SimpleNamespace
 
 import arviz_base
@@ -202,6 +203,21 @@ def test_ctrl_c_during_the_report_costs_no_draws(cli, project, drawn, make_draws
     monkeypatch.setattr("bayesad.plots.plot_trace", interrupted)
     result = cli("sample", "--config", "run.toml")
     assert result.code == 130 and "the draws are safe in out/schools/posterior.nc" in result.err
+
+
+def test_ctrl_c_while_the_draws_are_written_costs_no_draws(cli, project, drawn, make_draws, monkeypatch):
+    tree = make_draws()
+    drawn(tree)
+    write = type(tree).to_netcdf
+
+    def impatient(*arguments, **keywords):
+        signal.raise_signal(signal.SIGINT)
+        return write(*arguments, **keywords)
+
+    monkeypatch.setattr(type(tree), "to_netcdf", impatient)
+    assert cli("sample", "--config", "run.toml").code == 0
+    assert files_of(project / "out/schools") == ALL_FILES
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_no_starting_point_is_a_failed_run_and_leaves_no_folder(cli, project, drawn):

@@ -117,7 +117,7 @@ def test_mv_normal_draws_have_mean_and_covariance() -> None:
 def test_mv_normal_says_what_is_wrong_with_its_arguments() -> None:
     for arguments in ({}, {"cov": np.eye(2), "chol": np.eye(2)}):
         with pytest.raises(
-            DistributionError, match="exactly one of cov, chol and precision; got (none of them|cov, chol)"
+            DistributionError, match=r"exactly one of cov, chol and precision; got (none of them|cov, chol)"
         ):
             MvNormal(0.0, **arguments)
     for arguments, message in [

@@ -89,7 +89,7 @@ def test_event_axes_and_discreteness_follow_from_the_kind() -> None:
 
 
 def test_unknown_kinds_and_bounds_that_make_no_sense_are_errors() -> None:
-    with pytest.raises(DistributionError, match="unknown kind 'reel'.*simplex"):
+    with pytest.raises(DistributionError, match=r"unknown kind 'reel'.*simplex"):
         Support("reel")
     with pytest.raises(DistributionError, match="'simplex' takes no bounds"):
         Support("simplex", lower=0.0)

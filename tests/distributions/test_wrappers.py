@@ -200,7 +200,7 @@ def test_gradients_of_truncated_reach_parameters_and_bounds(law: Any, lower: flo
 
         got = ad.gradient(log_density, point)
         for name, value in point.items():
-            expected = central(lambda v, name=name: log_density({**point, name: v}), value)
+            expected = central(lambda v, name=name, at=point: log_density({**at, name: v}), value)
             np.testing.assert_allclose(got[name], expected, rtol=1e-6, atol=1e-7, err_msg=f"{name} of {used}")
 
 
@@ -293,7 +293,7 @@ def test_restricted_vectors_are_bounded_entry_by_entry() -> None:
     np.testing.assert_array_equal(d.log_prob(x), [laws.MvNormal(0.0, cov=cov).log_prob(x[0]), -np.inf])
     draws = d.sample(np.random.default_rng(0), 2000)
     assert (draws >= 0).all()
-    # both entries are positive with probability 1/4 + arcsin(1/2)/(2 pi) = 1/3; given that, E x1 = (1 + 1/2)/(2 sqrt(2 pi)) / (1/3)
+    # both are positive with probability 1/4 + arcsin(1/2)/(2 pi) = 1/3; E x1 over that is (1 + 1/2)/(2 sqrt(2 pi))
     mean = 1.5 / (2.0 * np.sqrt(2.0 * np.pi)) * 3.0
     assert abs(draws.mean() - mean) < 5.0 * draws.mean(axis=1).std() / np.sqrt(2000)
 

@@ -173,7 +173,7 @@ def choose(a: Any, choices: Any, mode: str = "raise") -> Any:
 def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> Any:
     """The functions are called on the whole array, so they must be elementwise."""
     x = asarray(x)
-    conditions = list(condlist) if np.ndim(condlist) > x.ndim or isinstance(condlist, list) else [condlist]
+    conditions = list(condlist) if isinstance(condlist, (list, tuple)) or condlist.ndim > x.ndim else [condlist]
     result: Any = 0.0
     values = [f(x, *args, **kw) if callable(f) else f for f in funclist]
     if len(values) == len(conditions) + 1:

@@ -11,6 +11,14 @@ import pytest
 from bayesad.ad.backends.llvm.kernel import compile_kernel
 
 
+@pytest.fixture(autouse=True, scope="module")
+def own_cache(tmp_path_factory):
+    """Machine code made by these tests stays out of the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BAYESAD_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def define(tmp_path_factory):
     """Makes a module of source text, where the types of kernels are known, and gives the last thing it defines."""

@@ -192,7 +192,7 @@ DEFINITIONS = {
     "def f(*x: Float) -> Float:\n    return 1.0\n": "has defaults, keyword-only or variadic parameters",
     "def f(*, x: Float) -> Float:\n    return x\n": "has defaults, keyword-only or variadic parameters",
     "def g(y):\n    def f(x: Float) -> Float:\n        return x * y\n    return f\nf = g(1.0)\n": "closes over 'y'",
-    "def f(x: Float) -> Float:\n    if x < 1.0:\n        return x\n": "its end can be reached without a return of Float",
+    "def f(x: Float) -> Float:\n    if x < 1.0:\n        return x\n": "its end can be reached without a return of F",
     "def f(x: Float) -> None:\n    return x\n": "a value is returned, but the kernel is annotated '-> None'",
     "def f(x: Float) -> Float:\n    def g(y: Float) -> Float:\n        return y\n    return x\n": "'def g(y: Float)",
 }  # fmt: skip

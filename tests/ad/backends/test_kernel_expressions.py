@@ -16,29 +16,32 @@ uint64 = st.integers(0, 2**64 - 1) | st.integers(0, 9) | st.integers(2**64 - 9, 
 floats = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-9, 9).map(float) | st.floats(-10, 10)
 
 INT_EXPRESSIONS = [
-    "a + b", "a - b", "a * b", "a // b", "a % b", "a & b", "a | b", "a ^ b", "-a", "+a", "~a", "a ** 2", "a ** 3", "a ** 7",
-    "a << 3", "a << (b & 15)", "a >> 3", "a >> (b & 127)", "a >> 64", "a // 7", "a // -7", "a % 7", "a % -7", "7 // b",
-    "abs(a)", "min(a, b)", "max(a, b)", "min(a, b, 3)", "max(3, a, b)", "int(float(a % 1000))", "a if a < b else b",
-    "int(a < b) + int(a == b)", "int(word(a) & 255)", "2 ** 3 - a % 5", "int(word(a) >> 1)", "-7 // 2 + a % 3", "int(2.9)",
+    "a + b", "a - b", "a * b", "a // b", "a % b", "a & b", "a | b", "a ^ b", "-a", "+a", "~a", "a ** 2", "a ** 3",
+    "a ** 7", "a << 3", "a << (b & 15)", "a >> 3", "a >> (b & 127)", "a >> 64", "a // 7", "a // -7", "a % 7",
+    "a % -7", "7 // b", "abs(a)", "min(a, b)", "max(a, b)", "min(a, b, 3)", "max(3, a, b)", "int(float(a % 1000))",
+    "a if a < b else b", "int(a < b) + int(a == b)", "int(word(a) & 255)", "2 ** 3 - a % 5", "int(word(a) >> 1)",
+    "-7 // 2 + a % 3", "int(2.9)",
 ]  # fmt: skip
 FLOAT_EXPRESSIONS = [
-    "x + y", "x - y", "x * y", "x / y", "x // y", "x % y", "-x", "+x", "x ** 2", "x ** 3", "x ** -1", "x ** 0.5", "x ** y",
-    "abs(x)", "min(x, y)", "max(x, y)", "min(x, y, 0.0)", "max(0.0, x, y)", "x if x < y else y", "2 * x", "x - 1", "1 / x",
-    "math.exp(x)", "math.log(x)", "math.log1p(x)", "math.expm1(x)", "math.sqrt(x)", "math.sin(x)", "math.cos(x)",
-    "math.tanh(x)", "math.pow(x, y)", "math.fabs(x)", "x * math.pi + y",
-    "min(x, math.inf)", "2.0**-53 * x", "math.exp(-1.0) + x", "-0.0 * x", "x + (1.0 if x > y else -1.0)", "1e308 * x",
+    "x + y", "x - y", "x * y", "x / y", "x // y", "x % y", "-x", "+x", "x ** 2", "x ** 3", "x ** -1", "x ** 0.5",
+    "x ** y", "abs(x)", "min(x, y)", "max(x, y)", "min(x, y, 0.0)", "max(0.0, x, y)", "x if x < y else y", "2 * x",
+    "x - 1", "1 / x", "math.exp(x)", "math.log(x)", "math.log1p(x)", "math.expm1(x)", "math.sqrt(x)", "math.sin(x)",
+    "math.cos(x)", "math.tanh(x)", "math.pow(x, y)", "math.fabs(x)", "x * math.pi + y", "min(x, math.inf)",
+    "2.0**-53 * x", "math.exp(-1.0) + x", "-0.0 * x", "x + (1.0 if x > y else -1.0)", "1e308 * x",
 ]  # fmt: skip
 BOOL_EXPRESSIONS = [
-    "x < y", "x <= y", "x > y", "x >= y", "x == y", "x != y", "x < y < 3.0", "0.0 <= x <= y != 1.0", "x < 1", "not x < y",
-    "x < y and x > 0.0", "x < y or y < 1.0", "x < 0.0 and y < 0.0 or x > y", "not (x < y and not y > 1.0)", "True",
-    "math.isnan(x)", "math.isfinite(x)", "math.isinf(x)", "math.isnan(x) or x > y", "(x < y) == (y < 2.0)", "x != x",
-    "(x < y) ^ (y < 2.0)", "(x < y) & (y < 2.0)", "(x < y) | (y < 2.0)", "1 < 2 < 3 and x < y", "x < y if y > 0.0 else y < x",
+    "x < y", "x <= y", "x > y", "x >= y", "x == y", "x != y", "x < y < 3.0", "0.0 <= x <= y != 1.0", "x < 1",
+    "not x < y", "x < y and x > 0.0", "x < y or y < 1.0", "x < 0.0 and y < 0.0 or x > y",
+    "not (x < y and not y > 1.0)", "True", "math.isnan(x)", "math.isfinite(x)", "math.isinf(x)",
+    "math.isnan(x) or x > y", "(x < y) == (y < 2.0)", "x != x", "(x < y) ^ (y < 2.0)", "(x < y) & (y < 2.0)",
+    "(x < y) | (y < 2.0)", "1 < 2 < 3 and x < y", "x < y if y > 0.0 else y < x",
 ]  # fmt: skip
 WORD_EXPRESSIONS = [
-    "word(u + v)", "word(u - v)", "word(u * v)", "u // v", "u % v", "u & v", "u | v", "u ^ v", "word(~u)", "word(-u)",
-    "word(u << 23) | (u >> 41)", "u >> 63", "u >> 64", "word(u << 64)", "u >> int(v & 127)", "word(u << int(v & 127))",
-    "word(u * 0x9E3779B97F4A7C15)", "word(u + 1)", "word(u - 1) ^ 0xFFFFFFFFFFFFFFFF", "(u + v) & v", "word((u + v) ^ (u * v))",
-    "word(-1) ^ u", "min(u, v)", "max(u, v, 7)", "u if u < v else v", "abs(u)", "u & -2",
+    "word(u + v)", "word(u - v)", "word(u * v)", "u // v", "u % v", "u & v", "u | v", "u ^ v", "word(~u)",
+    "word(-u)", "word(u << 23) | (u >> 41)", "u >> 63", "u >> 64", "word(u << 64)", "u >> int(v & 127)",
+    "word(u << int(v & 127))", "word(u * 0x9E3779B97F4A7C15)", "word(u + 1)", "word(u - 1) ^ 0xFFFFFFFFFFFFFFFF",
+    "(u + v) & v", "word((u + v) ^ (u * v))", "word(-1) ^ u", "min(u, v)", "max(u, v, 7)", "u if u < v else v",
+    "abs(u)", "u & -2",
 ]  # fmt: skip
 
 

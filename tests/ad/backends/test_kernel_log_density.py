@@ -168,5 +168,7 @@ def test_threads_call_python_log_densities():
 
 
 def test_a_plain_python_function_is_no_pointer():
-    with pytest.raises(KernelError, match="'log_density' is LogDensity, but got a function; pass a LogDensityPointer"):
+    with pytest.raises(
+        KernelError, match="'log_density' is LogDensity, but got a value of type function; pass a LogDensityPointer"
+    ):
         ascend(1, 0, 0.5, normal, np.zeros(1), np.zeros(1))

@@ -167,13 +167,13 @@ def _converted(function: types.FunctionType, name: str, kind: Kind, argument: An
 
 def _bool(kind: Kind, argument: Any) -> bool:
     if not isinstance(argument, bool | np.bool_):
-        raise TypeError(f"got a {type(argument).__name__}")
+        raise TypeError(f"got a value of type {type(argument).__name__}")
     return bool(argument)
 
 
 def _float(kind: Kind, argument: Any) -> float:
     if isinstance(argument, bool | np.bool_ | str):
-        raise TypeError(f"got a {type(argument).__name__}")
+        raise TypeError(f"got a value of type {type(argument).__name__}")
     return float(argument)
 
 
@@ -186,7 +186,7 @@ def _integer(low: int, high: int, kind: Kind, argument: Any) -> int:
 
 def _array_address(kind: Kind, argument: Any) -> int:
     if not isinstance(argument, np.ndarray):
-        raise TypeError(f"got a {type(argument).__name__}; pass a NumPy array")
+        raise TypeError(f"got a value of type {type(argument).__name__}; pass a NumPy array")
     if argument.dtype != kind.dtype or argument.ndim != 1:
         raise TypeError(f"got {argument.dtype} of shape {argument.shape}; pass a 1-d array of {kind.dtype}")
     if not argument.flags.carray:
@@ -197,7 +197,9 @@ def _array_address(kind: Kind, argument: Any) -> int:
 def _log_density_pointer(kind: Kind, argument: Any) -> int:
     pointer = getattr(argument, "pointer", argument)
     if not isinstance(pointer, int):
-        raise TypeError(f"got a {type(argument).__name__}; pass a LogDensityPointer, see python_log_density")
+        raise TypeError(
+            f"got a value of type {type(argument).__name__}; pass a LogDensityPointer, see python_log_density"
+        )
     return pointer
 
 

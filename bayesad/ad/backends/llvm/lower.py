@@ -15,7 +15,7 @@ import numpy as np
 
 from bayesad.ad.backends.llvm import vector_math
 from bayesad.ad.backends.llvm.scalars import FLAGS, SCALARS, Operand, as_kind, emit_scalar
-from bayesad.ad.backends.llvm.schedule import Loop, Schedule, kind_of, plan
+from bayesad.ad.backends.llvm.schedule import Loop, Schedule, plan
 from bayesad.ad.primitives.indexing import Index
 from bayesad.ad.program import CONSTANT, GUARD, INPUT, Node, Program
 
@@ -63,10 +63,12 @@ class _Lowering:
         self.entry: list[str] = []
         self.block = "entry"
         self.count = 0
+        self.loops_open = 0
         self.declared: dict[str, int] = {}
         self.parameters: list[tuple[str, str]] = []  # (name, how the wrapper makes it)
         self.pointers: dict[Node, str] = {}
         self.scalars: dict[Node, Operand] = {}
+        self.elements: dict[Node, list[Operand]] = {}  # of arrays kept as scalars, in C order
         self.local: dict[Node, Operand] = {}  # values at the present position of the loop being written
         self.special_names: dict[str, str] = {}
 
@@ -88,9 +90,12 @@ class _Lowering:
         self.count += 1
         return f"{stem}{self.count}"
 
-    def declare(self, function: str, arity: int) -> None:
-        if not function.startswith("bayesad."):
-            self.declared[function] = arity
+    def function(self, name: str, arity: int) -> str:
+        """The name to call a function of doubles by: inlined into loops, called from straight-line code."""
+        if name.startswith("bayesad."):
+            return name if self.loops_open else name.replace("bayesad.", "bayesad.called.", 1)
+        self.declared[name] = arity
+        return name
 
     def special(self, name: str) -> str:
         if name not in self.special_names:
@@ -111,7 +116,9 @@ class _Lowering:
         place = len(self.lines) + 1
         self.label(head)
         self.lines.append("")
+        self.loops_open += 1
         body(index)
+        self.loops_open -= 1
         following = self.op(f"add nuw nsw i64 {index}, 1")
         self.lines[place] = f"  {index} = phi i64 [ 0, %{before} ], [ {following}, %{self.block} ]"
         again = self.op(f"icmp ult i64 {following}, {n}")
@@ -203,8 +210,8 @@ class _Lowering:
         self.say(f"store {memory} {text}, ptr {place}")
 
     # --- values
-    def literal(self, node: Node) -> Operand:
-        value = node.value.item()
+    def literal(self, node: Node, position: tuple[int, ...]) -> Operand:
+        value = node.value[position].item()
         kind = node.dtype.kind
         if kind == "f":
             return vector_math.hexadecimal(value), "f"
@@ -213,11 +220,16 @@ class _Lowering:
     def value(self, node: Node, position: Position) -> Operand:
         """The element of a node at a position of its own shape (scalars: the empty position)."""
         if node.primitive is CONSTANT and node.size == 1:
-            return self.literal(node)
+            return self.literal(node, (0,) * node.ndim)
         if node in self.local:
             return self.local[node]
         if node in self.scalars:
             return self.scalars[node]
+        known = all(i.isdigit() for i in position)
+        if node in self.elements and known:
+            return self.elements[node][int(self.linear(position, node.shape))]
+        if node.primitive is CONSTANT and known:
+            return self.literal(node, tuple(int(i) for i in position))
         if node.primitive in (INPUT, CONSTANT) or node in self.schedule.stored:
             return self.load(self.pointer(node), node.dtype.kind, self.linear(position, node.shape))
         source, there = self.through(node, position)
@@ -288,12 +300,13 @@ class _Lowering:
 
     def _index_element(self, array: Node, position: Position, n: int) -> str:
         """An element of a constant index array, counted from the front."""
-        if array.size == 1:
-            return str(int(array.value.item()) % n)
+        there = self.aligned(array, position)
+        if all(i.isdigit() for i in there):
+            return str(int(array.value[tuple(int(i) for i in there)]) % n)
         value = np.where(array.value < 0, array.value + n, array.value)
         if (array.value < 0).any():
             array = self._constant_twin(array, value)
-        return self.load(self.pointer(array), "i", self.linear(self.aligned(array, position), array.shape))[0]
+        return self.load(self.pointer(array), "i", self.linear(there, array.shape))[0]
 
     def _constant_twin(self, array: Node, value: np.ndarray) -> Node:
         twins = self.__dict__.setdefault("_twins", {})
@@ -321,6 +334,55 @@ class _Lowering:
                 self.callback(node)
             else:
                 self.scalars[node] = result
+
+    def tiny(self, node: Node) -> None:
+        """An array kept as scalars: its elements one after the other."""
+        name = node.primitive.name
+        if _is_reduction(node):
+            values = self._tiny_totals(node)
+        elif name == "index_set":
+            values = [self.value(node.inputs[0], p) for p in _positions(node.shape)]
+            for there, p in self._set_positions(node):
+                values[int(self.linear(there, node.shape))] = self.value(node.inputs[1], self.aligned(node.inputs[1], p))
+        elif name in ("stack", "concatenate"):
+            values = [self._joined(node, p) for p in _positions(node.shape)]
+        else:
+            values = []
+            for p in _positions(node.shape):
+                result = emit_scalar(self, node, [self.value(i, self.aligned(i, p)) for i in node.inputs])
+                assert result is not None, node
+                values.append(result)
+        kind = node.dtype.kind
+        self.elements[node] = values = [(as_kind(self, value, kind), kind) for value in values]
+        if node in self.schedule.stored:
+            target = self.pointer(node)
+            for i, value in enumerate(values):
+                self.store(target, kind, str(i), value)
+
+    def _tiny_totals(self, node: Node) -> list[Operand]:
+        totals = [_identity(node)] * node.size
+        for p in _positions(node.inputs[0].shape):
+            at = int(self._total_offset(node, p))
+            totals[at] = _combine(self, node.primitive.name, totals[at], self.value(node.inputs[0], p))
+        return totals
+
+    def _joined(self, node: Node, position: Position) -> Operand:
+        """The element of a stack or concatenation at a known position."""
+        if node.primitive.name == "stack":
+            return self.value(node.inputs[int(position[0])], position[1:])
+        axis = node.attributes["axis"]
+        along = int(position[axis])
+        for part in node.inputs:
+            if along < part.shape[axis]:
+                return self.value(part, [*position[:axis], str(along), *position[axis + 1 :]])
+            along -= part.shape[axis]
+        raise AssertionError("position outside of the concatenation")
+
+    def _set_positions(self, node: Node) -> list[tuple[Position, Position]]:
+        """(position in the array, position in the new values) for every element that an index_set writes."""
+        index, arrays = node.attributes["index"], node.inputs[2:]
+        taken = _taken_shape(node)
+        return [(self.indexed(index, arrays, node.shape, p), p) for p in _positions(taken)]
 
     def run_loop(self, loop: Loop) -> None:
         """One fused pass over an iteration space."""
@@ -374,12 +436,7 @@ class _Lowering:
         return True
 
     def _start_total(self, node: Node) -> str:
-        kind = node.dtype.kind
-        identity: Operand = (
-            (vector_math.hexadecimal(IDENTITIES[node.primitive.name]), "f")
-            if kind == "f"
-            else ("true" if IDENTITIES[node.primitive.name] else "false", "b")
-        )
+        kind, identity = node.dtype.kind, _identity(node)
         if node.shape == ():
             place = f"%{self.fresh('sum')}"
             self.entry.append(f"  {place} = alloca {MEMORY[kind]}")
@@ -392,17 +449,18 @@ class _Lowering:
     def _add_to_total(self, node: Node, place: str, position: Position, flat: bool) -> None:
         source = node.inputs[0]
         element = self._operand(source, position, source.shape, flat)
-        if node.primitive.name == "scatter":
-            there = self.indexed(node.attributes["index"], node.inputs[1:], node.shape, position)
-            offset = self.linear(there, node.shape)
-        elif node.shape == ():
-            offset = "0"
-        else:
-            axes = node.attributes["axes"]
-            offset = self.linear([i for axis, i in enumerate(position) if axis not in axes], node.shape)
+        offset = self._total_offset(node, position) if node.shape else "0"
         kind = node.dtype.kind
         total = self.load(place, kind, offset)
         self.store(place, kind, offset, _combine(self, node.primitive.name, total, element))
+
+    def _total_offset(self, node: Node, position: Position) -> str:
+        """Where in its result a reduction adds the element at a position of its source."""
+        if node.primitive.name == "scatter":
+            there = self.indexed(node.attributes["index"], node.inputs[1:], node.shape, position)
+            return self.linear(there, node.shape)
+        axes = node.attributes["axes"]
+        return self.linear([i for axis, i in enumerate(position) if axis not in axes], node.shape)
 
     def whole(self, node: Node) -> None:
         """An operation on whole arrays: written as loops of its own, or left to the callback."""
@@ -444,15 +502,13 @@ class _Lowering:
             lambda p: self.store(target, kind, self.linear(p, node.shape), self.value(source, p)),
         )
         index = node.attributes["index"]
-        stand_in = np.broadcast_to(np.False_, node.shape)
-        taken = stand_in[index.resolve(tuple(a.value for a in arrays))].shape
 
         def body(position: Position) -> None:
             there = self.indexed(index, arrays, node.shape, position)
             element = self.value(new, self.aligned(new, position))
             self.store(target, kind, self.linear(there, node.shape), element)
 
-        self.nest(taken, body)
+        self.nest(_taken_shape(node), body)
 
     def _cumulate(self, node: Node, word: str, start: float) -> None:
         axis, shape = node.attributes["axis"], node.shape
@@ -529,10 +585,7 @@ class _Lowering:
     def result(self, log_density: bool) -> Lowered:
         for level in self.schedule.levels:
             for node in level.straight:
-                if kind_of(node) == "whole":
-                    self.whole(node)
-                else:
-                    self.scalar(node)
+                {"whole": self.whole, "tiny": self.tiny, "scalar": self.scalar}[self.schedule.kinds[node]](node)
             for loop in level.loops.values():
                 self.run_loop(loop)
         self._write_outputs()
@@ -542,6 +595,10 @@ class _Lowering:
         for number, node in enumerate(self.program.outputs):
             target = self.parameter("out", f"output {number}")
             kind = node.dtype.kind
+            if node in self.elements:
+                for i, value in enumerate(self.elements[node]):
+                    self.store(target, kind, str(i), value)
+                continue
             self.nest(
                 node.shape,
                 lambda p, n=node, t=target, k=kind: self.store(t, k, self.linear(p, n.shape), self.value(n, p)),
@@ -626,6 +683,24 @@ class _Lowering:
             "  ret double %again",
             "}",
         ]
+
+
+def _positions(shape: Sequence[int]) -> list[Position]:
+    return [[str(i) for i in position] for position in np.ndindex(*shape)]
+
+
+def _taken_shape(node: Node) -> tuple[int, ...]:
+    """The shape of what an index_set with constant indices replaces."""
+    index = node.attributes["index"].resolve(tuple(a.value for a in node.inputs[2:]))
+    return np.broadcast_to(np.False_, node.shape)[index].shape
+
+
+def _identity(node: Node) -> Operand:
+    """What a reduction starts from."""
+    start = IDENTITIES[node.primitive.name]
+    if node.dtype.kind == "f":
+        return vector_math.hexadecimal(start), "f"
+    return "true" if start else "false", "b"
 
 
 def _declaration(parameter: str) -> str:

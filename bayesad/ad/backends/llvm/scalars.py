@@ -10,9 +10,9 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from bayesad.ad.backends.llvm.vector_math import hexadecimal
+from bayesad.ad.backends.llvm.vector_math import INLINED, hexadecimal
 
-__all__ = ["FLAGS", "SCALARS", "SPECIAL", "Operand", "as_kind", "emit_scalar"]
+__all__ = ["FLAGS", "ON_INTEGERS", "SCALARS", "SPECIAL", "Operand", "as_kind", "emit_scalar"]
 
 FLAGS = "reassoc contract nsz arcp "
 Operand = tuple[str, str]
@@ -67,8 +67,7 @@ def _function(name: str, callee: str) -> None:
 
     def emit(writer: Any, *operands: Operand) -> Operand:
         arguments = ", ".join(f"double {as_kind(writer, o, 'f')}" for o in operands)
-        writer.declare(callee, len(operands))
-        return writer.op(f"call double @{callee}({arguments})"), "f"
+        return writer.op(f"call double @{writer.function(callee, len(operands))}({arguments})"), "f"
 
     SCALARS[name] = emit
 
@@ -112,12 +111,7 @@ _comparison("less_equal", "ole", "sle")
 _comparison("greater", "ogt", "sgt")
 _comparison("greater_equal", "oge", "sge")
 for _name, _callee in {
-    "exp": "bayesad.exp",
-    "log": "bayesad.log",
-    "log1p": "bayesad.log1p",
-    "expit": "bayesad.expit",
-    "log_expit": "bayesad.log_expit",
-    "logaddexp": "bayesad.logaddexp",
+    **{name: f"bayesad.{name}" for name in INLINED},
     "sqrt": "llvm.sqrt.f64",
     "fabs": "llvm.fabs.f64",
     "floor": "llvm.floor.f64",
@@ -157,8 +151,7 @@ for _name, _callee in {
 
 @_on_floats_only("power")
 def _power(writer: Any, x: str, p: str) -> str:
-    writer.declare("pow", 2)
-    return writer.op(f"call double @pow(double {x}, double {p})")
+    return writer.op(f"call double @{writer.function('pow', 2)}(double {x}, double {p})")
 
 
 @_on_floats_only("negative")
@@ -205,12 +198,12 @@ _on_floats_only("minimum")(_extreme("ult"))
 
 @_floats("xlogy")
 def _xlogy(writer: Any, x: str, y: str) -> str:
-    return _zero_wins(writer, x, y, writer.op(f"call double @bayesad.log(double {y})"))
+    return _zero_wins(writer, x, y, writer.op(f"call double @{writer.function('bayesad.log', 1)}(double {y})"))
 
 
 @_floats("xlog1py")
 def _xlog1py(writer: Any, x: str, y: str) -> str:
-    return _zero_wins(writer, x, y, writer.op(f"call double @bayesad.log1p(double {y})"))
+    return _zero_wins(writer, x, y, writer.op(f"call double @{writer.function('bayesad.log1p', 1)}(double {y})"))
 
 
 def _zero_wins(writer: Any, x: str, y: str, logarithm: str) -> str:
@@ -275,6 +268,10 @@ SCALARS["bitwise_and"], SCALARS["bitwise_or"], SCALARS["bitwise_xor"] = _bits("a
 SCALARS["logical_not"], SCALARS["invert"] = _not, _invert
 SCALARS["isnan"], SCALARS["isinf"], SCALARS["isfinite"] = _isnan, _magnitude_test("oeq"), _magnitude_test("one")
 SCALARS["positive"] = SCALARS["stop_gradient"] = _same
+
+# Those that have instructions for integers too.
+ON_INTEGERS = {"add", "subtract", "multiply", "where", "positive", "stop_gradient", "bitwise_and", "bitwise_or",
+               "bitwise_xor", "invert"}  # fmt: skip
 
 # Scalar C functions that SciPy exports (scipy.special.cython_special), called by address.
 SPECIAL = {

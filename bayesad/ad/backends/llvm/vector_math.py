@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import struct
 
-__all__ = ["hexadecimal", "module_text"]
+__all__ = ["INLINED", "hexadecimal", "module_text"]
 
 LN2_HIGH = 6.93147180369123816490e-01  # log 2 with the last 32 bits cleared: k * LN2_HIGH is exact
 LN2_LOW = 1.90821492927058770002e-10
@@ -178,6 +178,19 @@ define internal double @bayesad.logaddexp(double %a, double %b) alwaysinline nou
 }}"""
 
 
+INLINED = ("exp", "log", "log1p", "expit", "log_expit", "logaddexp")
+
+
+def _out_of_line(name: str) -> str:
+    """The same function to be called, for straight-line code where copies of it would only cost compile time."""
+    arity = 2 if name == "logaddexp" else 1
+    parameters = ", ".join(f"double %x{i}" for i in range(arity))
+    return (
+        f"define internal double @bayesad.called.{name}({parameters}) noinline nounwind readnone {{\n"
+        f"  %y = call double @bayesad.{name}({parameters})\n  ret double %y\n}}"
+    )
+
+
 def module_text() -> str:
     """The definitions, to be put before the code that calls them."""
-    return "\n".join([_exp(), _log(), _LOG1P, _EXPIT])
+    return "\n".join([_exp(), _log(), _LOG1P, _EXPIT, *map(_out_of_line, INLINED)])
