@@ -173,8 +173,18 @@ class TracedArray:
         return self.size * self.itemsize
 
     @property
-    def flat(self) -> Iterator[Any]:
-        return iter(self.reshape(-1))
+    def flat(self) -> Any:
+        """The elements in order: a view of one axis, so that they can be read and written by number."""
+        return self.reshape(-1)
+
+    @flat.setter
+    def flat(self, new: Any) -> None:
+        self.reshape(-1)[...] = new
+
+    def _no_memory(self) -> Any:
+        raise TracingError(self._refusal("plain memory, which compiled code asks for", "np.* functions, or ad.custom_vjp"))
+
+    flags = strides = data = ctypes = property(_no_memory)
 
     def __len__(self) -> int:
         if not self.shape:
@@ -351,6 +361,34 @@ class TracedArray:
         self._write(result)
         return self
 
+    # --- operators (those with two arguments are made below)
+    def __neg__(self) -> Any:
+        return bind(ew.negative, (self,))
+
+    def __pos__(self) -> Any:
+        return bind(ew.positive, (self,))
+
+    def __abs__(self) -> Any:
+        return bind(ew.absolute, (self,))
+
+    def __invert__(self) -> Any:
+        return bind(ew.invert, (self,))
+
+    def __matmul__(self, other: Any) -> Any:
+        return np.matmul(self, other)  # type: ignore[call-overload]
+
+    def __rmatmul__(self, other: Any) -> Any:
+        return np.matmul(other, self)  # type: ignore[call-overload]
+
+    def __divmod__(self, other: Any) -> Any:
+        return self // other, self % other  # type: ignore[operator]
+
+    def __rdivmod__(self, other: Any) -> Any:
+        return other // self, other % self
+
+    def __round__(self, digits: int = 0) -> Any:
+        return np.round(self, digits or 0)  # type: ignore[call-overload]
+
     # --- methods that are NumPy functions
     def astype(self, dtype: Any, copy: bool = True) -> Any:
         target = {"f": np.float64, "i": np.int64, "u": np.int64, "b": np.bool_}.get(np.dtype(dtype).kind)
@@ -385,6 +423,17 @@ class TracedArray:
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         raise TracingError(self._refusal("bytes (pickled)", "it inside the traced function only"))
+
+    def flatten(self, order: Any = "C") -> Any:
+        return np.ravel(self, order).copy()  # type: ignore[call-overload]
+
+    def compress(self, condition: Any, axis: Any = None) -> Any:
+        return np.compress(condition, self, axis=axis)  # type: ignore[call-overload]
+
+    def conj(self) -> Any:
+        return self
+
+    conjugate = conj
 
     def fill(self, x: Any) -> None:
         self[...] = x
@@ -422,11 +471,10 @@ def _method(name: str) -> Any:
     return method
 
 
-for _name in ["sum", "prod", "mean", "std", "var", "min", "max", "any", "all", "argmin", "argmax", "argsort", "cumsum", "cumprod", "clip", "round", "dot", "ravel", "squeeze", "swapaxes", "repeat", "take", "trace", "diagonal", "copy", "nonzero", "searchsorted", "compress", "choose", "argpartition"]:
+_METHODS = """sum prod mean std var min max any all argmin argmax argsort cumsum cumprod clip round dot ravel squeeze
+    swapaxes repeat take trace diagonal copy nonzero searchsorted choose argpartition"""
+for _name in _METHODS.split():
     setattr(TracedArray, _name, _method(_name))
-TracedArray.flatten = lambda self, order="C": np.ravel(self, order).copy()
-TracedArray.conj = lambda self: self
-TracedArray.conjugate = lambda self: self
 
 
 _OPERATORS: dict[str, Primitive] = {
@@ -469,15 +517,6 @@ for _name, _primitive in _OPERATORS.items():
     setattr(TracedArray, f"__i{_name}__", lambda self, other, _p=_primitive: self._in_place(_p, other))
 for _name, _primitive in _COMPARISONS.items():
     setattr(TracedArray, f"__{_name}__", _binary(_primitive))
-TracedArray.__neg__ = lambda self: bind(ew.negative, (self,))
-TracedArray.__pos__ = lambda self: bind(ew.positive, (self,))
-TracedArray.__abs__ = lambda self: bind(ew.absolute, (self,))
-TracedArray.__invert__ = lambda self: bind(ew.invert, (self,))
-TracedArray.__matmul__ = lambda self, other: np.matmul(self, other)
-TracedArray.__rmatmul__ = lambda self, other: np.matmul(other, self)
-TracedArray.__divmod__ = lambda self, other: (self // other, self % other)
-TracedArray.__rdivmod__ = lambda self, other: (other // self, other % self)
-TracedArray.__round__ = lambda self, digits=0: np.round(self, digits or 0)
 
 
 # --- binding

@@ -25,6 +25,7 @@ import scipy.special
 from bayesad.ad.array import FUNCTIONS, TracedArray, asarray, buffer, is_traced, value_of
 from bayesad.ad.functions import as_buffers, scipy_linalg, scipy_special, without_buffers
 from bayesad.ad.trace import current_depth
+from bayesad.errors import TracingError
 
 __all__ = ["install", "uninstall"]
 
@@ -207,6 +208,21 @@ def _asarray(a: Any, dtype: Any = None, order: Any = None, **_: Any) -> Any:
     return _array(a, dtype)
 
 
+class _Joined:
+    """``np.r_`` and ``np.c_``, of one-dimensional parts and matrices."""
+
+    def __init__(self, original: Any, join: Function) -> None:
+        self._original, self._join = original, join
+
+    def __getitem__(self, key: Any) -> Any:
+        parts = key if isinstance(key, tuple) else (key,)
+        if not current_depth() or not any([_holds_unknown(part) for part in parts]):
+            return self._original[without_buffers(key)]
+        if any([isinstance(part, str) for part in parts]):
+            raise TracingError("np.r_ and np.c_ of traced arrays take no directives; use np.concatenate or np.stack")
+        return self._join([np.r_[part] if isinstance(part, slice) else np.atleast_1d(asarray(part)) for part in parts])
+
+
 _ZEROS, _FULL, _ARRAY, _ASARRAY = np.zeros, np.full, np.array, np.asarray
 
 # NumPy functions that are often called with a list of scalars. (Those that take a sequence of arrays, such as
@@ -220,13 +236,13 @@ ON_LISTS = (
 MATRICES = "cholesky eigh eigvalsh solve inv pinv det slogdet qr svd lstsq norm matrix_power cond".split()
 
 
-def _table() -> dict[int, tuple[Function, Function]]:
+def _table() -> dict[int, tuple[Any, Any]]:
     """id of the original -> (original, replacement)."""
     makers = {make: _buffer_of(make) for make in (np.zeros, np.ones, np.eye, np.identity, np.tri, np.arange)}
     makers |= {make: _like(make) for make in (np.zeros_like, np.ones_like, np.empty_like, np.full_like)}
     makers |= {make: _asarray for make in (np.asarray, np.asanyarray, np.ascontiguousarray, np.asarray_chkfinite)}
     makers |= {np.empty: _empty, np.full: _full, np.array: _array}
-    entries = [(original, _creating(original, traced)) for original, traced in makers.items()]
+    entries: list[tuple[Any, Any]] = [(original, _creating(original, traced)) for original, traced in makers.items()]
     for namespace, names in ((np, ON_LISTS), (np.linalg, MATRICES)):
         entries += [(getattr(namespace, name), _on_lists(getattr(namespace, name))) for name in names]
     for library, functions in ((scipy.special, scipy_special.FUNCTIONS), (scipy.linalg, scipy_linalg.FUNCTIONS)):
@@ -234,6 +250,7 @@ def _table() -> dict[int, tuple[Function, Function]]:
             original = getattr(library, name, None)  # not every version of SciPy has them all
             if original is not None:
                 entries.append((original, _computing(original, traced)))
+    entries += [(np.r_, _Joined(np.r_, np.concatenate)), (np.c_, _Joined(np.c_, np.column_stack))]
     return {id(original): (original, replacement) for original, replacement in entries}
 
 

@@ -239,12 +239,29 @@ def trace(f: Callable[..., Any], *values: Any, name: str | None = None) -> tuple
         for value, given in zip(plain, values, strict=True):
             shape, dtype = (given.shape, given.dtype) if value is None else (np.shape(value), np.asarray(value).dtype)
             arguments.append(recording.input(shape, dtype, value))
-        result = f(*arguments)
+        result = _called(f, arguments)
         flat = list(result) if isinstance(result, (list, tuple)) else [result]
         outputs = [node_of(recording, x) for x in flat]
         found = [x.value if isinstance(x, TracedArray) else x for x in flat]
     program = recording.program(outputs, name or str(getattr(f, "__name__", "program")))
     return program, [outer for _, outer in recording.captures], found
+
+
+def _called(f: Callable[..., Any], arguments: Sequence[Any]) -> Any:
+    """``f(*arguments)``; an error of compiled code that met a traced array is told as a TracingError."""
+    try:
+        return f(*arguments)
+    except ValueError as error:  # a[0] = x with a plain a: NumPy hides the TracingError of float(x)
+        if isinstance(error.__cause__, TracingError):
+            raise error.__cause__ from error
+        raise
+    except (TypeError, AttributeError) as error:
+        if isinstance(error, TracingError) or "TracedArray" not in str(error):
+            raise
+        raise TracingError(
+            f"{error} (a TracedArray is an array that depends on unknowns); use real arrays and NumPy or SciPy functions that "
+            "have a traced meaning, or ad.custom_vjp for code that needs plain arrays"
+        ) from error
 
 
 def _user_line() -> Any:

@@ -1,6 +1,6 @@
 """Hamiltonian dynamics on an unconstrained space: metrics, kinetic energy and the leapfrog step.
 
-A metric is a linear map S with S Sᵀ the inverse metric M⁻¹. Momenta are kept whitened, p = Sᵀ (Neal's momentum): they
+A metric is a linear map S with S Sᵀ the inverse metric M⁻¹. Momenta are kept whitened (Sᵀ times the usual ones): they
 are standard normal, the kinetic energy is |p|²/2, the velocity is S p and the force is Sᵀ times the gradient of the
 log density. Everything a trajectory compares (energies, U-turns) is then the same plain expression for every metric.
 

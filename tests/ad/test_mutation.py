@@ -156,7 +156,7 @@ def ufunc_out(x):
     a = np.zeros(4)
     np.exp(x, out=a)
     np.multiply(a, x, out=a)
-    np.maximum(a, 0.5, out=a[:2])
+    np.maximum(a[:2], 0.5, out=a[:2])
     return a
 
 

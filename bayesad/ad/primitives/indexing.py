@@ -73,7 +73,7 @@ def parse(index: Any, shape: tuple[int, ...]) -> tuple[Index, list[Any]]:
         if isinstance(p, list):
             p = np.asarray(p) if p else np.zeros(0, dtype=np.int64)
         if isinstance(p, (bool, np.bool_)) or (isinstance(p, np.ndarray) and p.dtype == np.bool_):
-            expanded.extend(np.nonzero(p) if np.ndim(p) else [p])
+            expanded.extend(_mask_positions(np.asarray(p), shape, expanded))
         elif is_traced(p) and p.dtype == np.bool_:
             raise TracingError(
                 "a boolean mask that depends on unknowns would give an array whose size depends on them; "
@@ -115,6 +115,16 @@ def parse(index: Any, shape: tuple[int, ...]) -> tuple[Index, list[Any]]:
     while items and type(items[-1]) is tuple and items[-1][1:] == (None, None, None):
         items.pop()
     return Index(tuple(items)), arrays
+
+
+def _mask_positions(mask: np.ndarray, shape: tuple[int, ...], before: list[Any]) -> list[Any]:
+    """The positions where a mask of data holds, as one index array per axis of the mask."""
+    if mask.ndim == 0:
+        raise IndexError("a single True or False is no index of a traced array; use x[None], or an if")
+    start = sum(1 for p in before if p is not None)
+    if not any(p is Ellipsis for p in before) and mask.shape != shape[start : start + mask.ndim]:
+        raise IndexError(f"a mask of shape {mask.shape} does not fit an array of shape {shape} at axis {start}")
+    return list(np.nonzero(mask))
 
 
 def getitem(a: Any, index: Any) -> Any:

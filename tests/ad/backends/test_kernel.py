@@ -315,6 +315,16 @@ def test_kernels_of_other_modules_are_called_by_attribute(assert_same, define, m
     assert assert_same(function, 3.0) == 13.0
 
 
+def test_what_modules_of_modules_hold_is_part_of_a_kernel(assert_same, define, monkeypatch):
+    outer, inner = types.ModuleType("outer_module"), types.ModuleType("inner_module")
+    outer.inner = inner
+    monkeypatch.setitem(sys.modules, "outer_module", outer)
+    function = define("import outer_module\ndef f(x: Float) -> Float:\n    return x * outer_module.inner.SCALE\n")
+    for scale in (2.0, 3.0):
+        inner.SCALE = scale
+        assert assert_same(function, 5.0) == 5.0 * scale
+
+
 def splitmix(state: Words) -> Word:
     state[0] = word(word(state[0]) + 0x9E3779B97F4A7C15)
     z = word(state[0])

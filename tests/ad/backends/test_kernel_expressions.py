@@ -28,6 +28,7 @@ FLOAT_EXPRESSIONS = [
     "x - 1", "1 / x", "math.exp(x)", "math.log(x)", "math.log1p(x)", "math.expm1(x)", "math.sqrt(x)", "math.sin(x)",
     "math.cos(x)", "math.tanh(x)", "math.pow(x, y)", "math.fabs(x)", "x * math.pi + y", "min(x, math.inf)",
     "2.0**-53 * x", "math.exp(-1.0) + x", "-0.0 * x", "x + (1.0 if x > y else -1.0)", "1e308 * x",
+    "x if 1 < 2 else y",
 ]  # fmt: skip
 BOOL_EXPRESSIONS = [
     "x < y", "x <= y", "x > y", "x >= y", "x == y", "x != y", "x < y < 3.0", "0.0 <= x <= y != 1.0", "x < 1",
@@ -35,6 +36,7 @@ BOOL_EXPRESSIONS = [
     "not (x < y and not y > 1.0)", "True", "math.isnan(x)", "math.isfinite(x)", "math.isinf(x)",
     "math.isnan(x) or x > y", "(x < y) == (y < 2.0)", "x != x", "(x < y) ^ (y < 2.0)", "(x < y) & (y < 2.0)",
     "(x < y) | (y < 2.0)", "1 < 2 < 3 and x < y", "x < y if y > 0.0 else y < x",
+    "x < y and True", "x < y or 2 > 1", "False and x < y", "not True or x < y",
 ]  # fmt: skip
 WORD_EXPRESSIONS = [
     "word(u + v)", "word(u - v)", "word(u * v)", "u // v", "u % v", "u & v", "u | v", "u ^ v", "word(~u)",

@@ -55,6 +55,8 @@ class _Engine(NamedTuple):
 
     llvm: Any
     target_machine: Any
+    quick_target_machine: Any
+    """Generates code without optimising: linear in its length, which the other is not for long straight-line code."""
     jit: Any
     description: str
 
@@ -67,13 +69,17 @@ def _engine() -> _Engine:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     cpu, features = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
-    target_machine = llvm.Target.from_default_triple().create_target_machine(
-        cpu=cpu, features=features, opt=_SPEED_LEVEL, reloc="pic", codemodel=_code_model(), jit=True
+    target_machine, quick_target_machine = (
+        llvm.Target.from_default_triple().create_target_machine(
+            cpu=cpu, features=features, opt=level, reloc="pic", codemodel=_code_model(), jit=True
+        )
+        for level in (_SPEED_LEVEL, 0)
     )
     versions = f"llvmlite {llvmlite.__version__}, LLVM {'.'.join(map(str, llvm.llvm_version_info))}"
     return _Engine(
         llvm,
         target_machine,
+        quick_target_machine,
         llvm.create_lljit_compiler(target_machine),
         f"{versions}, {target_machine.triple}, {cpu}, {features}, {_code_model()}, {_SPEED_LEVEL}, {_PIPELINE}",
     )
@@ -82,6 +88,10 @@ def _engine() -> _Engine:
 def _code_model() -> str:
     on_windows_arm = platform.system() == "Windows" and platform.machine() == "ARM64"
     return "small" if on_windows_arm else "default"
+
+
+def _machine(optimise: bool) -> Any:
+    return _engine().target_machine if optimise else _engine().quick_target_machine
 
 
 def _optimised_module(text: str, optimise: bool) -> Any:
@@ -109,7 +119,7 @@ def optimised_ir(text: str, *, optimise: bool = True) -> str:
 def assembly(text: str, *, optimise: bool = True) -> str:
     """Assembly of this machine for LLVM text, for inspection."""
     with _lock:
-        return _engine().target_machine.emit_assembly(_optimised_module(text, optimise))
+        return _machine(optimise).emit_assembly(_optimised_module(text, optimise))
 
 
 def compile_object(text: str, *, optimise: bool = True) -> bytes:
@@ -129,7 +139,7 @@ def compile_object(text: str, *, optimise: bool = True) -> bytes:
         If the text is not valid LLVM.
     """
     with _lock:
-        return _engine().target_machine.emit_object(_optimised_module(text, optimise))
+        return _machine(optimise).emit_object(_optimised_module(text, optimise))
 
 
 def load(object_code: bytes, symbols: Iterable[str]) -> Library:
@@ -147,11 +157,11 @@ def load(object_code: bytes, symbols: Iterable[str]) -> Library:
     """
     symbols = tuple(symbols)
     with _lock:
-        llvm, _, jit, _ = _engine()
-        builder = llvm.JITLibraryBuilder().add_object_img(object_code).add_current_process()
+        engine = _engine()
+        builder = engine.llvm.JITLibraryBuilder().add_object_img(object_code).add_current_process()
         for symbol in symbols:
             builder.export_symbol(symbol)
-        return Library(builder.link(jit, f"bayesad.{next(_library_numbers)}"), symbols)
+        return Library(builder.link(engine.jit, f"bayesad.{next(_library_numbers)}"), symbols)
 
 
 def cached_object(source: str, text: Callable[[], str], *, optimise: bool = True) -> bytes:

@@ -63,7 +63,7 @@ def python_log_density(f: Callable[[_Array, _Array], float], dimension: int) -> 
         An exception in `f` never reaches the kernel: it is kept as `error`, and this and every later call
         give NaN without calling `f`.
     """
-    view_of_q, view_of_gradient = _views(dimension, writeable=False), _views(dimension, writeable=True)
+    positions, gradients = _Views(dimension, writeable=False), _Views(dimension, writeable=True)
     created: list[LogDensityPointer] = []
 
     def callback(context: int | None, q: int, gradient: int) -> float:
@@ -71,7 +71,7 @@ def python_log_density(f: Callable[[_Array, _Array], float], dimension: int) -> 
         if pointer.error is not None:
             return math.nan
         try:
-            return float(f(view_of_q(q), view_of_gradient(gradient)))
+            return float(f(positions[q], gradients[gradient]))
         except BaseException as error:
             pointer.error = error
             return math.nan
@@ -83,19 +83,17 @@ def python_log_density(f: Callable[[_Array, _Array], float], dimension: int) -> 
     return created[0]
 
 
-def _views(dimension: int, writeable: bool) -> Callable[[int], _Array]:
-    """Arrays over memory at an address; they are kept, as kernels pass the same few addresses again and again."""
-    memory_type = ctypes.c_double * dimension
-    kept: dict[int, _Array] = {}
+class _Views(dict[int, _Array]):
+    """Address -> array over the memory there; kept, as kernels pass the same few addresses again and again."""
 
-    def view(address: int) -> _Array:
-        array = kept.get(address)
-        if array is None:
-            if len(kept) >= _VIEWS_KEPT:
-                kept.clear()
-            array = np.ctypeslib.as_array(memory_type.from_address(address))
-            array.flags.writeable = writeable
-            kept[address] = array
+    def __init__(self, dimension: int, writeable: bool) -> None:
+        self._memory_type = ctypes.c_double * dimension
+        self._writeable = writeable
+
+    def __missing__(self, address: int) -> _Array:
+        if len(self) >= _VIEWS_KEPT:
+            self.clear()
+        array = np.ctypeslib.as_array(self._memory_type.from_address(address))
+        array.flags.writeable = self._writeable
+        self[address] = array
         return array
-
-    return view

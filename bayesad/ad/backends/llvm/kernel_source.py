@@ -32,6 +32,7 @@ def where(function: types.FunctionType, line: int | None = None) -> str:
     return f"{code.co_filename}:{line or code.co_firstlineno}: kernel '{function.__name__}'"
 
 
+@functools.lru_cache(maxsize=256)
 def signature(function: types.FunctionType) -> Signature:
     """The signature that a kernel's annotations declare.
 
@@ -167,13 +168,13 @@ def fingerprint(root: types.FunctionType) -> str:
 def _references(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
     """Every global, and attribute of a global module, that a function may name."""
     names = function.__code__.co_names
-    for name in names:
-        if name not in function.__globals__:
-            continue
-        value = function.__globals__[name]
-        yield name, value
-        if isinstance(value, types.ModuleType):
-            yield from ((f"{name}.{other}", vars(value)[other]) for other in names if other in vars(value))
+    found = [(name, function.__globals__[name]) for name in names if name in function.__globals__]
+    modules: list[types.ModuleType] = []
+    for path, value in found:
+        yield path, value
+        if isinstance(value, types.ModuleType) and value not in modules:
+            modules.append(value)
+            found.extend((f"{path}.{name}", vars(value)[name]) for name in names if name in vars(value))
 
 
 def _is_kernel(function: types.FunctionType) -> bool:

@@ -13,7 +13,7 @@ from bayesad.ad.backends.llvm.kernel_operations import HELPERS
 from bayesad.ad.backends.llvm.kernel_source import Signature, Sources, signature, where
 from bayesad.ad.backends.llvm.kernel_types import BOOL, FLOAT, INT, NOTHING, KernelError, Kind
 
-__all__ = ["FunctionWriter", "ModuleWriter", "Value", "constant"]
+__all__ = ["FunctionWriter", "ModuleWriter", "Value", "constant", "entry_point"]
 
 _NEWLINE = "\n"
 
@@ -177,7 +177,11 @@ class FunctionWriter:
         parameters = ", ".join(
             f"{kind.llvm} %{_identifier(name)}.in" for name, kind in self.signature.parameters.items()
         )
-        head = f"define internal {self.signature.result.llvm} {self.module.symbol(self.function)}({parameters}) #0 {{"
+        # Inlined loops make compiling slow and running no faster; functions without loops are left to LLVM.
+        has_loop = any(isinstance(node, ast.For | ast.While) for node in ast.walk(self.node))
+        attributes = "#0 noinline" if has_loop else "#0"
+        symbol = self.module.symbol(self.function)
+        head = f"define internal {self.signature.result.llvm} {symbol}({parameters}) {attributes} {{"
         slots = [f"  {line}" for line in self._slots]
         return _NEWLINE.join([head, "entry:", *slots, "  br label %body", "body:", *self._lines, "}"])
 

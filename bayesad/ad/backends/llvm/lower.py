@@ -15,7 +15,7 @@ import numpy as np
 
 from bayesad.ad.backends.llvm import vector_math
 from bayesad.ad.backends.llvm.scalars import FLAGS, SCALARS, Operand, as_kind, emit_scalar
-from bayesad.ad.backends.llvm.schedule import Loop, Schedule, plan
+from bayesad.ad.backends.llvm.schedule import TINY, Loop, Schedule, plan
 from bayesad.ad.primitives.indexing import Index
 from bayesad.ad.program import CONSTANT, GUARD, INPUT, Node, Program
 
@@ -126,7 +126,11 @@ class _Lowering:
         self.label(done)
 
     def nest(self, shape: Sequence[int], body: Callable[[Position], None]) -> None:
-        """Loops over all positions of a shape, the last axis innermost; axes of length 1 need no loop."""
+        """Loops over all positions of a shape, the last axis innermost; a few positions are written out."""
+        if np.prod(shape, dtype=np.int64) <= TINY:
+            for position in _positions(shape):
+                body(position)
+            return
 
         def inner(done: Position) -> None:
             axis = len(done)
@@ -137,8 +141,7 @@ class _Lowering:
             else:
                 self.loop(shape[axis], lambda i: inner([*done, i]))
 
-        if all(shape):
-            inner([])
+        inner([])
 
     # --- addresses and positions
     def reserve(self, nbytes: int) -> int:

@@ -17,7 +17,7 @@ from bayesad.ad.program import Node, Program
 
 __all__ = ["NativeLogDensity", "NativeProgram", "executor"]
 
-STRAIGHT_LINE_LIMIT = 20_000  # above this many instructions, code is not optimised: compile time counts more
+STRAIGHT_LINE_LIMIT = 16_000  # above this many instructions, code is not optimised: compile time counts more
 CALLBACK = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_void_p)
 LOG_DENSITY = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
 DTYPES = {"f": np.float64, "i": np.int64, "b": np.bool_}

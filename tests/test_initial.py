@@ -1,0 +1,125 @@
+"""Starting points: where they come from, that they are tried again, and what is said when none works."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import bayesad as ba
+from bayesad.errors import InitialisationError, ModelError
+
+SCHOOLS = {"y": [28, 8, -3, 7, -1, 1, 18, 12], "sigma": [15, 10, 16, 11, 9, 11, 10, 18]}
+
+
+@ba.model
+def eight_schools(y, sigma):
+    mu = ba.sample("mu", ba.Normal(0, 5))
+    tau = ba.sample("tau", ba.HalfCauchy(5))
+    z = ba.sample("z", ba.Normal(0, 1), dims="school")
+    theta = ba.deterministic("theta", mu + tau * z, dims="school")
+    ba.sample("y", ba.Normal(theta, sigma), obs=y)
+
+
+@pytest.fixture(scope="module")
+def schools():
+    return eight_schools.with_coords(school=8)(**SCHOOLS)
+
+
+def test_uniform_starting_points_lie_within_two_and_are_reproducible(schools):
+    q = [schools.initial(np.random.default_rng(seed)) for seed in (1, 1, 2)]
+    np.testing.assert_array_equal(q[0], q[1])
+    assert not np.array_equal(q[0], q[2])
+    assert np.all(np.abs(np.stack(q)) <= 2.0)
+
+
+def test_starting_points_from_the_prior_are_draws_from_it(schools):
+    """Kolmogorov-Smirnov, 300 draws of mu ~ Normal(0, 5); false alarm 1 in 10^5 (fixed seed)."""
+    rng = np.random.default_rng(1)
+    mu = [schools.initial(rng, "prior")[0] for _ in range(300)]
+    assert stats.kstest(mu, stats.norm(0, 5).cdf).pvalue > 1e-5
+
+
+def test_improper_priors_start_uniformly():
+    """1 − exp(u) with u uniform on (−2, 2)."""
+
+    @ba.model
+    def m():
+        ba.sample("proper", ba.Normal(100, 1))
+        ba.sample("below", ba.Flat(upper=1.0))
+
+    posterior = m()
+    rng = np.random.default_rng(1)
+    starts = [posterior.unconstrained.unpack(posterior.initial(rng, "prior")) for _ in range(20)]
+    below = np.array([start["below"] for start in starts])
+    assert np.all((below < 1 - math.exp(-2)) & (below > 1 - math.exp(2)))
+    assert np.all([start["proper"] > 90 for start in starts])
+
+
+def test_given_values_are_kept_and_the_others_drawn(schools):
+    q = schools.initial(np.random.default_rng(1), {"tau": 3.0})
+    assert q[1] == pytest.approx(math.log(3.0))
+    assert np.all(np.abs(np.delete(q, 1)) <= 2.0)
+    complete = {"mu": 1.0, "tau": 2.0, "z": np.arange(8.0)}
+    np.testing.assert_array_equal(
+        schools.initial(np.random.default_rng(1), complete), schools.unconstrained.pack(complete)
+    )
+    np.testing.assert_array_equal(schools.initial(np.random.default_rng(1), np.full(10, 0.5)), np.full(10, 0.5))
+
+
+def test_impossible_kinds_and_names_of_starting_values_are_errors(schools):
+    rng = np.random.default_rng(1)
+    with pytest.raises(ModelError, match="'unifrm'"):
+        schools.initial(rng, "unifrm")
+    with pytest.raises(ModelError, match=r"'tua'.*did you mean 'tau'"):
+        schools.initial(rng, {"tua": 1.0})
+    with pytest.raises(ModelError, match=r"'z'.*\(3,\).*\(8,\)"):
+        schools.initial(rng, {"z": np.zeros(3)})
+    with pytest.raises(ModelError, match=r"\(10,\)"):
+        schools.initial(rng, np.zeros(9))
+
+
+def test_points_without_a_finite_density_are_tried_again():
+    """Half of the uniform starting points are impossible here."""
+
+    @ba.model
+    def m(y):
+        x = ba.sample("x", ba.Normal(0, 1))
+        ba.sample("y", ba.Normal(0, x), obs=y)
+
+    for seed in range(10):
+        assert m(y=[0.5]).initial(np.random.default_rng(seed))[0] > 0
+
+
+def test_when_no_point_works_the_guilty_term_its_line_and_the_values_are_named():
+    @ba.model
+    def hopeless(y):
+        x = ba.sample("x", ba.Normal(0, 1))
+        ba.sample("fine", ba.Normal(x, 1), obs=y)
+        ba.factor("guilty", np.log(x - 100.0))
+
+    with pytest.raises(InitialisationError) as caught:
+        hopeless(y=1.0).initial(np.random.default_rng(1))
+    message = str(caught.value)
+    for words in ("'hopeless'", "100", "uniform(-2, 2)", "'guilty' is nan", "x = ", __file__):
+        assert words in message
+    assert "'fine'" not in message
+
+
+def test_an_infinite_gradient_is_named_as_such():
+    @ba.model
+    def cusp(y):
+        x = ba.sample("x", ba.Normal(0, 1))
+        ba.factor("root", np.sqrt(x * 0.0))
+
+    with pytest.raises(InitialisationError, match=r"gradient with respect to 'x' is not finite"):
+        cusp(y=1.0).initial(np.random.default_rng(1), {"x": 0.5})
+
+
+def test_a_given_starting_point_that_fails_is_not_tried_again(schools):
+    rng = np.random.default_rng(1)
+    with pytest.raises(InitialisationError, match=r"the given starting point does not have .* 'tau' is -inf"):
+        schools.initial(rng, np.array([0.0, 800.0, *np.zeros(8)]))
+    for name, value in (("mu", np.inf), ("tau", -1.5)):
+        with pytest.raises(InitialisationError, match=rf"'{name}', {value}, is not inside its support"):
+            schools.initial(rng, {name: value})
