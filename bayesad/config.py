@@ -426,11 +426,8 @@ def to_toml(config: RunConfig, relative_to: str | Path | None = None) -> str:
 
 
 def _relative(value: Any, base: Path | None) -> Any:
-    if not isinstance(value, Path) or base is None:
-        return value
-    if value == base:
-        return Path("..", base.name)
-    return value.relative_to(base) if value.is_relative_to(base) else value
+    inside = isinstance(value, Path) and base is not None and value.is_relative_to(base)
+    return value.relative_to(base) if inside else value
 
 
 def _toml_key(name: str) -> str:

@@ -358,7 +358,7 @@ def _chain_apart(x: np.ndarray) -> int | None:
     with np.errstate(all="ignore"):
         r_hat = np.array([float(arviz_stats.rhat(y, chain_axis=0, draw_axis=1)) for y in rest])
     agreeing = np.flatnonzero(r_hat <= LIMITS["r_hat"].value)
-    return int(agreeing[0]) if len(agreeing) == 1 else None
+    return int(agreeing[0]) if agreeing.size else None
 
 
 def _too_few(evidence: Evidence) -> Iterator[Finding]:

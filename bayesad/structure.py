@@ -185,8 +185,8 @@ def describe(support: Support) -> str:
         return support.kind
     lower = "-inf" if support.lower is None else _bound(support.lower)
     upper = "inf" if support.upper is None else _bound(support.upper)
-    opening = "[" if support.closed and support.lower is not None else "("
-    closing = "]" if support.closed and support.upper is not None else ")"
+    opening = "[" if support.closed[0] and support.lower is not None else "("
+    closing = "]" if support.closed[1] and support.upper is not None else ")"
     prefix = "integer in " if support.discrete else ""
     return f"{prefix}{opening}{lower}, {upper}{closing}"
 

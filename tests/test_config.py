@@ -233,7 +233,9 @@ def test_paths_in_the_written_folder_are_relative_so_that_it_may_move(tmp_path):
     (folder / "config.toml").write_text(to_toml(config, relative_to=folder))
     assert load_config(folder / "config.toml") == config
     moved = folder.rename(tmp_path / "moved")
-    assert load_config(moved / "config.toml").model.file == moved / "model.py"
+    again = load_config(moved / "config.toml")
+    assert (again.model.file, again.output.folder) == (moved / "model.py", moved)
+    assert again.data.file == tmp_path / "far.json"
 
 
 scalars = st.one_of(st.booleans(), st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False), st.text())

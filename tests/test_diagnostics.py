@@ -374,3 +374,4 @@ def test_the_telling_rows_are_the_bad_ones_and_the_single_numbers():
     assert {"mu", "tau", "theta[17]"} <= set(chosen)
     assert chosen == [label for label in table.index if label in chosen]
     assert most_telling(table, 100) == list(table.index)
+    assert most_telling(table, 2) == ["mu", "theta[17]"]

@@ -1,5 +1,6 @@
 """Reference posteriors: models against golden log densities, draws against reference draws; and the checks of both."""
 
+import ctypes
 import dataclasses
 import functools
 import sys
@@ -12,13 +13,21 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # models/ is part of the checkout, not of the installed package
 
 from models.posteriordb import __main__ as command  # noqa: E402
-from models.posteriordb._checks import check_density, check_draws, check_shares, compare  # noqa: E402
+from models.posteriordb._checks import check_density, check_draws, check_shares, compare, scalars  # noqa: E402
 from models.posteriordb._posteriors import ReferencePosterior, find, names  # noqa: E402
 
 FOLDER = ROOT / "models" / "posteriordb"
 CENTRED = "eight_schools-eight_schools_centered"
 REFERENCED = [posterior.name for posterior in find([]) if posterior.reference]
 QUICK = ["eight_schools-eight_schools_noncentered", "kidiq-kidscore_momhs", "mesquite-logmesquite_logvash", "sblrc-blr"]
+NEARLY_SINGULAR = "gp_pois_regr-gp_pois_regr"
+OTHER_TRANSFORMS = {  # from Stan's: simplexes, and an interval that the model states more narrowly
+    "GLMM_Poisson_data-GLMM_Poisson_model",
+    "bball_drive_event_0-hmm_drive_0",
+    "hmm_example-hmm_example",
+    "normal_5-normal_mixture_k",
+    "three_men1-ldaK2",
+}
 
 
 @functools.cache
@@ -35,12 +44,51 @@ def test_log_density_and_gradient_equal_the_golden_values(name):
     assert check_density(ReferencePosterior(name)).problems == []
 
 
+def machine_code(unconstrained, q):
+    """Log density and gradient at q by the C function that samplers call."""
+    density = unconstrained.compiled.log_density(q)
+    table, _alive = density.context()
+    gradient = np.empty_like(q)
+    function = ctypes.CFUNCTYPE(ctypes.c_double, *[ctypes.c_void_p] * 3)(density.address)
+    return function(table.ctypes.data, q.ctypes.data, gradient.ctypes.data), gradient
+
+
+def in_column_order(parameter):
+    """Where a parameter stands in the unconstrained vector; matrices by columns, as in Stan."""
+    places = np.arange(parameter.start, parameter.stop)
+    return places.reshape(parameter.shape).ravel(order="F") if len(places) == np.prod(parameter.shape) else places
+
+
+@pytest.mark.parametrize("name", [name for name in names() if name not in OTHER_TRANSFORMS])
+def test_machine_code_on_the_unconstrained_scale_equals_stan(name):
+    reference = ReferencePosterior(name)
+    posterior, unconstrained = reference.posterior, reference.posterior.unconstrained
+    tolerance = 1e-6 if name == NEARLY_SINGULAR else 1e-9
+    for point in reference.golden["points"]:
+        q = unconstrained.pack(point["parameters"])
+        value, gradient = machine_code(unconstrained, q)
+        log_jacobian = value + posterior.neg_log_posterior(point["parameters"])
+        expected = point["log_density_with_jacobian"] - point["log_density"]
+        assert abs(log_jacobian - expected) < tolerance * (1 + abs(point["log_density"]))
+        order = [in_column_order(posterior.parameters[p]) for p in reference.golden["parameter_order"]]
+        stan = np.array(point["gradient_unconstrained"])
+        ours = gradient[np.concatenate(order)]
+        assert np.all(np.abs(ours - stan) < 10 * tolerance * (np.abs(stan) + np.max(np.abs(stan))))
+
+
 def test_every_model_file_has_a_posterior_and_every_posterior_its_files():
     posteriors = find([])
     assert {posterior.golden["model"] for posterior in posteriors} == {file.stem for file in FOLDER.glob("[!_]*.py")}
     used = {posterior.golden["data"].removesuffix(".json") for posterior in posteriors}
     assert used == {file.name.removesuffix(".gz").removesuffix(".json") for file in (FOLDER / "data").iterdir()}
     assert {file.stem for file in (FOLDER / "reference").iterdir()} == set(REFERENCED)
+
+
+@pytest.mark.parametrize("name", REFERENCED)
+def test_every_reference_parameter_is_a_quantity_of_the_model(name):
+    posterior = ReferencePosterior(name)
+    quantities = posterior.posterior.values(np.zeros((1, 1, posterior.golden["dimension"])))
+    assert set(posterior.reference) <= set(scalars(quantities))
 
 
 # One posterior alone: a z above 4.5 or 5 among its 6 figures per parameter has a probability below 1e-4.

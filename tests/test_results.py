@@ -203,6 +203,15 @@ def test_a_failed_write_leaves_the_old_file_and_no_temporary_one(tmp_path):
     assert os.listdir(tmp_path) == ["summary.csv"]
 
 
+def test_a_reader_of_the_old_file_is_not_disturbed(tmp_path):
+    file = tmp_path / "summary.csv"
+    file.write_text("old")
+    with file.open() as reader:
+        with results.replacing(file) as temporary:
+            temporary.write_text("new")
+        assert (reader.read(), file.read_text()) == ("old", "new")
+
+
 def test_draws_survive_a_netcdf_writer_that_fails(tmp_path, monkeypatch):
     run, tree = create_run(tmp_path / "run"), make_tree()
 

@@ -55,11 +55,9 @@ def install() -> None:
                 continue
             namespace = getattr(module, "__dict__", None)
             if namespace is not None:
-                for attribute, key in _found(module, namespace):
-                    original, replacement = TABLE[key]
-                    if namespace.get(attribute) is original:
-                        namespace[attribute] = replacement
-                        _replaced.append((namespace, attribute, original))
+                _swap(namespace, _found(module, namespace))
+        for namespace in _running_namespaces():
+            _swap(namespace, [(name, id(value)) for name, value in list(namespace.items()) if id(value) in TABLE])
 
 
 def uninstall() -> None:
@@ -73,15 +71,53 @@ def uninstall() -> None:
             _replaced.clear()
 
 
+def _swap(namespace: dict[str, Any], found: list[tuple[str, int]]) -> None:
+    for name, key in found:
+        original, replacement = TABLE[key]
+        if namespace.get(name) is original:
+            namespace[name] = replacement
+            _replaced.append((namespace, name, original))
+
+
+def _running_namespaces() -> list[dict[str, Any]]:
+    """Of code on the stack that belongs to no module, such as what ``exec`` runs."""
+    found: dict[int, dict[str, Any]] = {}
+    frame = sys._getframe(2)
+    while frame is not None:
+        namespace = frame.f_globals
+        module = sys.modules.get(namespace.get("__name__", ""))
+        if getattr(module, "__dict__", None) is not namespace:
+            found[id(namespace)] = namespace
+        frame = frame.f_back  # type: ignore[assignment]
+    return list(found.values())
+
+
 def _found(module: ModuleType, namespace: dict[str, Any]) -> list[tuple[str, int]]:
-    """Where a module holds functions to swap. Remembered for installed packages, which seldom change."""
+    """Where a module holds something to swap. Remembered for installed packages, which seldom change.
+
+    NumPy itself and compiled modules keep the makers of arrays: they hand what those make to code that reads memory.
+    """
     known = _slots.get(module)
     if known is not None and known[0] == len(namespace):
         return known[1]
     found = [(name, id(value)) for name, value in list(namespace.items()) if id(value) in TABLE]
+    if module is np or _is_compiled(module):
+        found = [(name, key) for name, key in found if key not in MAKERS and key != id(np)]
     if "site-packages" in (getattr(module, "__file__", None) or ""):
         _slots[module] = (len(namespace), found)
     return found
+
+
+def _is_compiled(module: ModuleType) -> bool:
+    file = getattr(module, "__file__", None)
+    return file is not None and not file.endswith((".py", ".pyc"))
+
+
+class _NumPyInATrace(ModuleType):
+    """NumPy as the user's modules see it inside a trace: what makes arrays makes buffers."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(np, name)
 
 
 # --- when a replacement acts
@@ -190,7 +226,7 @@ def _array(
     if not _holds_unknown(object):
         return _as_buffer(_ARRAY(without_buffers(object), dtype, copy=copy, order=order, ndmin=ndmin))
     made = asarray(object)
-    if copy and made is object:
+    if copy is True and made is object:
         made = made.copy()
     if dtype is not None:
         made = made.astype(dtype, copy=False)
@@ -230,19 +266,27 @@ _ZEROS, _FULL, _ARRAY, _ASARRAY = np.zeros, np.full, np.array, np.asarray
 ON_LISTS = (
     "sum prod mean average std var ptp max min amax amin any all argmax argmin argsort sort median quantile percentile cumsum "
     "cumprod diff dot vdot inner outer kron cross tensordot clip round around where diag diagflat trace tril triu flip roll "
-    "repeat tile pad reshape ravel transpose squeeze expand_dims broadcast_to take interp polyval vander convolve trapezoid "
+    "repeat tile pad reshape ravel transpose squeeze expand_dims broadcast_to interp polyval vander convolve trapezoid "
     "nansum nanmean nanmax nanmin nan_to_num allclose isclose array_equal copy append"
 ).split()
 MATRICES = "cholesky eigh eigvalsh solve inv pinv det slogdet qr svd lstsq norm matrix_power cond".split()
 
 
-def _table() -> dict[int, tuple[Any, Any]]:
-    """id of the original -> (original, replacement)."""
+def _makers() -> dict[Any, Function]:
+    """Functions that make arrays -> what they are inside a trace."""
     makers = {make: _buffer_of(make) for make in (np.zeros, np.ones, np.eye, np.identity, np.tri, np.arange)}
     makers |= {make: _like(make) for make in (np.zeros_like, np.ones_like, np.empty_like, np.full_like)}
     makers |= {make: _asarray for make in (np.asarray, np.asanyarray, np.ascontiguousarray, np.asarray_chkfinite)}
-    makers |= {np.empty: _empty, np.full: _full, np.array: _array}
-    entries: list[tuple[Any, Any]] = [(original, _creating(original, traced)) for original, traced in makers.items()]
+    return makers | {np.empty: _empty, np.full: _full, np.array: _array}
+
+
+def _table() -> dict[int, tuple[Any, Any]]:
+    """id of the original -> (original, replacement)."""
+    makers = {original: _creating(original, traced) for original, traced in _makers().items()}
+    in_a_trace = _NumPyInATrace("numpy")
+    for original, replacement in makers.items():
+        setattr(in_a_trace, original.__name__, replacement)
+    entries: list[tuple[Any, Any]] = [(np, in_a_trace), *makers.items()]
     for namespace, names in ((np, ON_LISTS), (np.linalg, MATRICES)):
         entries += [(getattr(namespace, name), _on_lists(getattr(namespace, name))) for name in names]
     for library, functions in ((scipy.special, scipy_special.FUNCTIONS), (scipy.linalg, scipy_linalg.FUNCTIONS)):
@@ -250,8 +294,10 @@ def _table() -> dict[int, tuple[Any, Any]]:
             original = getattr(library, name, None)  # not every version of SciPy has them all
             if original is not None:
                 entries.append((original, _computing(original, traced)))
+    entries += [(np.take, _computing(np.take, FUNCTIONS[np.take]))]  # NumPy does not look at the indices
     entries += [(np.r_, _Joined(np.r_, np.concatenate)), (np.c_, _Joined(np.c_, np.column_stack))]
     return {id(original): (original, replacement) for original, replacement in entries}
 
 
+MAKERS = frozenset(id(make) for make in _makers())
 TABLE = _table()

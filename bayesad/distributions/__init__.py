@@ -18,7 +18,7 @@ laws made from other laws: `wrappers`):
 4. ``_cdf``, and ``_sf``, ``_log_cdf``, ``_log_sf`` where the default would lose a tail.
 
 Then its name in the module's ``__all__`` (listed here), and one row in the table of laws of
-``tests/distributions/laws.py``: density, cdf, draws and gradients are tested from that row.
+``tests/distributions/test_laws.py``: density, cdf, draws and gradients are tested from that row.
 """
 
 from bayesad.distributions.base import Distribution

@@ -225,8 +225,12 @@ class Distribution(ABC):
             raise DistributionError(f"{self._name} does not know how long its values are; give their shape to draw.")
         return self.draw(rng, full)
 
+    @np.errstate(all="ignore")
     def draw(self, rng: np.random.Generator, shape: Shape) -> np.ndarray:
         """Independent draws that fill an array of the given full shape (batch part, then event shape).
+
+        Real numbers that round to a bound of the support or to infinity become the nearest float inside, so that
+        every draw has an unconstrained counterpart.
 
         Raises
         ------
@@ -234,7 +238,12 @@ class Distribution(ABC):
             If the batch shape does not broadcast to the batch part of `shape`.
         """
         self._fit(shape, "draw a value", exactly=True)
-        return self._draw(rng, tuple(shape))
+        x, support = self._draw(rng, tuple(shape)), self.support
+        if support.kind != "real":
+            return x
+        lower = -np.inf if support.lower is None else support.lower
+        upper = np.inf if support.upper is None else support.upper
+        return np.clip(x, np.nextafter(lower, np.inf), np.nextafter(upper, -np.inf))
 
     def cdf(self, x: Any) -> Any:
         """P(X <= x), for laws of single numbers that have it in closed form; broadcasts as `log_prob`.

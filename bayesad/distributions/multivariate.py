@@ -13,6 +13,9 @@ from bayesad.errors import DistributionError
 
 __all__ = ["Dirichlet", "LKJCholesky", "MvNormal"]
 
+# Entries of a drawn simplex that underflow become this, so that their logarithms are finite.
+_SMALLEST = float(np.nextafter(0.0, 1.0))
+
 
 class MvNormal(Distribution):
     """Multivariate normal law (Stan: multi_normal, multi_normal_cholesky, multi_normal_prec).
@@ -91,7 +94,7 @@ class Dirichlet(Distribution):
     def _draw(self, rng: np.random.Generator, shape: Shape) -> np.ndarray:
         # log of gamma draws: Gamma(a) = Gamma(a + 1) U^(1/a), which does not underflow for small a
         log_gamma = np.log(rng.standard_gamma(self.alpha + 1.0, shape)) + np.log1p(-rng.random(shape)) / self.alpha
-        return special.softmax(log_gamma, axis=-1)
+        return np.maximum(special.softmax(log_gamma, axis=-1), _SMALLEST)
 
 
 class LKJCholesky(Distribution):

@@ -12,10 +12,13 @@ import numpy as np
 
 from bayesad.ad.backends.llvm.kernel import Float, Floats, Int, LogDensity
 
-__all__ = ["DENSE", "DIAGONAL", "copy", "force", "inverse_metric", "kinetic_energy", "leapfrog"]
+__all__ = ["DENSE", "DIAGONAL", "MOST_ENERGY_ERROR", "copy", "force", "inverse_metric", "kinetic_energy", "leapfrog"]
 
 DIAGONAL = 0
 DENSE = 1
+
+MOST_ENERGY_ERROR = 1000.0
+"""A trajectory diverges when its energy rises by more, as in Stan."""
 
 
 def inverse_metric(kind: int, factor: np.ndarray, dimension: int) -> np.ndarray:

@@ -24,7 +24,7 @@ from bayesad.samplers.control import (
     STOPPED,
     TREE_DEPTH,
 )
-from bayesad.samplers.hamiltonian import copy, force, kinetic_energy, leapfrog
+from bayesad.samplers.hamiltonian import MOST_ENERGY_ERROR, copy, force, kinetic_energy, leapfrog
 from bayesad.samplers.random import fill_normals, uniform
 from bayesad.samplers.settings import check_common, check_integer, check_number
 
@@ -32,9 +32,6 @@ __all__ = ["HMC", "MOST_STEPS", "hmc_transition", "hmc_workspace_size"]
 
 MOST_STEPS = 1023
 """Most leapfrog steps that an integration time can ask for: as many as NUTS makes with its default tree depth."""
-
-MOST_ENERGY_ERROR = 1000.0
-"""A trajectory diverges when its energy rises by more, as in Stan."""
 
 _VECTORS = 5  # in the workspace
 

@@ -27,14 +27,11 @@ from bayesad.samplers.control import (
     STOPPED,
     TREE_DEPTH,
 )
-from bayesad.samplers.hamiltonian import copy, force, kinetic_energy, leapfrog
+from bayesad.samplers.hamiltonian import MOST_ENERGY_ERROR, copy, force, kinetic_energy, leapfrog
 from bayesad.samplers.random import fill_normals, next_word, uniform
 from bayesad.samplers.settings import check_common, check_integer
 
 __all__ = ["NUTS", "nuts_trajectory", "nuts_transition", "nuts_workspace_size"]
-
-MOST_ENERGY_ERROR = 1000.0
-"""A trajectory diverges when its energy rises by more, as in Stan."""
 
 _MOST_LOG_WEIGHT = 300.0  # weights are kept below its exponential
 _VECTORS = 14  # in the workspace, before the stack

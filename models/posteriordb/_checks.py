@@ -9,7 +9,7 @@ import numpy as np
 
 from models.posteriordb._posteriors import ReferencePosterior
 
-__all__ = ["DensityCheck", "DrawsCheck", "check_density", "check_draws", "check_shares", "compare"]
+__all__ = ["DensityCheck", "DrawsCheck", "check_density", "check_draws", "check_shares", "compare", "scalars"]
 
 DIFFERENCE_LIMIT = 1e-9
 DERIVATIVE_LIMIT = 1e-8
@@ -142,7 +142,7 @@ def compare(name: str, reference: dict[str, dict[str, float]], draws: dict[str, 
         Variable -> array, shape (chains, draws, *shape).
     divergences : int
     """
-    columns = _scalars(draws)
+    columns = scalars(draws)
     found = _summarise(np.stack([columns[parameter] for parameter in reference], axis=-1))
     z, d = {}, {}
     for i, (parameter, known) in enumerate(reference.items()):
@@ -178,7 +178,7 @@ def check_shares(checks: Iterable[DrawsCheck]) -> list[str]:
     ]
 
 
-def _scalars(draws: dict[str, Any]) -> dict[str, np.ndarray]:
+def scalars(draws: dict[str, Any]) -> dict[str, np.ndarray]:
     """Every scalar parameter by its name with indices from 1: shape (chains, draws)."""
     scalars = {}
     for name, values in draws.items():

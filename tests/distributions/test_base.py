@@ -9,6 +9,7 @@ import pytest
 
 import bayesad.distributions as laws
 from bayesad import ad
+from bayesad.distributions.supports import contains
 from bayesad.errors import DistributionError
 
 
@@ -57,6 +58,29 @@ def test_draw_fills_a_shape_with_independent_values() -> None:
     assert np.unique(x).size == 1000
     with pytest.raises(DistributionError, match=r"Normal: cannot draw a value of shape \(3,\).*batch shape \(1, 2\)"):
         laws.Normal(np.zeros((1, 2))).draw(np.random.default_rng(0), (3,))
+
+
+@pytest.mark.parametrize(
+    "d",
+    [
+        laws.Gamma(1e-3, 1.0),
+        laws.InverseGamma(1e-3, 1.0),
+        laws.Beta(1e-3, 1e-3),
+        laws.LogNormal(0.0, 1e3),
+        laws.Weibull(1e-3, 1.0),
+        laws.HalfStudentT(1e-3),
+        laws.StudentT(1e-3),
+        laws.Dirichlet([1e-3, 1e-3]),
+        laws.truncated(laws.Beta(1e-3, 1e-3), lower=0.5),
+    ],
+    ids=lambda d: type(d).__name__,
+)
+def test_draws_of_extreme_laws_stay_strictly_inside_the_support(d: laws.Distribution) -> None:
+    x = d.sample(np.random.default_rng(3), 1000)
+    assert contains(d.support, x).all()
+    assert np.isfinite(x).all()
+    assert (x > (d.support.lower or (0.0 if d.support.kind == "simplex" else -np.inf))).all()
+    assert d.support.upper is None or (x < d.support.upper).all()
 
 
 def test_the_same_generator_state_gives_the_same_sample() -> None:

@@ -1,0 +1,164 @@
+"""Every rule of simplification, alone, applies to its case and keeps value and gradient."""
+
+import numpy as np
+import pytest
+
+from bayesad import ad
+from bayesad.ad import simplify as module
+from bayesad.ad.backends.numpy import run
+from bayesad.ad.reverse import reverse
+from bayesad.ad.simplify import RULES, simplify
+from bayesad.ad.trace import trace
+
+X = np.array([0.7, -1.3, 2.0])
+C = np.array([2.0, 3.0, 4.0])
+
+
+def set_to_itself(x):
+    a = x * 1.5
+    a[1:] = a[1:]
+    return a
+
+
+# rule -> (function, operations before, operations after)
+CASES = {
+    "add_zero": [lambda x: x + 0.0, lambda x: 0.0 + x],
+    "subtract_zero": [lambda x: x - 0.0, lambda x: 0.0 - x],
+    "multiply_by_one": [lambda x: x * 1.0, lambda x: 1.0 * x, lambda x: x * -1.0],
+    "divide_by_one": [lambda x: x / 1.0],
+    "small_power": [lambda x: x**1.0, lambda x: x**2, lambda x: x**2.0],
+    "no_sign": [lambda x: +x],
+    "negative_of": [lambda x: -(-x), lambda x: -(x - C), lambda x: -(3.0 * x)],
+    "add_negative": [lambda x: x + (-np.sin(x)), lambda x: (-np.sin(x)) + x],
+    "subtract_negative": [lambda x: x - (-np.sin(x))],
+    "constant_first": [lambda x: x * 3.0, lambda x: 2.0 * (3.0 * x), lambda x: C * (2.0 * x), lambda x: 3.0 * (-x)],
+    "sum_of": [
+        lambda x: np.sum(-x),
+        lambda x: np.sum(3.0 * x),
+        lambda x: np.sum(x - np.log(x[2])),
+        lambda x: np.sum(x[0] + x),
+        lambda x: np.sum(x[0] - x),
+        lambda x: np.sum(-np.reshape(x, (3, 1)) * C, axis=0),
+    ],
+    "same_shape": [lambda x: bind_reshape(x)],
+    "reshape_of_reshape": [lambda x: np.reshape(np.reshape(x, (3, 1)), (1, 3))],
+    "no_transpose": [lambda x: bind_transpose(x)],
+    "no_cast": [lambda x: bind_cast(x)],
+    "element_of_stack": [lambda x: np.stack([x, np.sin(x)])[1], lambda x: np.array([x[0], x[1] * 2.0])[0]],
+    "set_to_itself": [set_to_itself],
+}
+
+
+def bind_reshape(x):
+    from bayesad.ad.array import bind
+    from bayesad.ad.primitives.shaping import reshape_p
+
+    return bind(reshape_p, (x,), {"shape": (3,)})
+
+
+def bind_transpose(x):
+    from bayesad.ad.array import bind
+    from bayesad.ad.primitives.shaping import transpose_p
+
+    return bind(transpose_p, (np.reshape(x, (1, 3)),), {"axes": (0, 1)})
+
+
+def bind_cast(x):
+    from bayesad.ad.array import bind
+    from bayesad.ad.primitives.elementwise import cast
+
+    return bind(cast, (x,), {"dtype": np.dtype(float)})
+
+
+@pytest.fixture
+def only(monkeypatch):
+    """``only(rule)`` leaves a single rule in force, and returns the list of its applications."""
+
+    def choose(name):
+        used = []
+
+        def watched(rule):
+            def apply(trace, *nodes, **attributes):
+                result = rule(trace, *nodes, **attributes)
+                used.extend([] if result is None else [name])
+                return result
+
+            return apply
+
+        kept = {p: [watched(f) for f in rules if f.__name__ == name] for p, rules in RULES.items()}
+        monkeypatch.setattr(module, "RULES", kept)
+        return used
+
+    return choose
+
+
+def value_and_slopes(program, weights):
+    return run(reverse(program, seeds=[weights]), X)
+
+
+def test_every_rule_has_a_case():
+    rules = {f.__name__ for rules in RULES.values() for f in rules}
+    assert rules == set(CASES)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_rule_alone_keeps_value_and_gradient(name, only):
+    for f in CASES[name]:
+        program, _, (value,) = trace(f, X)
+        weights = np.random.default_rng(0).standard_normal(np.shape(value))
+        only("none of them")
+        plain = value_and_slopes(program, weights)
+        used = only(name)
+        simple = simplify(program)
+        assert used, "the rule did not apply"
+        assert simple.outputs[0].shape == program.outputs[0].shape
+        assert simple.outputs[0].dtype == program.outputs[0].dtype
+        for got, true in zip(value_and_slopes(simple, weights), plain, strict=True):
+            np.testing.assert_allclose(got, true, rtol=1e-14, atol=1e-15)
+
+
+# What must be left as it is: shapes, dtypes or special values would change.
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: x[0] + np.zeros(3),
+        lambda x: x[0] * np.ones((2, 3)),
+        lambda x: (x > 0) + 0.0,
+        lambda x: (x > 0) * 1.0,
+        lambda x: np.floor(x).astype(int) / 1.0,
+        lambda x: x * 0.0,
+        lambda x: x - x,
+        lambda x: x / x,
+        lambda x: np.sum(np.full(3, x[0]) - x[1]),
+    ],
+)
+def test_shape_dtype_and_special_values_are_kept(f):
+    compiled = ad.compile(f)
+    for x in (X, np.array([np.nan, np.inf, 0.0])):
+        with np.errstate(all="ignore"):
+            expected = f(x)
+        got = compiled(x)
+        np.testing.assert_array_equal(got, expected)
+        assert np.shape(got) == np.shape(expected)
+        assert np.asarray(got).dtype == np.asarray(expected).dtype
+
+
+def test_simplification_reaches_a_fixed_point():
+    for cases in CASES.values():
+        for f in cases:
+            once = simplify(trace(f, X)[0])
+            twice = simplify(once)
+            kinds = [[node.primitive.name for node in p.nodes] for p in (once, twice)]
+            assert kinds[0] == kinds[1]
+
+
+def test_gradient_of_a_regression_is_short():
+    y, a = np.arange(20.0), np.linspace(0.0, 1.0, 20)
+
+    def f(p):
+        return -0.5 * np.sum(((y - p[0] - p[1] * a) / np.exp(p[2])) ** 2) - 20.0 * p[2]
+
+    compiled = ad.compile(f)
+    ad.gradient(compiled, np.ones(3))
+    program = compiled.paths[0].reverse(1, seed=True)
+    assert len(program.nodes) <= 24
