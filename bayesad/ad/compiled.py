@@ -129,13 +129,14 @@ class Compiled:
             return path, path.run(program(path), inputs)
         key = (structure, tuple([(x.shape, x.dtype.char) for x in leaves]))
         known = self._paths.get(key, ())
-        for path in known:
-            try:
-                return path, path.run(program(path), inputs)
-            except GuardFailed:
-                continue
+        found = _first_that_applies(known, program, inputs)
+        if found is not None:
+            return found
         with self._lock:
-            paths = self._paths.setdefault(key, [])
+            paths = self._paths.get(key, [])
+            found = _first_that_applies(paths[len(known) :], program, inputs)  # what other threads traced meanwhile
+            if found is not None:
+                return found
             if len(paths) >= MOST_PATHS:
                 guard = paths[-1].program.guards[-1]
                 raise TracingError(
@@ -148,10 +149,13 @@ class Compiled:
         return path, path.run(program(path), inputs)
 
     def _traced(self, leaves: Sequence[Any], rebuild: trees.Rebuild) -> Path:
+        from bayesad.ad.swaps import traced_meaning
+
+        function = traced_meaning(self.function)
         results: list[Any] = []
 
         def flat_function(*arrays: Any) -> list[Any]:
-            outputs, rebuild_result, _ = trees.flatten(self.function(*rebuild(iter(arrays))))
+            outputs, rebuild_result, _ = trees.flatten(function(*rebuild(iter(arrays))))
             results.append(rebuild_result)
             return outputs
 
@@ -184,6 +188,17 @@ class Compiled:
     def paths(self) -> list[Path]:
         """All paths traced so far."""
         return [path for paths in self._paths.values() for path in paths]
+
+
+def _first_that_applies(
+    paths: Sequence[Path], program: Callable[[Path], Program], inputs: Sequence[Any]
+) -> tuple[Path, list[Any]] | None:
+    for path in paths:
+        try:
+            return path, path.run(program(path), inputs)
+        except GuardFailed:
+            continue
+    return None
 
 
 def compile(f: Callable[..., Any]) -> Compiled:

@@ -27,7 +27,7 @@ from bayesad.ad.functions import as_buffers, scipy_linalg, scipy_special, withou
 from bayesad.ad.trace import current_depth
 from bayesad.errors import TracingError
 
-__all__ = ["install", "uninstall"]
+__all__ = ["install", "traced_meaning", "uninstall"]
 
 Function = Callable[..., Any]
 
@@ -221,7 +221,14 @@ def _full(shape: Any, fill_value: Any, dtype: Any = None, *args: Any, **kwargs: 
 
 
 def _array(
-    object: Any, dtype: Any = None, *, copy: Any = True, order: Any = None, subok: bool = False, ndmin: int = 0, **_: Any
+    object: Any,
+    dtype: Any = None,
+    *,
+    copy: Any = True,
+    order: Any = None,
+    subok: bool = False,
+    ndmin: int = 0,
+    **_: Any,
 ) -> Any:
     if not _holds_unknown(object):
         return _as_buffer(_ARRAY(without_buffers(object), dtype, copy=copy, order=order, ndmin=ndmin))
@@ -301,3 +308,8 @@ def _table() -> dict[int, tuple[Any, Any]]:
 
 MAKERS = frozenset(id(make) for make in _makers())
 TABLE = _table()
+
+
+def traced_meaning(f: Function) -> Function:
+    """What stands for ``f`` while a trace is recorded: for functions that are handed over instead of called by name."""
+    return TABLE[id(f)][1] if id(f) in TABLE else f

@@ -274,7 +274,7 @@ def _least(reached: Callable[[np.ndarray], np.ndarray], low: np.ndarray, high: n
 
 def _rank(x: np.ndarray) -> np.ndarray:
     """The position of doubles in their order, as int64."""
-    bits = np.ascontiguousarray(x, dtype=np.float64).view(np.int64)
+    bits = np.array(x, dtype=np.float64, order="C").view(np.int64)
     return np.where(bits < 0, bits ^ np.iinfo(np.int64).max, bits)
 
 

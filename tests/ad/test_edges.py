@@ -161,7 +161,7 @@ def test_log_sums_of_nothing():
     np.testing.assert_array_equal(both_modes(sp.logsumexp, np.array([minus, minus])), [0.0, 0.0])
     assert ad.gradient(lambda x: np.logaddexp(x, minus), minus) == 0.0
     huge = np.array([1000.0, 1000.0])
-    np.testing.assert_array_equal(both_modes(sp.logsumexp, huge), [0.5, 0.5])
+    np.testing.assert_allclose(both_modes(sp.logsumexp, huge), [0.5, 0.5], rtol=1e-12)
 
 
 def test_empty_arrays():

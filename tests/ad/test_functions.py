@@ -207,7 +207,10 @@ SEQUENCES = [
     Case("polymul", lambda x: np.polymul(x, [1.0, 2.0])),
     Case("polyadd", lambda x: np.polyadd(x, [1.0, 2.0])),
     *[Case(f"convolve {m}", lambda x, m=m: np.convolve(x, [0.5, -1.0, 2.0], m)) for m in ("full", "same", "valid")],
-    *[Case(f"convolve longer {m}", lambda x, m=m: np.convolve(x, DATA.ravel()[:8], m)) for m in ("full", "same", "valid")],
+    *[
+        Case(f"convolve longer {m}", lambda x, m=m: np.convolve(x, DATA.ravel()[:8], m))
+        for m in ("full", "same", "valid")
+    ],
     Case("convolve with itself", lambda x: np.convolve(x, x)),
     *[Case(f"correlate {m}", lambda x, m=m: np.correlate(x, x[:4] ** 2, m)) for m in ("full", "same", "valid")],
     *[Case(f"correlate longer {m}", lambda x, m=m: np.correlate(x, DATA.ravel()[:8], m)) for m in ("full", "valid")],
@@ -392,7 +395,7 @@ def test_a_tie_at_a_bound_of_clip_has_half_a_derivative() -> None:
 
 def test_sinc_is_smooth_at_zero() -> None:
     assert ad.gradient(np.sinc, 0.0) == 0.0
-    np.testing.assert_allclose(ad.hessian(np.sinc, 0.0), -np.pi**2 / 3)
+    np.testing.assert_allclose(ad.hessian(np.sinc, 0.0), -(np.pi**2) / 3)
 
 
 def test_order_statistics_with_nan_and_infinities_are_those_of_numpy() -> None:

@@ -82,8 +82,14 @@ CASES = [
     Case("lstsq matrix", lambda x: np.linalg.lstsq(x, B, rcond=None)[0], (3, 2)),
     *[Case(f"matrix_power {n}", lambda x, n=n: np.linalg.matrix_power(x, n)) for n in (-2, 0, 1, 2, 5)],
     *[Case(f"vector norm {p}", lambda x, p=p: np.linalg.norm(x, p), (4,)) for p in (None, 1, 2, 3, np.inf, -np.inf)],
-    *[Case(f"vector norm axis {p}", lambda x, p=p: np.linalg.norm(x, p, axis=1), (2, 3)) for p in (None, 1, 2.5, np.inf)],
-    *[Case(f"matrix norm {p}", lambda x, p=p: np.linalg.norm(x, p), (3, 2)) for p in ("fro", "nuc", 1, -1, 2, -2, np.inf)],
+    *[
+        Case(f"vector norm axis {p}", lambda x, p=p: np.linalg.norm(x, p, axis=1), (2, 3))
+        for p in (None, 1, 2.5, np.inf)
+    ],
+    *[
+        Case(f"matrix norm {p}", lambda x, p=p: np.linalg.norm(x, p), (3, 2))
+        for p in ("fro", "nuc", 1, -1, 2, -2, np.inf)
+    ],
     Case("matrix norm axes", lambda x: np.linalg.norm(x, 1, axis=(0, 2), keepdims=True), (3, 2, 2)),
     Case("norm of all", np.linalg.norm, (2, 2, 2)),
     Case("vector_norm", lambda x: np.linalg.vector_norm(x, axis=0), (3, 2)),
@@ -260,7 +266,9 @@ def test_plain_matrices_still_raise_inside_a_trace() -> None:
 def test_the_gradient_of_a_norm_at_zero_is_zero(order: Any) -> None:
     f = ad.compile(lambda x: np.linalg.norm(x, order))
     np.testing.assert_array_equal(ad.gradient(f, np.zeros(3)), np.zeros(3))
-    np.testing.assert_array_equal(ad.gradient(lambda x: np.sum(np.linalg.norm(x, axis=1)), np.eye(3)[:, :2])[2], [0.0, 0.0])
+    np.testing.assert_array_equal(
+        ad.gradient(lambda x: np.sum(np.linalg.norm(x, axis=1)), np.eye(3)[:, :2])[2], [0.0, 0.0]
+    )
     assert np.isnan(f(np.array([np.nan, 1.0, 2.0])))
 
 

@@ -380,6 +380,24 @@ def test_edges_of_the_domain_give_what_the_ufunc_gives(name):
         np.testing.assert_array_equal(compiled(*args), PRIMITIVES[name].evaluate(*args))
 
 
+FINITE = np.array([0.0, -0.0, 0.5, -0.5, 1.0, -1.0, 2.0, -2.0, 30.0, -30.0, 800.0, -800.0, 1e300, -1e300])
+
+
+@pytest.mark.parametrize("name", [n for n in DIFFERENTIABLE if not PRIMITIVES[n].singular])
+def test_slopes_are_finite_wherever_the_arguments_are_unless_marked_singular(name):
+    # reverse mode relies on the mark to keep the zeros of branches that were not taken
+    polynomial = name.startswith("eval_")
+    grid = FINITE[np.abs(FINITE) < 1e300] if polynomial else FINITE
+    for i in moving(name):
+        args = [np.int64(d[0]) if isinstance(d, Whole) else 0.5 for d in DOMAINS[name]]
+        args = [np.True_ if d is TRUTH else a for a, d in zip(args, DOMAINS[name], strict=True)]
+        for j in range(len(args)):
+            if isinstance(args[j], float):
+                given = [*args[:j], grid.copy(), *args[j + 1 :]]
+                given[i] = given[i] + np.zeros(grid.shape)
+                assert np.isfinite(slope(primitive_function(name), given, i)).all(), (i, j)
+
+
 @pytest.mark.parametrize("name", [n for n in ELEMENTWISE if n in DOMAINS])
 def test_inferred_dtype_and_shape_are_those_of_the_result(name):
     primitive, checked = PRIMITIVES[name], 0

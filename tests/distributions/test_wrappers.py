@@ -390,3 +390,9 @@ def test_gradients_pass_through_wrappers() -> None:
     value, got = ad.value_and_gradient(lambda p: np.sum(restricted(laws.Normal(p["mu"]), 0.0).log_prob(p["x"])), point)
     assert value == -np.inf
     np.testing.assert_allclose(got["x"], np.where(x < 0, 0.0, 0.3 - x))
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (2, 3)])
+def test_draws_of_scalar_wrappers_have_the_sample_shape(shape):
+    for law in (truncated(laws.Normal(0, 1), lower=0.5), restricted(laws.Normal(0, 1), lower=0.5)):
+        assert np.shape(law.sample(np.random.default_rng(1), shape)) == shape

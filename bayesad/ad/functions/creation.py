@@ -33,14 +33,23 @@ def empty_like(a: Any, dtype: Any = None, order: str = "K", subok: bool = True, 
 
 
 @implements(np.full_like)
-def full_like(a: Any, fill_value: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, **_: Any) -> Any:
+def full_like(
+    a: Any, fill_value: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, **_: Any
+) -> Any:
     return _filled(a, fill_value, dtype, shape)
 
 
 # --- sequences between traced ends
 @implements(np.linspace)
 def linspace(
-    start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None, axis: int = 0, **_: Any
+    start: Any,
+    stop: Any,
+    num: int = 50,
+    endpoint: bool = True,
+    retstep: bool = False,
+    dtype: Any = None,
+    axis: int = 0,
+    **_: Any,
 ) -> Any:
     start, stop = asarray(start), asarray(stop)
     count = max(num - 1 if endpoint else num, 1)
@@ -51,7 +60,9 @@ def linspace(
 
 
 @implements(np.logspace)
-def logspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10.0, dtype: Any = None, axis: int = 0) -> Any:
+def logspace(
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10.0, dtype: Any = None, axis: int = 0
+) -> Any:
     return np.power(base, linspace(start, stop, num, endpoint, axis=axis))
 
 

@@ -128,7 +128,9 @@ def concatenate(arrays: Any, axis: Any = 0, out: Any = None, dtype: Any = None, 
     position = normalise_axis(axis, arrays[0].ndim)
     rest = {a.shape[:position] + a.shape[position + 1 :] for a in arrays}
     if len(rest) > 1:
-        raise ValueError(f"cannot concatenate along axis {axis}: the shapes {[a.shape for a in arrays]} differ elsewhere")
+        raise ValueError(
+            f"cannot concatenate along axis {axis}: the shapes {[a.shape for a in arrays]} differ elsewhere"
+        )
     return shaping.concatenate(arrays, position)
 
 
@@ -143,7 +145,9 @@ def stack(arrays: Any, axis: int = 0, out: Any = None, **_: Any) -> Any:
 @implements(np.where)
 def where(condition: Any, x: Any = None, y: Any = None) -> Any:
     if x is None or y is None:
-        raise TracingError("np.where(mask) of a traced mask has a size that depends on unknowns; use np.where(mask, a, b)")
+        raise TracingError(
+            "np.where(mask) of a traced mask has a size that depends on unknowns; use np.where(mask, a, b)"
+        )
     return bind(ew.where, (asarray(condition), asarray(x), asarray(y)))
 
 

@@ -46,19 +46,37 @@ def _selected(a: Any, where: Any, neutral: float) -> Any:
 
 
 @implements(np.sum)
-def sum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, initial: Any = None, where: Any = True) -> Any:
+def sum(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: Any = False,
+    initial: Any = None,
+    where: Any = True,
+) -> Any:
     total = _reduce(p.sum_p, _selected(a, where, 0.0), axis, keepdims)
     return total + initial if _given(initial) else total
 
 
 @implements(np.prod)
-def prod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, initial: Any = None, where: Any = True) -> Any:
+def prod(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: Any = False,
+    initial: Any = None,
+    where: Any = True,
+) -> Any:
     total = _reduce(p.prod_p, _selected(a, where, 1.0), axis, keepdims)
     return total * initial if _given(initial) else total
 
 
 @implements(np.max, np.amax)
-def max(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, initial: Any = None, where: Any = True) -> Any:
+def max(
+    a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, initial: Any = None, where: Any = True
+) -> Any:
     if _given(initial) and np.size(a) == 0:
         return sum(a, axis, keepdims=keepdims) + initial
     top = _reduce(p.max_p, _selected(a, where, -np.inf), axis, keepdims)
@@ -66,7 +84,9 @@ def max(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, initia
 
 
 @implements(np.min, np.amin)
-def min(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, initial: Any = None, where: Any = True) -> Any:
+def min(
+    a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, initial: Any = None, where: Any = True
+) -> Any:
     if _given(initial) and np.size(a) == 0:
         return sum(a, axis, keepdims=keepdims) + initial
     bottom = _reduce(p.min_p, _selected(a, where, np.inf), axis, keepdims)
@@ -113,14 +133,34 @@ def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fals
 
 
 @implements(np.var)
-def var(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = 0, keepdims: Any = False, *, correction: Any = None, **_: Any) -> Any:
+def var(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    ddof: Any = 0,
+    keepdims: Any = False,
+    *,
+    correction: Any = None,
+    **_: Any,
+) -> Any:
     deviation = asarray(a) - mean(a, axis, keepdims=True)
     lost = correction if _given(correction) else ddof
     return sum(np.square(deviation), axis, keepdims=keepdims) / float(_count(a, axis) - lost)
 
 
 @implements(np.std)
-def std(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = 0, keepdims: Any = False, *, correction: Any = None, **_: Any) -> Any:
+def std(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    ddof: Any = 0,
+    keepdims: Any = False,
+    *,
+    correction: Any = None,
+    **_: Any,
+) -> Any:
     return np.sqrt(var(a, axis, ddof=ddof, keepdims=keepdims, correction=correction))
 
 
@@ -146,7 +186,9 @@ def logsumexp(a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, r
     if return_sign:
         from bayesad.errors import TracingError
 
-        raise TracingError("logsumexp(…, return_sign=True) has no traced meaning; use np.log(np.abs(np.sum(b * np.exp(a))))")
+        raise TracingError(
+            "logsumexp(…, return_sign=True) has no traced meaning; use np.log(np.abs(np.sum(b * np.exp(a))))"
+        )
     a = asarray(a) if b is None else asarray(a) + np.log(b)
     return _reduce(p.logsumexp_p, a, axis, keepdims)
 

@@ -81,7 +81,9 @@ def norm(a: Any, ord: Any = None, axis: Any = None, keepdims: bool = False, chec
 
 def eigh(a: Any, b: Any = None, *, lower: bool = True, eigvals_only: bool = False, **others: Any) -> Any:
     if b is not None or others.get("subset_by_index") is not None or others.get("subset_by_value") is not None:
-        raise TracingError("scipy.linalg.eigh of a traced matrix takes neither b nor a subset; index the result instead")
+        raise TracingError(
+            "scipy.linalg.eigh of a traced matrix takes neither b nor a subset; index the result instead"
+        )
     values, vectors = linalg.eigh(a, "L" if lower else "U")
     return values if eigvals_only else (values, vectors)
 
@@ -136,7 +138,5 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "expm": linalg.expm,
     "block_diag": block_diag,
     "toeplitz": toeplitz,
-    "khatri_rao": lambda a, b: np.reshape(
-        asarray(a)[:, None, :] * asarray(b)[None, :, :], (-1, np.shape(a)[1])
-    ),
+    "khatri_rao": lambda a, b: np.reshape(asarray(a)[:, None, :] * asarray(b)[None, :, :], (-1, np.shape(a)[1])),
 }

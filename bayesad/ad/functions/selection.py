@@ -88,7 +88,9 @@ def digitize(x: Any, bins: Any, right: bool = False) -> Any:
     bins = asarray(bins)
     side = "left" if right else "right"
     if is_traced(bins):
-        raise TracingError("np.digitize needs bins that are data; use np.searchsorted for edges that depend on unknowns")
+        raise TracingError(
+            "np.digitize needs bins that are data; use np.searchsorted for edges that depend on unknowns"
+        )
     if bins.size > 1 and value_of(bins)[0] > value_of(bins)[-1]:
         opposite = "right" if right else "left"
         return bins.shape[0] - searchsorted(bins[::-1], x, opposite)
@@ -144,7 +146,9 @@ def extract(condition: Any, arr: Any) -> Any:
 def _data_mask(condition: Any, name: str) -> np.ndarray:
     condition = value_of(asarray(condition))
     if is_traced(condition):
-        raise TracingError(f"{name} with a mask that depends on unknowns has a size that does too; use np.where(mask, a, 0.0)")
+        raise TracingError(
+            f"{name} with a mask that depends on unknowns has a size that does too; use np.where(mask, a, 0.0)"
+        )
     return condition
 
 
@@ -215,7 +219,9 @@ def array_equiv(a1: Any, a2: Any) -> Any:
 
 
 @implements(np.isin)
-def isin(element: Any, test_elements: Any, assume_unique: bool = False, invert: bool = False, *, kind: Any = None) -> Any:
+def isin(
+    element: Any, test_elements: Any, assume_unique: bool = False, invert: bool = False, *, kind: Any = None
+) -> Any:
     found = np.any(np.equal(asarray(element)[..., None], np.ravel(asarray(test_elements))), axis=-1)
     return ~found if invert else found
 

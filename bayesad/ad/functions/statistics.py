@@ -32,7 +32,9 @@ def _between(position: Any, method: str) -> Any:
             return 0.5 * (lower + np.ceil(position))
         case "nearest":
             return np.rint(position)
-    raise TracingError(f"np.quantile of traced arrays knows the methods linear, lower, higher, midpoint, nearest; not {method!r}")
+    raise TracingError(
+        f"np.quantile of traced arrays knows the methods linear, lower, higher, midpoint, nearest; not {method!r}"
+    )
 
 
 def _quantile(a: Any, q: Any, axis: Any, keepdims: bool, method: str = "linear") -> Any:
@@ -54,12 +56,30 @@ def _quantile(a: Any, q: Any, axis: Any, keepdims: bool, method: str = "linear")
 
 
 @implements(np.quantile)
-def quantile(a: Any, q: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, method: str = "linear", keepdims: Any = False, **_: Any) -> Any:
+def quantile(
+    a: Any,
+    q: Any,
+    axis: Any = None,
+    out: Any = None,
+    overwrite_input: bool = False,
+    method: str = "linear",
+    keepdims: Any = False,
+    **_: Any,
+) -> Any:
     return _quantile(asarray(a), q, axis, keepdims, method)
 
 
 @implements(np.percentile)
-def percentile(a: Any, q: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, method: str = "linear", keepdims: Any = False, **_: Any) -> Any:
+def percentile(
+    a: Any,
+    q: Any,
+    axis: Any = None,
+    out: Any = None,
+    overwrite_input: bool = False,
+    method: str = "linear",
+    keepdims: Any = False,
+    **_: Any,
+) -> Any:
     return _quantile(asarray(a), asarray(q) / 100.0, axis, keepdims, method)
 
 
@@ -70,7 +90,16 @@ def median(a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = Fa
 
 # NaN is sorted to the end and how many there are is traced, so which elements lie in the middle is too.
 @implements(np.nanquantile)
-def nanquantile(a: Any, q: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, method: str = "linear", keepdims: Any = False, **_: Any) -> Any:
+def nanquantile(
+    a: Any,
+    q: Any,
+    axis: Any = None,
+    out: Any = None,
+    overwrite_input: bool = False,
+    method: str = "linear",
+    keepdims: Any = False,
+    **_: Any,
+) -> Any:
     """Along one axis or all, for one ``q``."""
     a, q = asarray(a), asarray(q)
     if q.ndim or isinstance(axis, tuple):
@@ -99,7 +128,16 @@ def nanmedian(a: Any, axis: Any = None, out: Any = None, overwrite_input: bool =
 
 # --- moments between variables
 @implements(np.cov)
-def cov(m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: Any = None, fweights: Any = None, aweights: Any = None, **_: Any) -> Any:
+def cov(
+    m: Any,
+    y: Any = None,
+    rowvar: bool = True,
+    bias: bool = False,
+    ddof: Any = None,
+    fweights: Any = None,
+    aweights: Any = None,
+    **_: Any,
+) -> Any:
     if fweights is not None or aweights is not None:
         raise TracingError("np.cov of traced arrays takes no weights; write (w * d) @ d.T of the deviations d")
     rows = _variables(m, rowvar)
@@ -140,7 +178,9 @@ def _present(a: Any, axis: Any, keepdims: Any) -> Any:
 
 
 def _without_nan(reduction: Callable[..., Any], neutral: float) -> Callable[..., Any]:
-    def reduce(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, **options: Any) -> Any:
+    def reduce(
+        a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, **options: Any
+    ) -> Any:
         return reduction(_filled(a, neutral), axis=axis, keepdims=keepdims, **options)
 
     return reduce
@@ -188,11 +228,15 @@ def nanmean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdi
 
 
 @implements(np.nanvar)
-def nanvar(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = 0, keepdims: Any = False, **_: Any) -> Any:
+def nanvar(
+    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = 0, keepdims: Any = False, **_: Any
+) -> Any:
     deviation = asarray(a) - nanmean(a, axis, keepdims=True)
     return nansum(np.square(deviation), axis=axis, keepdims=keepdims) / (_present(a, axis, keepdims) - ddof)
 
 
 @implements(np.nanstd)
-def nanstd(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = 0, keepdims: Any = False, **_: Any) -> Any:
+def nanstd(
+    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = 0, keepdims: Any = False, **_: Any
+) -> Any:
     return np.sqrt(nanvar(a, axis, ddof=ddof, keepdims=keepdims))

@@ -105,5 +105,3 @@ def _at(ufunc: np.ufunc, a: Any, index: Any, b: Any = None) -> None:
     taken = a[index]
     spread = np.broadcast_to(b, np.shape(taken))
     a[...] = ufunc(a, bind(scatter, (spread, *arrays), {"index": parsed, "shape": a.shape}))
-
-

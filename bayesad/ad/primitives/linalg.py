@@ -183,9 +183,7 @@ solve_triangular_p = define(
     ),
     jvp=(
         _triangular_jvp_a,
-        lambda t, y, a, b, lower, trans, unit: _bind(
-            solve_triangular_p, a, t, lower=lower, trans=trans, unit=unit
-        ),
+        lambda t, y, a, b, lower, trans, unit: _bind(solve_triangular_p, a, t, lower=lower, trans=trans, unit=unit),
     ),
 )
 
@@ -242,22 +240,14 @@ def _pinv_vjp(g: Any, y: Any, a: Any) -> Any:
     yT, gT = _mT(y), _mT(g)
     inside = gT - np.matmul(a, np.matmul(y, gT))
     outside = gT - np.matmul(gT, np.matmul(y, a))
-    return (
-        np.matmul(np.matmul(inside, y), yT)
-        + np.matmul(yT, np.matmul(y, outside))
-        - np.matmul(yT, np.matmul(g, yT))
-    )
+    return np.matmul(np.matmul(inside, y), yT) + np.matmul(yT, np.matmul(y, outside)) - np.matmul(yT, np.matmul(g, yT))
 
 
 def _pinv_jvp(t: Any, y: Any, a: Any) -> Any:
     yT, tT = _mT(y), _mT(t)
     inside = tT - np.matmul(np.matmul(tT, a), y)
     outside = tT - np.matmul(y, np.matmul(a, tT))
-    return (
-        np.matmul(y, np.matmul(yT, inside))
-        + np.matmul(np.matmul(outside, yT), y)
-        - np.matmul(y, np.matmul(t, y))
-    )
+    return np.matmul(y, np.matmul(yT, inside)) + np.matmul(np.matmul(outside, yT), y) - np.matmul(y, np.matmul(t, y))
 
 
 # For matrices of locally constant rank (Golub & Pereyra 1973, eq. 4.12).
@@ -280,11 +270,7 @@ slogdet_p = define(
     _evaluate_slogdet,
     lambda a: ((*a.shape[:-2], 2), FLOAT),
     vjp=(lambda g, y, a: g[..., 1, None, None] * _mT(_bind(inv_p, a)),),
-    jvp=(
-        lambda t, y, a: np.stack(
-            [np.zeros(a.shape[:-2]), np.sum(t * _mT(_bind(inv_p, a)), axis=(-2, -1))], axis=-1
-        ),
-    ),
+    jvp=(lambda t, y, a: np.stack([np.zeros(a.shape[:-2]), np.sum(t * _mT(_bind(inv_p, a)), axis=(-2, -1))], axis=-1),),
 )
 
 

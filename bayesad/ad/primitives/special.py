@@ -10,6 +10,7 @@ its value; the derivatives of functions of |x| scaled by exp(-|x|) (``i0e``, ``i
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,9 @@ from bayesad.ad.primitives import incomplete
 from bayesad.ad.primitives.table import INTEGER, NO_RULE, elementwise
 
 __all__ = ["polygamma", "zeta"]
+
+# Most have poles, overflow or end somewhere: their slope may be infinite where the value is not used.
+singular = functools.partial(elementwise, singular=True)
 
 SQRT_PI = float(np.sqrt(np.pi))
 SQRT_2PI = float(np.sqrt(2.0 * np.pi))
@@ -64,32 +68,32 @@ def _reciprocal_gamma_slope(g: Any, y: Any, x: Any) -> Any:
     return g * np.where(left, mirrored, -y * sp.psi(np.where(left, 1.0, x)))
 
 
-zeta_p = elementwise("zeta", sp.zeta, NO_RULE, lambda g, y, s, q: -(g * (s * zeta(s + 1.0, q))))
-elementwise("gammaln", sp.gammaln, lambda g, y, x: g * sp.psi(x))
-elementwise("loggamma", sp.loggamma, lambda g, y, x: g * sp.psi(x))
-elementwise("gamma", sp.gamma, lambda g, y, x: g * (y * sp.psi(x)))
-elementwise("rgamma", sp.rgamma, _reciprocal_gamma_slope)
+zeta_p = singular("zeta", sp.zeta, NO_RULE, lambda g, y, s, q: -(g * (s * zeta(s + 1.0, q))))
+singular("gammaln", sp.gammaln, lambda g, y, x: g * sp.psi(x))
+singular("loggamma", sp.loggamma, lambda g, y, x: g * sp.psi(x))
+singular("gamma", sp.gamma, lambda g, y, x: g * (y * sp.psi(x)))
+singular("rgamma", sp.rgamma, _reciprocal_gamma_slope)
 elementwise("gammasgn", sp.gammasgn, None)
-elementwise("psi", sp.psi, lambda g, y, x: g * zeta(2.0, x))
-elementwise(
+singular("psi", sp.psi, lambda g, y, x: g * zeta(2.0, x))
+singular(
     "poch",
     sp.poch,
     lambda g, y, x, m: g * (y * (sp.psi(x + m) - sp.psi(x))),
     lambda g, y, x, m: g * (y * sp.psi(x + m)),
 )
-elementwise(
+singular(
     "binom",
     sp.binom,
     lambda g, y, n, k: g * (y * (sp.psi(n + 1.0) - sp.psi(n - k + 1.0))),
     lambda g, y, n, k: g * (y * (sp.psi(n - k + 1.0) - sp.psi(k + 1.0))),
 )
-elementwise(
+singular(
     "beta",
     sp.beta,
     lambda g, y, a, b: g * (y * (sp.psi(a) - sp.psi(a + b))),
     lambda g, y, a, b: g * (y * (sp.psi(b) - sp.psi(a + b))),
 )
-elementwise(
+singular(
     "betaln",
     sp.betaln,
     lambda g, y, a, b: g * (sp.psi(a) - sp.psi(a + b)),
@@ -114,7 +118,7 @@ def _inverse_mills_slope(g: Any, y: Any, x: Any) -> Any:
     return -(g * (y * np.where(left, sum_left, x + y)))
 
 
-scaled_erfc_integral = elementwise(
+scaled_erfc_integral = singular(
     "scaled_erfc_integral", _scaled_erfc_integral, lambda g, y, x: g * (2.0 * x * y - sp.erfcx(x))
 )
 inverse_mills = elementwise(
@@ -124,15 +128,15 @@ inverse_mills = elementwise(
 )
 elementwise("erf", sp.erf, lambda g, y, x: g * ((2.0 / SQRT_PI) * np.exp(-(x * x))))
 elementwise("erfc", sp.erfc, lambda g, y, x: g * ((-2.0 / SQRT_PI) * np.exp(-(x * x))))
-elementwise("erfcx", sp.erfcx, lambda g, y, x: g * (-2.0 * _bind(scaled_erfc_integral, x)))
-elementwise("erfi", sp.erfi, lambda g, y, x: g * ((2.0 / SQRT_PI) * np.exp(x * x)))
+singular("erfcx", sp.erfcx, lambda g, y, x: g * (-2.0 * _bind(scaled_erfc_integral, x)))
+singular("erfi", sp.erfi, lambda g, y, x: g * ((2.0 / SQRT_PI) * np.exp(x * x)))
 elementwise("dawsn", sp.dawsn, lambda g, y, x: g * (1.0 - 2.0 * x * y))
-elementwise("erfinv", sp.erfinv, lambda g, y, p: g * ((0.5 * SQRT_PI) * np.exp(y * y)))
-elementwise("erfcinv", sp.erfcinv, lambda g, y, p: g * ((-0.5 * SQRT_PI) * np.exp(y * y)))
+singular("erfinv", sp.erfinv, lambda g, y, p: g * ((0.5 * SQRT_PI) * np.exp(y * y)))
+singular("erfcinv", sp.erfcinv, lambda g, y, p: g * ((-0.5 * SQRT_PI) * np.exp(y * y)))
 elementwise("ndtr", sp.ndtr, lambda g, y, x: g * (np.exp(-0.5 * (x * x)) * (1.0 / SQRT_2PI)))
 elementwise("log_ndtr", sp.log_ndtr, lambda g, y, x: g * _bind(inverse_mills, x))
-elementwise("ndtri", sp.ndtri, lambda g, y, p: g * (SQRT_2PI * np.exp(0.5 * (y * y))))
-elementwise("ndtri_exp", sp.ndtri_exp, lambda g, y, log_p: g / _bind(inverse_mills, y))
+singular("ndtri", sp.ndtri, lambda g, y, p: g * (SQRT_2PI * np.exp(0.5 * (y * y))))
+singular("ndtri_exp", sp.ndtri_exp, lambda g, y, log_p: g / _bind(inverse_mills, y))
 elementwise(
     "owens_t",
     sp.owens_t,
@@ -163,14 +167,14 @@ def _dispersion_by_sigma(g: Any, y: Any, x: Any, sigma: Any, gamma: Any) -> Any:
     return -(g * ((d + x * d_x + gamma * v_x) / sigma))
 
 
-elementwise(
+singular(
     "voigt_profile",
     sp.voigt_profile,
     lambda g, y, *args: g * _voigt_slopes(*args)[2],
     _voigt_by_sigma,
     lambda g, y, *args: -(g * _voigt_slopes(*args)[3]),
 )
-voigt_dispersion = elementwise(
+voigt_dispersion = singular(
     "voigt_dispersion",
     _dispersion,
     lambda g, y, *args: g * _voigt_slopes(*args)[3],
@@ -181,57 +185,52 @@ voigt_dispersion = elementwise(
 # --- logistic functions, logarithms, exponentials and entropies
 elementwise("expit", sp.expit, lambda g, y, x: g * (y * (1.0 - y)))
 elementwise("log_expit", sp.log_expit, lambda g, y, x: g * sp.expit(-x))
-elementwise("logit", sp.logit, lambda g, y, p: g / (p * (1.0 - p)), singular=True)
-elementwise(
+singular("logit", sp.logit, lambda g, y, p: g / (p * (1.0 - p)))
+singular(
     "xlogy",
     sp.xlogy,
     lambda g, y, x, z: g * np.log(z),
     lambda g, y, x, z: g * (x / _safe(z, x)),
-    singular=True,
 )
-elementwise(
+singular(
     "xlog1py",
     sp.xlog1py,
     lambda g, y, x, z: g * np.log1p(z),
     lambda g, y, x, z: g * (x / _safe(1.0 + z, x)),
-    singular=True,
 )
-elementwise("entr", sp.entr, lambda g, y, x: -(g * (np.log(x) + 1.0)), singular=True)
-elementwise(
+singular("entr", sp.entr, lambda g, y, x: -(g * (np.log(x) + 1.0)))
+singular(
     "rel_entr",
     sp.rel_entr,
     lambda g, y, p, q: g * (np.log(p / q) + 1.0),
     lambda g, y, p, q: -(g * (p / _safe(q, p))),
-    singular=True,
 )
-elementwise(
+singular(
     "kl_div",
     sp.kl_div,
     lambda g, y, p, q: g * np.log(p / q),
     lambda g, y, p, q: g * (1.0 - p / _safe(q, p)),
-    singular=True,
 )
-elementwise("exp2_special", sp.exp2, lambda g, y, x: g * (LOG2 * y))
-elementwise("exp10", sp.exp10, lambda g, y, x: g * (LOG10 * y))
-elementwise("expm1_special", sp.expm1, lambda g, y, x: g * np.exp(x))
-elementwise("log1p_special", sp.log1p, lambda g, y, x: g / (1.0 + x), singular=True)
-elementwise("cbrt_special", sp.cbrt, lambda g, y, x: g / (3.0 * (y * y)), singular=True)
+singular("exp2_special", sp.exp2, lambda g, y, x: g * (LOG2 * y))
+singular("exp10", sp.exp10, lambda g, y, x: g * (LOG10 * y))
+singular("expm1_special", sp.expm1, lambda g, y, x: g * np.exp(x))
+singular("log1p_special", sp.log1p, lambda g, y, x: g / (1.0 + x))
+singular("cbrt_special", sp.cbrt, lambda g, y, x: g / (3.0 * (y * y)))
 elementwise("round_special", sp.round, None)
-elementwise("exprel", sp.exprel, lambda g, y, x: g * (0.5 * sp.hyp1f1(2.0, 3.0, x)))
+singular("exprel", sp.exprel, lambda g, y, x: g * (0.5 * sp.hyp1f1(2.0, 3.0, x)))
 elementwise("cosm1", sp.cosm1, lambda g, y, x: -(g * np.sin(x)))
-elementwise(
+singular(
     "powm1",
     sp.powm1,
     lambda g, y, x, p: g * (p * x ** (p - 1.0)),
     lambda g, y, x, p: g * ((y + 1.0) * np.log(x)),
-    singular=True,
 )
-elementwise("wrightomega", sp.wrightomega, lambda g, y, x: g * (y / (1.0 + y)))
-elementwise("spence", sp.spence, lambda g, y, x: -(g / sp.exprel(np.log(x))), singular=True)
+singular("wrightomega", sp.wrightomega, lambda g, y, x: g * (y / (1.0 + y)))
+singular("spence", sp.spence, lambda g, y, x: -(g / sp.exprel(np.log(x))))
 elementwise("sindg", sp.sindg, lambda g, y, x: g * (DEGREE * sp.cosdg(x)))
 elementwise("cosdg", sp.cosdg, lambda g, y, x: g * (-DEGREE * sp.sindg(x)))
-elementwise("tandg", sp.tandg, lambda g, y, x: g * (DEGREE * (1.0 + y * y)))
-elementwise("cotdg", sp.cotdg, lambda g, y, x: g * (-DEGREE * (1.0 + y * y)))
+singular("tandg", sp.tandg, lambda g, y, x: g * (DEGREE * (1.0 + y * y)))
+singular("cotdg", sp.cotdg, lambda g, y, x: g * (-DEGREE * (1.0 + y * y)))
 
 
 # --- loss functions and power transformations
@@ -250,34 +249,31 @@ elementwise(
     lambda g, y, delta, r: g * np.maximum(np.abs(r) - delta, 0.0),
     lambda g, y, delta, r: g * np.minimum(np.maximum(r, -delta), delta),
 )
-elementwise(
+singular(
     "pseudo_huber",
     sp.pseudo_huber,
     lambda g, y, delta, r: g * (2.0 * y / delta - np.square(r / delta) * (delta / _pseudo_huber_root(delta, r))),
     lambda g, y, delta, r: g * (r / _pseudo_huber_root(delta, r)),
-    singular=True,
 )
-elementwise(
+singular(
     "boxcox",
     sp.boxcox,
     lambda g, y, x, p: g * x ** (p - 1.0),
     lambda g, y, x, p: g * _boxcox_by_power(np.log(x), p),
-    singular=True,
 )
-elementwise(
+singular(
     "boxcox1p",
     sp.boxcox1p,
     lambda g, y, x, p: g * (1.0 + x) ** (p - 1.0),
     lambda g, y, x, p: g * _boxcox_by_power(np.log1p(x), p),
-    singular=True,
 )
-elementwise(
+singular(
     "inv_boxcox",
     sp.inv_boxcox,
     lambda g, y, z, p: g * y ** (1.0 - p),
     lambda g, y, z, p: -(g * (y ** (1.0 - p) * _boxcox_by_power(np.log(y), p))),
 )
-elementwise(
+singular(
     "inv_boxcox1p",
     sp.inv_boxcox1p,
     lambda g, y, z, p: g * (1.0 + y) ** (1.0 - p),
@@ -302,70 +298,70 @@ def _poisson(k: Any, mean: Any) -> Any:
     return np.exp(sp.xlogy(k, mean) - mean - sp.gammaln(k + 1.0))
 
 
-gamma_curvature = elementwise(
+gamma_curvature = singular(
     "gammainc_aa",
     lambda a, x: incomplete.gamma_score(a, x, 2),
     NO_RULE,
     lambda g, y, a, x: g * (_gamma_density(a, x) * (np.square(np.log(x) - sp.psi(a)) - zeta(2.0, a))),
 )
-gamma_score = elementwise(
+gamma_score = singular(
     "gammainc_a",
     incomplete.gamma_score,
     lambda g, y, a, x: g * _bind(gamma_curvature, a, x),
     lambda g, y, a, x: g * (_gamma_density(a, x) * (np.log(x) - sp.psi(a))),
 )
-elementwise(
+singular(
     "gammainc",
     sp.gammainc,
     lambda g, y, a, x: g * _gamma_score(a, x),
     lambda g, y, a, x: g * _gamma_density(a, x),
 )
-elementwise(
+singular(
     "gammaincc",
     sp.gammaincc,
     lambda g, y, a, x: -(g * _gamma_score(a, x)),
     lambda g, y, a, x: -(g * _gamma_density(a, x)),
 )
-elementwise(
+singular(
     "gammaincinv",
     sp.gammaincinv,
     lambda g, y, a, p: -(g * (_gamma_score(a, y) / _gamma_density(a, y))),
     lambda g, y, a, p: g * np.exp(-_log_gamma_density(a, y)),
 )
-elementwise(
+singular(
     "gammainccinv",
     sp.gammainccinv,
     lambda g, y, a, q: -(g * (_gamma_score(a, y) / _gamma_density(a, y))),
     lambda g, y, a, q: -(g * np.exp(-_log_gamma_density(a, y))),
 )
-elementwise(
+singular(
     "gdtr",
     sp.gdtr,
     lambda g, y, rate, b, x: g * (x * _gamma_density(b, rate * x)),
     lambda g, y, rate, b, x: g * _gamma_score(b, rate * x),
     lambda g, y, rate, b, x: g * (rate * _gamma_density(b, rate * x)),
 )
-elementwise(
+singular(
     "gdtrc",
     sp.gdtrc,
     lambda g, y, rate, b, x: -(g * (x * _gamma_density(b, rate * x))),
     lambda g, y, rate, b, x: -(g * _gamma_score(b, rate * x)),
     lambda g, y, rate, b, x: -(g * (rate * _gamma_density(b, rate * x))),
 )
-elementwise(
+singular(
     "chdtr",
     sp.chdtr,
     lambda g, y, df, x: g * (0.5 * _gamma_score(0.5 * df, 0.5 * x)),
     lambda g, y, df, x: g * (0.5 * _gamma_density(0.5 * df, 0.5 * x)),
 )
-elementwise(
+singular(
     "chdtrc",
     sp.chdtrc,
     lambda g, y, df, x: g * (-0.5 * _gamma_score(0.5 * df, 0.5 * x)),
     lambda g, y, df, x: g * (-0.5 * _gamma_density(0.5 * df, 0.5 * x)),
 )
-elementwise("pdtr", sp.pdtr, None, lambda g, y, k, mean: -(g * _poisson(np.floor(k), mean)))
-elementwise("pdtrc", sp.pdtrc, None, lambda g, y, k, mean: g * _poisson(np.floor(k), mean))
+singular("pdtr", sp.pdtr, None, lambda g, y, k, mean: -(g * _poisson(np.floor(k), mean)))
+singular("pdtrc", sp.pdtrc, None, lambda g, y, k, mean: g * _poisson(np.floor(k), mean))
 
 
 # --- incomplete beta functions, their inverses, and the laws made of them
@@ -395,7 +391,7 @@ def _curvature_by_x(wrt: str) -> Any:
 
 
 def _beta_curvature(wrt: str) -> Any:
-    return elementwise(
+    return singular(
         f"betainc_{wrt}",
         lambda a, b, x: incomplete.beta_score(a, b, x, wrt),
         NO_RULE,
@@ -405,28 +401,28 @@ def _beta_curvature(wrt: str) -> Any:
 
 
 beta_aa, beta_ab, beta_bb = _beta_curvature("aa"), _beta_curvature("ab"), _beta_curvature("bb")
-beta_a = elementwise(
+beta_a = singular(
     "betainc_a",
     lambda a, b, x: incomplete.beta_score(a, b, x, "a"),
     lambda g, y, a, b, x: g * _bind(beta_aa, a, b, x),
     lambda g, y, a, b, x: g * _bind(beta_ab, a, b, x),
     lambda g, y, a, b, x: g * (_beta_density(a, b, x) * _beta_centres(a, b, x)[0]),
 )
-beta_b = elementwise(
+beta_b = singular(
     "betainc_b",
     lambda a, b, x: incomplete.beta_score(a, b, x, "b"),
     lambda g, y, a, b, x: g * _bind(beta_ab, a, b, x),
     lambda g, y, a, b, x: g * _bind(beta_bb, a, b, x),
     lambda g, y, a, b, x: g * (_beta_density(a, b, x) * _beta_centres(a, b, x)[1]),
 )
-elementwise(
+singular(
     "betainc",
     sp.betainc,
     lambda g, y, a, b, x: g * _bind(beta_a, a, b, x),
     lambda g, y, a, b, x: g * _bind(beta_b, a, b, x),
     lambda g, y, a, b, x: g * _beta_density(a, b, x),
 )
-elementwise(
+singular(
     "betaincc",
     sp.betaincc,
     lambda g, y, a, b, x: -(g * _bind(beta_a, a, b, x)),
@@ -434,7 +430,7 @@ elementwise(
     lambda g, y, a, b, x: -(g * _beta_density(a, b, x)),
 )
 for _name, _sign in (("betaincinv", 1.0), ("betainccinv", -1.0)):
-    elementwise(
+    singular(
         _name,
         getattr(sp, _name),
         lambda g, y, a, b, p: -(g * (_bind(beta_a, a, b, y) / _beta_density(a, b, y))),
@@ -453,14 +449,14 @@ def _student_score_by_t(g: Any, y: Any, df: Any, t: Any) -> Any:
     return g * (0.5 * score * np.exp(_student_log_density(df, t)))
 
 
-student_score = elementwise("stdtr_df", incomplete.student_score, NO_RULE, _student_score_by_t)
-elementwise(
+student_score = singular("stdtr_df", incomplete.student_score, NO_RULE, _student_score_by_t)
+singular(
     "stdtr",
     sp.stdtr,
     lambda g, y, df, t: g * _bind(student_score, df, t),
     lambda g, y, df, t: g * np.exp(_student_log_density(df, t)),
 )
-elementwise(
+singular(
     "stdtrit",
     sp.stdtrit,
     lambda g, y, df, p: -(g * (_bind(student_score, df, y) * np.exp(-_student_log_density(df, y)))),
@@ -490,8 +486,8 @@ def _fisher(sign: float) -> list[Any]:
     return [by_m, by_n, by_x]
 
 
-elementwise("fdtr", sp.fdtr, *_fisher(1.0))
-elementwise("fdtrc", sp.fdtrc, *_fisher(-1.0))
+singular("fdtr", sp.fdtr, *_fisher(1.0))
+singular("fdtrc", sp.fdtrc, *_fisher(-1.0))
 
 
 def _binomial_slope(k: Any, n: Any, p: Any) -> Any:
@@ -500,59 +496,56 @@ def _binomial_slope(k: Any, n: Any, p: Any) -> Any:
     return np.where(k < n, _beta_density(k + 1.0, np.where(k < n, n - k, 1.0), p), 0.0)
 
 
-elementwise("bdtr", sp.bdtr, None, None, lambda g, y, k, n, p: -(g * _binomial_slope(k, n, p)))
-elementwise("bdtrc", sp.bdtrc, None, None, lambda g, y, k, n, p: g * _binomial_slope(k, n, p))
-elementwise("nbdtr", sp.nbdtr, None, None, lambda g, y, k, n, p: g * _beta_density(n, np.floor(k) + 1.0, p))
-elementwise("nbdtrc", sp.nbdtrc, None, None, lambda g, y, k, n, p: -(g * _beta_density(n, np.floor(k) + 1.0, p)))
+singular("bdtr", sp.bdtr, None, None, lambda g, y, k, n, p: -(g * _binomial_slope(k, n, p)))
+singular("bdtrc", sp.bdtrc, None, None, lambda g, y, k, n, p: g * _binomial_slope(k, n, p))
+singular("nbdtr", sp.nbdtr, None, None, lambda g, y, k, n, p: g * _beta_density(n, np.floor(k) + 1.0, p))
+singular("nbdtrc", sp.nbdtrc, None, None, lambda g, y, k, n, p: -(g * _beta_density(n, np.floor(k) + 1.0, p)))
 
 # --- Bessel functions (DLMF 10.6, 10.29)
 elementwise("j0", sp.j0, lambda g, y, x: -(g * sp.j1(x)))
 elementwise("j1", sp.j1, lambda g, y, x: g * (0.5 * (sp.j0(x) - sp.jv(2.0, x))))
-elementwise("jv", sp.jv, NO_RULE, lambda g, y, v, x: g * (0.5 * (sp.jv(v - 1.0, x) - sp.jv(v + 1.0, x))))
-elementwise("y0", sp.y0, lambda g, y, x: -(g * sp.y1(x)), singular=True)
-elementwise("y1", sp.y1, lambda g, y, x: g * (0.5 * (sp.y0(x) - sp.yv(2.0, x))), singular=True)
-elementwise("yn", sp.yn, None, lambda g, y, n, x: g * (0.5 * (sp.yv(n - 1.0, x) - sp.yv(n + 1.0, x))), singular=True)
-elementwise("yv", sp.yv, NO_RULE, lambda g, y, v, x: g * (0.5 * (sp.yv(v - 1.0, x) - sp.yv(v + 1.0, x))), singular=True)
-elementwise("i0", sp.i0, lambda g, y, x: g * sp.i1(x))
-elementwise("i1", sp.i1, lambda g, y, x: g * (0.5 * (sp.i0(x) + sp.iv(2.0, x))))
-elementwise("iv", sp.iv, NO_RULE, lambda g, y, v, x: g * (0.5 * (sp.iv(v - 1.0, x) + sp.iv(v + 1.0, x))))
+singular("jv", sp.jv, NO_RULE, lambda g, y, v, x: g * (0.5 * (sp.jv(v - 1.0, x) - sp.jv(v + 1.0, x))))
+singular("y0", sp.y0, lambda g, y, x: -(g * sp.y1(x)))
+singular("y1", sp.y1, lambda g, y, x: g * (0.5 * (sp.y0(x) - sp.yv(2.0, x))))
+singular("yn", sp.yn, None, lambda g, y, n, x: g * (0.5 * (sp.yv(n - 1.0, x) - sp.yv(n + 1.0, x))))
+singular("yv", sp.yv, NO_RULE, lambda g, y, v, x: g * (0.5 * (sp.yv(v - 1.0, x) - sp.yv(v + 1.0, x))))
+singular("i0", sp.i0, lambda g, y, x: g * sp.i1(x))
+singular("i1", sp.i1, lambda g, y, x: g * (0.5 * (sp.i0(x) + sp.iv(2.0, x))))
+singular("iv", sp.iv, NO_RULE, lambda g, y, v, x: g * (0.5 * (sp.iv(v - 1.0, x) + sp.iv(v + 1.0, x))))
 elementwise("i0e", sp.i0e, lambda g, y, x: g * (sp.i1e(x) - np.sign(x) * y))
 elementwise("i1e", sp.i1e, lambda g, y, x: g * (0.5 * (sp.i0e(x) + sp.ive(2.0, x)) - np.sign(x) * y))
-elementwise(
+singular(
     "ive",
     sp.ive,
     NO_RULE,
     lambda g, y, v, x: g * (0.5 * (sp.ive(v - 1.0, x) + sp.ive(v + 1.0, x)) - np.sign(x) * y),
 )
-elementwise("k0", sp.k0, lambda g, y, x: -(g * sp.k1(x)), singular=True)
-elementwise("k1", sp.k1, lambda g, y, x: -(g * (sp.k0(x) + y / x)), singular=True)
-elementwise("k0e", sp.k0e, lambda g, y, x: g * (y - sp.k1e(x)), singular=True)
-elementwise("k1e", sp.k1e, lambda g, y, x: g * (y - sp.k0e(x) - y / x), singular=True)
-elementwise("kn", sp.kn, None, lambda g, y, n, x: g * (-0.5 * (sp.kv(n - 1.0, x) + sp.kv(n + 1.0, x))), singular=True)
-elementwise("kv", sp.kv, NO_RULE, lambda g, y, v, x: g * (-0.5 * (sp.kv(v - 1.0, x) + sp.kv(v + 1.0, x))), singular=True)
-elementwise(
+singular("k0", sp.k0, lambda g, y, x: -(g * sp.k1(x)))
+singular("k1", sp.k1, lambda g, y, x: -(g * (sp.k0(x) + y / x)))
+singular("k0e", sp.k0e, lambda g, y, x: g * (y - sp.k1e(x)))
+singular("k1e", sp.k1e, lambda g, y, x: g * (y - sp.k0e(x) - y / x))
+singular("kn", sp.kn, None, lambda g, y, n, x: g * (-0.5 * (sp.kv(n - 1.0, x) + sp.kv(n + 1.0, x))))
+singular("kv", sp.kv, NO_RULE, lambda g, y, v, x: g * (-0.5 * (sp.kv(v - 1.0, x) + sp.kv(v + 1.0, x))))
+singular(
     "kve",
     sp.kve,
     NO_RULE,
     lambda g, y, v, x: g * (y - 0.5 * (sp.kve(v - 1.0, x) + sp.kve(v + 1.0, x))),
-    singular=True,
 )
 
 # --- exponential integrals, hypergeometric, elliptic and Wright functions
-elementwise("exp1", sp.exp1, lambda g, y, x: -(g * (np.exp(-x) / x)), singular=True)
-elementwise("expi", sp.expi, lambda g, y, x: g * (np.exp(x) / x), singular=True)
+singular("exp1", sp.exp1, lambda g, y, x: -(g * (np.exp(-x) / x)))
+singular("expi", sp.expi, lambda g, y, x: g * (np.exp(x) / x))
 
 
 def _expn_slope(g: Any, y: Any, n: Any, x: Any) -> Any:
     return -(g * np.where(n > 0, sp.expn(np.maximum(n - 1, 0), x), np.exp(-x) / x * (1.0 + 1.0 / x)))
 
 
-elementwise("expn", sp.expn, None, _expn_slope, singular=True)
-elementwise("hyp0f1", sp.hyp0f1, NO_RULE, lambda g, y, v, x: g * (sp.hyp0f1(v + 1.0, x) / v))
-elementwise(
-    "hyp1f1", sp.hyp1f1, NO_RULE, NO_RULE, lambda g, y, a, b, x: g * ((a / b) * sp.hyp1f1(a + 1.0, b + 1.0, x))
-)
-elementwise(
+singular("expn", sp.expn, None, _expn_slope)
+singular("hyp0f1", sp.hyp0f1, NO_RULE, lambda g, y, v, x: g * (sp.hyp0f1(v + 1.0, x) / v))
+singular("hyp1f1", sp.hyp1f1, NO_RULE, NO_RULE, lambda g, y, a, b, x: g * ((a / b) * sp.hyp1f1(a + 1.0, b + 1.0, x)))
+singular(
     "hyp2f1",
     sp.hyp2f1,
     NO_RULE,
@@ -560,14 +553,12 @@ elementwise(
     NO_RULE,
     lambda g, y, a, b, c, x: g * ((a * b / c) * sp.hyp2f1(a + 1.0, b + 1.0, c + 1.0, x)),
 )
-elementwise("hyperu", sp.hyperu, NO_RULE, NO_RULE, lambda g, y, a, b, x: -(g * (a * sp.hyperu(a + 1.0, b + 1.0, x))))
-elementwise("ellipk", sp.ellipk, lambda g, y, m: g * ((np.pi / 8.0) * sp.hyp2f1(1.5, 1.5, 2.0, m)))
-elementwise("ellipe", sp.ellipe, lambda g, y, m: g * ((-np.pi / 8.0) * sp.hyp2f1(0.5, 1.5, 2.0, m)))
-elementwise(
-    "wright_bessel", sp.wright_bessel, NO_RULE, NO_RULE, lambda g, y, a, b, x: g * sp.wright_bessel(a, a + b, x)
-)
+singular("hyperu", sp.hyperu, NO_RULE, NO_RULE, lambda g, y, a, b, x: -(g * (a * sp.hyperu(a + 1.0, b + 1.0, x))))
+singular("ellipk", sp.ellipk, lambda g, y, m: g * ((np.pi / 8.0) * sp.hyp2f1(1.5, 1.5, 2.0, m)))
+singular("ellipe", sp.ellipe, lambda g, y, m: g * ((-np.pi / 8.0) * sp.hyp2f1(0.5, 1.5, 2.0, m)))
+singular("wright_bessel", sp.wright_bessel, NO_RULE, NO_RULE, lambda g, y, a, b, x: g * sp.wright_bessel(a, a + b, x))
 if hasattr(sp, "log_wright_bessel"):  # SciPy 1.14
-    elementwise(
+    singular(
         "log_wright_bessel",
         sp.log_wright_bessel,
         NO_RULE,
@@ -602,8 +593,9 @@ elementwise(
     None,
     NO_RULE,
     NO_RULE,
-    lambda g, y, n, a, b, x: g
-    * (np.sign(n) * 0.5 * (n + a + b + 1.0) * sp.eval_jacobi(np.maximum(n - 1, 0), a + 1.0, b + 1.0, x)),
+    lambda g, y, n, a, b, x: (
+        g * (np.sign(n) * 0.5 * (n + a + b + 1.0) * sp.eval_jacobi(np.maximum(n - 1, 0), a + 1.0, b + 1.0, x))
+    ),
 )
 elementwise(
     "eval_hermite",
