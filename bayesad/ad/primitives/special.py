@@ -513,7 +513,7 @@ singular("i0", sp.i0, lambda g, y, x: g * sp.i1(x))
 singular("i1", sp.i1, lambda g, y, x: g * (0.5 * (sp.i0(x) + sp.iv(2.0, x))))
 singular("iv", sp.iv, NO_RULE, lambda g, y, v, x: g * (0.5 * (sp.iv(v - 1.0, x) + sp.iv(v + 1.0, x))))
 elementwise("i0e", sp.i0e, lambda g, y, x: g * (sp.i1e(x) - np.sign(x) * y))
-elementwise("i1e", sp.i1e, lambda g, y, x: g * (0.5 * (sp.i0e(x) + sp.ive(2.0, x)) - np.sign(x) * y))
+singular("i1e", sp.i1e, lambda g, y, x: g * (0.5 * (sp.i0e(x) + sp.ive(2.0, x)) - np.sign(x) * y))
 singular(
     "ive",
     sp.ive,
@@ -580,14 +580,14 @@ elementwise(
     None,
     lambda g, y, n, x: g * (np.sign(n) * sp.eval_gegenbauer(np.maximum(n - 1, 0), 1.5, x)),
 )
-elementwise(
+singular(
     "eval_gegenbauer",
     sp.eval_gegenbauer,
     None,
     NO_RULE,
     lambda g, y, n, a, x: g * (np.sign(n) * 2.0 * a * sp.eval_gegenbauer(np.maximum(n - 1, 0), a + 1.0, x)),
 )
-elementwise(
+singular(
     "eval_jacobi",
     sp.eval_jacobi,
     None,
@@ -617,7 +617,7 @@ elementwise(
     None,
     lambda g, y, n, x: -(g * (np.sign(n) * sp.eval_genlaguerre(np.maximum(n - 1, 0), 1.0, x))),
 )
-elementwise(
+singular(
     "eval_genlaguerre",
     sp.eval_genlaguerre,
     None,

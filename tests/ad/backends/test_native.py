@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.linalg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -81,6 +82,19 @@ CASES = {
 }
 
 
+def covariance(x):
+    return np.eye(6) + x @ x.T
+
+
+CASES |= {
+    "cholesky": lambda x: np.sum(np.linalg.cholesky(covariance(x)) * np.arange(36.0).reshape(6, 6)),
+    "triangular systems": lambda x: np.sum(
+        scipy.linalg.solve_triangular(np.linalg.cholesky(covariance(x)), x, lower=True) ** 2
+    ) + np.sum(scipy.linalg.solve_triangular(np.triu(covariance(x)), x[:, 0], trans=1) ** 3),
+    "stacked factors": lambda x: np.sum(np.linalg.cholesky(np.eye(6) + x[:, :, None, None] ** 2) ** 3),
+}
+
+
 def in_place(x):
     out = np.zeros((6, 4))
     for i in range(6):
@@ -151,3 +165,9 @@ def test_log_density_function_follows_branches_on_values():
         assert value == pytest.approx(expected, rel=1e-14)
         np.testing.assert_allclose(gradient, slope, rtol=1e-14)
     assert native.error is None
+
+
+def test_failed_factorisation_is_nan_as_in_the_interpreter():
+    program, _, _ = ad.trace(lambda a: np.sum(np.linalg.cholesky(a)), np.eye(5))
+    assert np.isnan(executor(program)([-np.eye(5)])[0])
+    assert np.isnan(interpreter(program)([-np.eye(5)])[0])

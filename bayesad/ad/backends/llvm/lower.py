@@ -480,6 +480,12 @@ class _Lowering:
             self._cumulate(node, "fmul", 1.0)
         elif name == "matmul" and node.dtype.kind == "f" and _small_product(node):
             self._matmul(node)
+        elif name == "cholesky":
+            n = node.shape[-1]
+            self._kernel(node, [n])
+        elif name == "solve_triangular" and node.inputs[0].shape[:-2] == node.inputs[1].shape[:-2]:
+            flags = [int(node.attributes[flag]) for flag in ("lower", "trans", "unit")]
+            self._kernel(node, [*node.shape[-2:], *flags])
         else:
             self.callback(node)
 
@@ -558,6 +564,31 @@ class _Lowering:
             self.store(target, "f", offset, (self.op(f"fadd {FLAGS}double {total}, {product}"), "f"))
 
         self.nest((rows, a.shape[-1], columns), multiply)
+
+    def _kernel(self, node: Node, integers: list[int]) -> None:
+        """Call a kernel of ``matrices.py`` for each matrix of a stack."""
+        function = self.special(node.primitive.name)
+        places = [*map(self._in_memory, node.inputs), self.pointer(node)]
+        steps = [int(np.prod(array.shape[-2:], dtype=np.int64)) for array in (*node.inputs, node)]
+
+        def call(position: Position) -> None:
+            arguments = [f"i64 {i}" for i in integers]
+            for place, step in zip(places, steps, strict=True):
+                offset = self._times(position[0], step)
+                at = place if offset == "0" else self.op(f"getelementptr inbounds double, ptr {place}, i64 {offset}")
+                arguments.append(f"ptr {at}")
+            self.say(f"call void {function}({', '.join(arguments)})")
+
+        self.nest([int(np.prod(node.shape[:-2], dtype=np.int64))], call)
+
+    def _in_memory(self, node: Node) -> str:
+        """The address of a node's elements, as float64 in C order; copied there if need be."""
+        leaf = node.primitive in (INPUT, CONSTANT)
+        if node.dtype.kind == "f" and (leaf or node in self.schedule.stored):
+            return self.pointer(node)
+        place = self.parameter("p", f"workspace {self.reserve(node.size * 8)}")
+        self.nest(node.shape, lambda p: self.store(place, "f", self.linear(p, node.shape), self.value(node, p)))
+        return place
 
     def callback(self, node: Node) -> None:
         """Leave a node to NumPy: its operands are put into the workspace, Python is called, the result is there."""

@@ -11,7 +11,9 @@ import numpy as np
 
 from bayesad.ad.backends.llvm import jit
 from bayesad.ad.backends.llvm.decompose import decompose
+from bayesad.ad.backends.llvm.kernel import compile_kernel
 from bayesad.ad.backends.llvm.lower import Layout, lower
+from bayesad.ad.backends.llvm.matrices import KERNELS
 from bayesad.ad.backends.numpy import GuardFailed
 from bayesad.ad.program import Node, Program
 
@@ -34,7 +36,11 @@ class NativeProgram:
         symbols = ["run", "log_density"] if log_density else ["run"]
         self.library = jit.build(lowered.text, symbols, optimise=lowered.n_instructions <= STRAIGHT_LINE_LIMIT)
         self.constants = [np.ascontiguousarray(node.value) for node in self.layout.constants]
-        self.special = [_special_address(name) for name in self.layout.special]
+        self.kernels = {name: compile_kernel(KERNELS[name]) for name in self.layout.special if name in KERNELS}
+        self.special = [
+            self.kernels[name].address if name in self.kernels else _special_address(name)
+            for name in self.layout.special
+        ]
         self.callback_error: list[BaseException] = []
         self.callback = CALLBACK(self._run_in_python)
 
