@@ -78,7 +78,7 @@ PATH = Rule("a path (a non-empty string)", TEXT.accepts, Path)
 FLAG = Rule("true or false", lambda v: isinstance(v, bool))
 POSITIVE = Rule("a positive number", lambda v: _is_number(v) and v > 0, float)
 FRACTION = Rule("a number above 0 and below 1", lambda v: _is_number(v) and 0 < v < 1, float)
-UNIT_RANGE = Rule("a number from 0 to 1", lambda v: _is_number(v) and 0 <= v <= 1, float)
+SHARE = Rule("a number of at least 0 and below 1", lambda v: _is_number(v) and 0 <= v < 1, float)
 VALUE = Rule("a number, a string, true, false, or a list of these", _is_value)
 COORDINATE = Rule("a list of distinct labels, or a positive integer (a length)", _is_coordinate)
 
@@ -143,7 +143,7 @@ class SamplerConfig:
         default=None, metadata=_key(POSITIVE, "length of a trajectory, instead of n_steps", only="hmc")
     )
     jitter: float | None = field(
-        default=None, metadata=_key(UNIT_RANGE, "relative random variation of the step size", only="hmc")
+        default=None, metadata=_key(SHARE, "relative random variation of the step size", only="hmc")
     )
     init: str = field(
         default="uniform", metadata=_key(_choice("uniform", "prior"), "where chains start: uniform(-2, 2) or prior")

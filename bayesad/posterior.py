@@ -165,9 +165,13 @@ class Posterior:
         q = np.asarray(q, dtype=np.float64)
         if q.ndim == 1:
             return {name: np.asarray(value) for name, value in self._values(self.unconstrained.check(q)).items()}
-        rows = [self._values(self.unconstrained.check(row)) for row in q.reshape(-1, q.shape[-1])]
+        points = q.reshape(-1, q.shape[-1])
+        rows = [self._values(row) for row in (points if len(points) else np.zeros((1, q.shape[-1])))]
         return {
-            name: np.reshape([row[name] for row in rows], (*q.shape[:-1], *np.shape(rows[0][name]))) for name in rows[0]
+            name: np.reshape(
+                [row[name] for row in rows[: len(points)]], (*q.shape[:-1], *np.shape(rows[0][name]))
+            )
+            for name in rows[0]
         }
 
     def initial(self, rng: np.random.Generator, kind: Any = "uniform") -> np.ndarray:

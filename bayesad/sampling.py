@@ -103,5 +103,29 @@ def _datatree(posterior: Posterior, sampler: Any, result: Chains, seed: int, pre
         "seed": seed,
         "sampler": repr(sampler),
         "preparing_time": preparing,
+        "warmup_time": result.warmup_time.tolist(),
+        "sampling_time": result.sampling_time.tolist(),
+        "gradient_evaluations": result.gradient_evaluations.tolist(),
+        "step_size": result.step_size.tolist(),
+        "inverse_metric": [metric.tolist() for metric in result.inverse_metric],
+        "interrupted": result.interrupted,
     }
-    return to_datatree(groups, dims=posterior.dims, coords=posterior.coords, attributes=attributes)
+    tree = to_datatree(groups, dims=posterior.dims, coords=posterior.coords, attributes=attributes)
+    if len(result.divergences.chain):
+        tree["divergences"] = _divergences(posterior, result)
+    return tree
+
+
+def _divergences(posterior: Posterior, result: Chains) -> Any:
+    """Where divergent transitions broke off: the parameters at the begin of the leapfrog step that diverged."""
+    import xarray as xr
+
+    found = result.divergences
+    variables: dict[str, Any] = {
+        "chain_index": ("divergence", found.chain),
+        "draw_index": ("divergence", found.draw),
+    }
+    for name, value in posterior.values(found.start).items():
+        axes = [f"{name}_dim_{i}" for i in range(value.ndim - 1)]
+        variables[name.replace("/", "_")] = (["divergence", *axes], value)
+    return xr.DataTree(xr.Dataset(variables))

@@ -209,6 +209,20 @@ def test_a_setting_of_the_other_algorithm_is_refused(toml):
     assert 'line 3: sampler.max_tree_depth belongs to algorithm = "nuts", but algorithm is "hmc"' in message
 
 
+@pytest.mark.parametrize(
+    ("line", "right"),
+    [
+        ("n_steps = 0", "an integer of at least 1"),
+        ("integration_time = 0.0", "a positive number"),
+        ("integration_time = inf", "a positive number"),
+        ("jitter = 1.0", "at least 0 and below 1"),
+    ],
+)
+def test_impossible_settings_of_static_trajectories(toml, line, right):
+    message = error_of(toml(f'[sampler]\nalgorithm = "hmc"\n{line}\n'))
+    assert f"line 3: sampler.{line.split()[0]} is {line.split()[2]}" in message and right in message
+
+
 def test_overriding_the_algorithm_drops_the_files_settings_for_the_other(toml):
     config = load_config(toml(FULL), ["sampler.algorithm=hmc", "sampler.n_steps=12"])
     assert (config.sampler.algorithm, config.sampler.n_steps) == ("hmc", 12)

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bayesad.cli.codes import INTERRUPTED, RUN_FAILED, UNTRUSTED, WELL
+from bayesad.cli.codes import INTERRUPTED, UNTRUSTED, WELL
 from bayesad.config import RunConfig, SamplerConfig, describe_keys, load_config, to_toml
 from bayesad.errors import BayesadError, ModelError
 
@@ -126,15 +126,19 @@ def _draw(posterior: Posterior, config: RunConfig) -> xr.DataTree:
             keep_warmup=settings.keep_warmup,
             progress=progress,
         )
-    draws = tree["posterior"].sizes.get("draw", 0)
-    kept = f"{draws} of {settings.draws} draws (interrupted)" if _interrupted(tree) else f"{draws} draws"
+    drawn = f"{_draws(tree)} of {settings.draws}" if _interrupted(tree, settings) else f"{_draws(tree)}"
     took = f"{time.monotonic() - started:.1f} s"
-    _say(f"{settings.chains} chains, {kept} each after {settings.warmup} of warmup, seed {settings.seed}: {took}")
+    _say(f"{settings.chains} chains, {drawn} draws each, warmup {settings.warmup}, seed {settings.seed}: {took}")
     return tree
 
 
-def _interrupted(tree: xr.DataTree) -> bool:
-    return bool(tree.attrs.get("interrupted", 0))
+def _draws(tree: xr.DataTree) -> int:
+    return tree["posterior"].sizes.get("draw", 0)
+
+
+def _interrupted(tree: xr.DataTree, settings: SamplerConfig) -> bool:
+    """Only Ctrl-C makes a sampler give fewer draws than it was asked for."""
+    return _draws(tree) < settings.draws
 
 
 def _sampler(settings: SamplerConfig) -> HMC | NUTS:
@@ -152,10 +156,10 @@ def _finish(run: Run, tree: xr.DataTree, config: RunConfig) -> int:
     """Save the draws first; then summary, advice and plot, none of which can lose them."""
     from bayesad.results import ResultsError
 
-    if tree["posterior"].sizes.get("draw", 0) == 0:
+    if _draws(tree) == 0:
         run.discard()
-        _say("there are no draws to keep")
-        return INTERRUPTED if _interrupted(tree) else RUN_FAILED
+        _say("interrupted before the first draw: nothing to keep")
+        return INTERRUPTED
     with _deaf_to_ctrl_c():
         run.write_draws(tree)
     safe = f"the draws are safe in {_short(run.draws_file)}"
@@ -168,7 +172,7 @@ def _finish(run: Run, tree: xr.DataTree, config: RunConfig) -> int:
         return INTERRUPTED
     except Exception as error:
         raise ResultsError(f"the report failed ({type(error).__name__}: {error}); {safe}") from error
-    if _interrupted(tree):
+    if _interrupted(tree, config.sampler):
         return INTERRUPTED
     return WELL if trusted else UNTRUSTED
 

@@ -5,7 +5,16 @@ The kernels (`random`, `hamiltonian`, `hmc`, `nuts`, `adaptation`, `chain`) are 
 `hmc_transition`, a branch in `chain`, and a dataclass of settings.
 """
 
-from bayesad.samplers.chains import Chain, ChainProgress, Chains, ChainState, Divergences, SamplingError, is_usable, run_chains
+from bayesad.samplers.chains import (
+    Chain,
+    ChainProgress,
+    Chains,
+    ChainState,
+    Divergences,
+    SamplingError,
+    is_usable,
+    run_chains,
+)
 from bayesad.samplers.hmc import HMC
 from bayesad.samplers.nuts import NUTS
 

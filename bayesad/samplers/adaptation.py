@@ -268,9 +268,7 @@ def _regularised(count: Int, moment: Float, identity: Float) -> Float:
     return (n * (moment / (n - 1.0)) + _SHRINKAGE * _SHRINKAGE_VARIANCE * identity) / (n + _SHRINKAGE)
 
 
-def _dense_factor(
-    choice: Int, dimension: Int, count: Int, moment: Floats, factor: Floats, workspace: Floats
-) -> Bool:
+def _dense_factor(choice: Int, dimension: Int, count: Int, moment: Floats, factor: Floats, workspace: Floats) -> Bool:
     """Fill `factor` for DENSE; False if that fails or, for AUTO, does not pay."""
     for i in range(dimension):
         row = factor[i * dimension :]

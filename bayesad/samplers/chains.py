@@ -292,9 +292,7 @@ class Chain:
         )
 
 
-def _settings(
-    sampler: NUTS | HMC, dimension: int, warmup: int, first_kept: int, metric: int
-) -> NDArray[np.int64]:
+def _settings(sampler: NUTS | HMC, dimension: int, warmup: int, first_kept: int, metric: int) -> NDArray[np.int64]:
     settings = np.zeros(places.SETTINGS_SIZE, dtype=np.int64)
     settings[places.DIMENSION] = dimension
     settings[places.N_WARMUP] = warmup
@@ -484,9 +482,7 @@ class _Crew:
             raise self._errors[min(self._errors)]
         return interrupted
 
-    def _watch(
-        self, running: set[Future[None]], progress: Callable[[tuple[ChainProgress, ...]], None] | None
-    ) -> None:
+    def _watch(self, running: set[Future[None]], progress: Callable[[tuple[ChainProgress, ...]], None] | None) -> None:
         while running:
             if progress is not None:
                 progress(tuple(chain.progress(number) for number, chain in enumerate(self.chains)))

@@ -125,7 +125,9 @@ def test_shapes_are_found_by_a_call_on_ones_or_told():
     for shape in ((2,), lambda x: (x.shape[0] // 2,)):
         called.clear()
         told = ad.custom_vjp(half, vjp=rule, shape=shape)
-        outer = ad.custom_vjp(lambda x: np.sum(x), vjp=lambda g, y, x, told=told: g * np.concatenate([told(x), told(x)]))
+        outer = ad.custom_vjp(
+            lambda x: np.sum(x), vjp=lambda g, y, x, told=told: g * np.concatenate([told(x), told(x)])
+        )
         np.testing.assert_array_equal(ad.gradient(outer, x), [1.0, 2.0, 1.0, 2.0])
         np.testing.assert_array_equal(called[0], x)
 

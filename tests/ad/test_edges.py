@@ -22,7 +22,10 @@ UNTAKEN = {
     "divide": (lambda x: np.where(x != 0, np.sin(x) / x, 1.0), None),
     "power": (lambda x: np.where(x > 0, x**-1.5, 0.0), None),
     "product of NaN": (lambda x: np.where(x > 0, np.log(x) * np.sqrt(x) * x, x), None),
-    "NaN through smooth functions": (lambda x: np.where(x > 0, np.sin(np.exp(np.log(x)) * np.tanh(np.log(x))), 0.0), None),
+    "NaN through smooth functions": (
+        lambda x: np.where(x > 0, np.sin(np.exp(np.log(x)) * np.tanh(np.log(x))), 0.0),
+        None,
+    ),
     "overflow": (lambda x: np.where(x > 0, x, np.exp(-400.0 * x) * np.exp(-400.0 * x)), [-np.inf, -800.0, 1.0, 1.0]),
     "nested": (lambda x: np.where(x > 0, np.where(x > 1, np.log(x - 1.0), np.log(x)), -x), [-1.0, -1.0, 2.0, 0.5]),
     "special": (lambda x: np.where(x > 0, sp.xlogy(x, x) + sp.gammaln(x), 0.0), None),
@@ -49,7 +52,12 @@ def test_untaken_branches_with_whole_array_operations_inside():
     w = np.array([3.0, 4.0])
 
     def f(p, taken):
-        inner = [np.sum(np.log(p["x"]) * p["w"]), np.log(p["x"]) @ p["w"], np.prod(np.sqrt(p["x"])), sp.logsumexp(np.log(p["x"]))]
+        inner = [
+            np.sum(np.log(p["x"]) * p["w"]),
+            np.log(p["x"]) @ p["w"],
+            np.prod(np.sqrt(p["x"])),
+            sp.logsumexp(np.log(p["x"])),
+        ]
         return np.where(taken, sum(inner), np.sum(p["x"] * p["w"]))
 
     slopes = ad.gradient(lambda p: f(p, np.sum(p["x"]) > 100.0), {"x": x, "w": w})

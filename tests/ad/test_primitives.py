@@ -243,7 +243,9 @@ def complex_step(f, args, i):
 def takes_complex(name):
     """Whether the complex step is an oracle: a holomorphic ufunc with complex loops, computed without cancellation in h."""
     f = PRIMITIVES[name].evaluate
-    holomorphic = "exp sin cos sinh cosh tan tanh log sqrt arctan arcsin arcsinh arctanh square reciprocal multiply divide"
+    holomorphic = (
+        "exp sin cos sinh cosh tan tanh log sqrt arctan arcsin arcsinh arctanh square reciprocal multiply divide"
+    )
     return isinstance(f, np.ufunc) and name in holomorphic.split()
 
 
@@ -365,6 +367,7 @@ def assert_transposed(f, x, random, shape=None):
 EDGES = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0, 0.5, 1e300, -1e300, 5e-324])
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # SciPy's hyp0f1, about itself
 @pytest.mark.parametrize("name", [n for n in ELEMENTWISE if isinstance(PRIMITIVES[n].evaluate, np.ufunc)])
 def test_edges_of_the_domain_give_what_the_ufunc_gives(name):
     args, lead = [], sum(not isinstance(d, Whole) for d in DOMAINS[name])
@@ -398,6 +401,7 @@ def test_slopes_are_finite_wherever_the_arguments_are_unless_marked_singular(nam
                 assert np.isfinite(slope(primitive_function(name), given, i)).all(), (i, j)
 
 
+@pytest.mark.filterwarnings("ignore:non-integer arg n:DeprecationWarning")
 @pytest.mark.parametrize("name", [n for n in ELEMENTWISE if n in DOMAINS])
 def test_inferred_dtype_and_shape_are_those_of_the_result(name):
     primitive, checked = PRIMITIVES[name], 0
@@ -448,7 +452,11 @@ def scan(name):
 
 def reshape_case(data):
     shape = data.draw(EMPTY)
-    return PRIMITIVES["reshape"], [shape], {"shape": data.draw(st.sampled_from([(int(np.prod(shape)),), (1, *shape), (*shape, 1)]))}
+    return (
+        PRIMITIVES["reshape"],
+        [shape],
+        {"shape": data.draw(st.sampled_from([(int(np.prod(shape)),), (1, *shape), (*shape, 1)]))},
+    )
 
 
 def transpose_case(data):
@@ -506,7 +514,14 @@ def index_case(name):
 
 def matmul_case(data):
     n, m, k = (data.draw(st.integers(0, 3)) for _ in range(3))
-    shapes = [[(m,), (m,)], [(n, m), (m,)], [(m,), (m, k)], [(n, m), (m, k)], [(2, n, m), (m, k)], [(2, 1, n, m), (3, m, k)]]
+    shapes = [
+        [(m,), (m,)],
+        [(n, m), (m,)],
+        [(m,), (m, k)],
+        [(n, m), (m, k)],
+        [(2, n, m), (m, k)],
+        [(2, 1, n, m), (3, m, k)],
+    ]
     shapes += [[(m,), (2, m, k)], [(2, n, m), (m,)]]
     return PRIMITIVES["matmul"], data.draw(st.sampled_from(shapes)), {}
 
@@ -528,7 +543,9 @@ STRUCTURAL = {
     "matmul": matmul_case,
 }
 ELSEWHERE = {
-    **dict.fromkeys("cholesky cofactors det eigh expm inv pinv qr slogdet solve solve_triangular svd".split(), "test_linalg"),
+    **dict.fromkeys(
+        "cholesky cofactors det eigh expm inv pinv qr slogdet solve solve_triangular svd".split(), "test_linalg"
+    ),
     **dict.fromkeys("searchsorted convolve".split(), "test_functions"),
 }
 
@@ -615,5 +632,7 @@ def test_a_primitive_without_a_rule_is_named_with_the_line_and_the_remedy():
 
 
 def test_a_ufunc_outside_the_table_is_named_with_the_remedy():
-    with pytest.raises(TypeError, match=r"'struve' has no traced meaning.*elementwise\(name, ufunc, rule.*ad.custom_vjp"):
+    with pytest.raises(
+        TypeError, match=r"'struve' has no traced meaning.*elementwise\(name, ufunc, rule.*ad.custom_vjp"
+    ):
         ad.gradient(lambda x: sp.struve(0.0, x), 1.0)

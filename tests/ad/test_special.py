@@ -103,7 +103,9 @@ def test_normal_quantiles_near_their_ends(p):
     log_density = -0.5 * x * x - 0.5 * np.log(2.0 * np.pi)
     assert derivative(sp.ndtri, p) == pytest.approx(np.exp(-log_density), rel=1e-9)
     assert derivative(sp.ndtri_exp, np.log(p)) == pytest.approx(np.exp(np.log(p) - log_density), rel=1e-9)
-    assert derivative(sp.erfcinv, p) == pytest.approx(-np.sqrt(np.pi) / 2 * np.exp(float(sp.erfcinv(p)) ** 2), rel=1e-12)
+    assert derivative(sp.erfcinv, p) == pytest.approx(
+        -np.sqrt(np.pi) / 2 * np.exp(float(sp.erfcinv(p)) ** 2), rel=1e-12
+    )
 
 
 def test_ndtri_exp_for_probabilities_below_the_smallest_float():
@@ -206,7 +208,9 @@ def test_incomplete_beta_in_its_parameters_equals_mpmath(a, b, x):
     np.testing.assert_array_equal(got, [beta_score(a, b, x, "a"), beta_score(a, b, x, "b")])
 
 
-@pytest.mark.parametrize(("df", "t"), [(0.5, -3.0), (1.0, 1e-3), (3.0, 1.5), (4.0, -20.0), (60.0, 1.6), (1e4, 0.5), (1e4, -3.0)])
+@pytest.mark.parametrize(
+    ("df", "t"), [(0.5, -3.0), (1.0, 1e-3), (3.0, 1.5), (4.0, -20.0), (60.0, 1.6), (1e4, 0.5), (1e4, -3.0)]
+)
 def test_student_distribution_in_its_degrees_of_freedom_equals_mpmath(df, t):
     def function(v):
         z = mp.mpf(t) ** 2

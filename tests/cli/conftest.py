@@ -26,7 +26,7 @@ def cli(capsys, tmp_path, monkeypatch):
 def make_draws():
     """A DataTree of independent draws; `change(posterior, stats)` puts defects into it."""
 
-    def make(change=lambda posterior, stats: None, chains=4, draws=500, **attributes):
+    def make(change=lambda posterior, stats: None, chains=4, draws=1000, **attributes):
         rng = np.random.default_rng(1)
         posterior = {"mu": rng.normal(size=(chains, draws)), "theta": rng.normal(size=(chains, draws, 2))}
         stats = {"diverging": np.zeros((chains, draws), bool), "energy": rng.normal(size=(chains, draws))}

@@ -149,7 +149,7 @@ def test_draws_not_to_be_trusted_are_kept_and_exit_with_3(cli, project, drawn, m
 
 
 def test_an_interrupted_run_keeps_and_reports_what_was_drawn(cli, project, drawn, make_draws):
-    drawn(make_draws(draws=100, interrupted=True))
+    drawn(make_draws(draws=100))
     result = cli("sample", "--config", "run.toml")
     assert result.code == 130
     assert files_of(project / "out/schools") == ALL_FILES
@@ -157,9 +157,9 @@ def test_an_interrupted_run_keeps_and_reports_what_was_drawn(cli, project, drawn
 
 
 def test_an_interruption_before_the_first_draw_leaves_nothing(cli, project, drawn, make_draws):
-    drawn(make_draws(draws=0, interrupted=True))
+    drawn(make_draws(draws=0))
     result = cli("sample", "--config", "run.toml")
-    assert result.code == 130 and "no draws to keep" in result.err
+    assert result.code == 130 and "nothing to keep" in result.err
     assert not (project / "out/schools").exists()
     drawn(KeyboardInterrupt())
     assert cli("sample", "--config", "run.toml").code == 130
@@ -191,7 +191,7 @@ def test_a_summary_that_fails_costs_no_draws(cli, project, drawn, make_draws, mo
     monkeypatch.setattr("bayesad.diagnostics.summary", broken)
     result = cli("sample", "--config", "run.toml")
     assert result.code == 1 and "the draws are safe in out/schools/posterior.nc" in result.err
-    assert arviz_base.convert_to_datatree("out/schools/posterior.nc")["posterior"].sizes["draw"] == 500
+    assert arviz_base.convert_to_datatree("out/schools/posterior.nc")["posterior"].sizes["draw"] == 1000
 
 
 def test_ctrl_c_during_the_report_costs_no_draws(cli, project, drawn, make_draws, monkeypatch):
