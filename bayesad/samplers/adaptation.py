@@ -9,10 +9,10 @@ correlation matrix R that a diagonal metric leaves, relative to no correlation, 
 
     difficulty = (lambda_max(R) |R^-1|_F / sqrt(d))^(1/2).
 
-With g = d/n, n draws without any correlation would show a difficulty of about (1 + sqrt(g)) / (1 - g)^(3/4), and a dense
-metric from them leaves one of (1 + g)^(1/4) / (1 - sqrt(g)) whatever the truth (both are limits of Marchenko & Pastur
-1967). A leapfrog step with a dense metric costs about 1 + d/100 times one with a diagonal metric. The dense metric is
-taken when the difficulty seen exceeds the product of these three.
+With g = d/n, n draws without any correlation would show a difficulty of about (1 + sqrt(g)) / (1 - g)^(3/4), and a
+dense metric from them leaves one of (1 + g)^(1/4) / (1 - sqrt(g)) whatever the truth (both are limits of Marchenko &
+Pastur 1967). A leapfrog step with a dense metric costs about 1 + d/100 times one with a diagonal metric. The dense
+metric is taken when the difficulty seen exceeds the product of these three.
 
 Estimators of the metric are the functions that `update_metric` chooses among; they fill `factor` from what `observe`
 collects. One that uses gradients as well takes its place there and collects them in `observe`.
@@ -65,7 +65,7 @@ COUNT = 4
 TUNING_SIZE = 5
 
 _LARGEST_STEP = 1e7
-_SMALLEST_STEP = 1e-16
+_SMALLEST_STEP = 1e-200
 _LOG_CROSSING = math.log(0.8)
 _LARGEST_LOG = 700.0
 
@@ -93,8 +93,8 @@ class Windows(NamedTuple):
 def windows(warmup: int) -> Windows:
     """Stan's schedule: 75 iterations for the step size, windows of 25, 50, 100, ... and 50 for the step size again.
 
-    The last window takes in what would be too short for the next. Below 150 iterations the parts have 15 %, 75 % and 10 %; below
-    20 there is no window.
+    The last window takes in what would be too short for the next. Below 150 iterations the parts have 15 %, 75 % and
+    10 %; below 20 there is no window.
     """
     if warmup < _LEAST_WARMUP:
         return Windows(warmup, ())
@@ -368,7 +368,7 @@ def _cholesky(dimension: Int, matrix: Floats) -> Bool:
 
 
 def _norm_of_inverse(dimension: Int, cholesky: Floats, deviations: Floats, workspace: Floats) -> Float:
-    """Frobenius norm of the inverse correlation matrix; `cholesky` is that of the covariance. `workspace` has d² entries."""
+    """Frobenius norm of the inverse correlation matrix; `cholesky` is the covariance's, `workspace` has d² entries."""
     for i in range(dimension):
         # Row i becomes column i of the inverse of `cholesky`, times the standard deviation.
         row = workspace[i * dimension :]

@@ -1,280 +1,248 @@
-"""One chain as a kernel: any block of its iterations, with all that it has to remember in arrays of the caller."""
+"""One chain: its settings, its state, which is all that a checkpoint needs, and its results."""
 
-import math
+from __future__ import annotations
 
-from bayesad.ad.backends.llvm.kernel import Floats, Int, Ints, LogDensity, Words
-from bayesad.samplers.adaptation import (
-    STEP,
-    TUNING_SIZE,
-    find_step_size,
-    finish_step_size,
-    learn_step_size,
-    observe,
-    restart_step_size,
-    update_metric,
-)
-from bayesad.samplers.control import (
-    ACCEPTANCE,
-    COMPLETE,
-    DEPTH,
-    DIVERGENCES,
-    DIVERGENT,
-    DIVERGING,
-    ITERATION,
-    LEAPFROGS,
-    LIMITED,
-    LOG_DENSITY,
-    N_STATISTICS,
-    PHASE,
-    REACHED_LIMIT,
-    SAMPLING,
-    STEP_SIZE,
-    STOP,
-    STOPPED,
-    TREE_DEPTH,
-    UNUSABLE_START,
-    WARMUP,
-)
-from bayesad.samplers.hamiltonian import DIAGONAL, copy
-from bayesad.samplers.hmc import hmc_transition
-from bayesad.samplers.nuts import nuts_transition
-from bayesad.samplers.random import restore, save
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
-__all__ = ["run_chain"]
+import numpy as np
+from numpy.typing import NDArray
 
-# Places in `settings`.
-ALGORITHM = 0
-DIMENSION = 1
-N_WARMUP = 2
-FIRST_KEPT = 3  # iteration
-METRIC = 4  # DIAGONAL, DENSE or AUTO
-ADAPTS_STEP = 5
-WINDOWS_START = 6
-N_WINDOWS = 7
-MAX_DEPTH = 8  # NUTS
-STEPS = 9  # HMC; 0 where the integration time counts
-SETTINGS_SIZE = 10
+from bayesad.ad.backends.llvm.kernel import compile_kernel
+from bayesad.samplers import chain_kernel as places
+from bayesad.samplers import control as codes
+from bayesad.samplers.adaptation import AUTO, MOST_FOR_AUTO, STEP, windows
+from bayesad.samplers.hamiltonian import DENSE, DIAGONAL, inverse_metric
+from bayesad.samplers.hmc import HMC, hmc_workspace_size
+from bayesad.samplers.nuts import NUTS, nuts_workspace_size
 
-ALGORITHM_NUTS = 0
-ALGORITHM_HMC = 1
+__all__ = ["Chain", "ChainProgress", "ChainState", "kernel"]
 
-# Places in `targets`.
-TARGET_ACCEPT = 0
-INTEGRATION_TIME = 1
-JITTER = 2
-TARGETS_SIZE = 3
+Array = NDArray[np.float64]
 
-# Places in `counters`.
-COMPLETED = 0  # iterations
-KIND = 1  # of the metric in use
-SEARCH_DUE = 2  # whether the next iteration begins by finding a step size
-WINDOW = 3  # windows completed
-OBSERVED = 4  # draws in the current window
-STARTED = 5  # whether density and gradient of the position are known
-COUNTERS_SIZE = 6
-
-# Places in `scalars`: those of the step size, then
-HERE = TUNING_SIZE  # the log density of the position
-SCALARS_SIZE = TUNING_SIZE + 1
+_METRICS = {"diagonal": DIAGONAL, "dense": DENSE, "auto": AUTO}
 
 
-def run_chain(
-    log_density: LogDensity,
-    settings: Ints,
-    targets: Floats,
-    window_ends: Ints,
-    counters: Ints,
-    scalars: Floats,
-    rng: Words,
-    position: Floats,
-    gradient: Floats,
-    factor: Floats,
-    mean: Floats,
-    moment: Floats,
-    workspace: Floats,
-    control: Ints,
-    draws: Floats,
-    statistics: Floats,
-    divergence_starts: Floats,
-    divergence_ends: Floats,
-    last: Int,
-) -> Int:
-    """Run a chain until `last` iterations are complete.
+class ChainProgress(NamedTuple):
+    """How far a chain is.
 
-    `counters` to `moment` are the chain's state: with copies of them it goes on later with the very same draws.
+    Attributes
+    ----------
+    chain : int
+    phase : str
+        "warmup" or "sampling".
+    iteration, total : int
+        Iterations completed and to do, warmup included.
+    divergences : int
+        In the current phase.
+    step_size : float
+    tree_depth : int
+        Of the last trajectory; 0 for HMC.
+    leapfrogs : int
+        Evaluations of the log density and its gradient so far.
+    """
+
+    chain: int
+    phase: str
+    iteration: int
+    total: int
+    divergences: int
+    step_size: float
+    tree_depth: int
+    leapfrogs: int
+
+
+@dataclass(frozen=True)
+class ChainState:
+    """All that a chain remembers; the kernel changes the arrays in place. Copies of them are a checkpoint.
+
+    Attributes
+    ----------
+    counters : int array
+        See `bayesad.samplers.chain_kernel`.
+    scalars : float array
+        Step size, dual averaging, log density.
+    rng : uint64 array
+    position, gradient, mean : float array, shape (d,)
+    factor, moment : float array, shape (d,), or (d * d,) where the metric may be dense
+    """
+
+    counters: NDArray[np.int64]
+    scalars: Array
+    rng: NDArray[np.uint64]
+    position: Array
+    gradient: Array
+    mean: Array
+    factor: Array
+    moment: Array
+
+
+class Chain:
+    """One chain: its settings, state and results, and `advance`, which runs the kernel.
 
     Parameters
     ----------
-    settings, targets, window_ends : Ints, Floats, Ints
-        What never changes; see this module and `bayesad.samplers.adaptation.windows`.
-    workspace : Floats
-        At least N_STATISTICS + 2 d entries and those that the transition, the search for a step size and the
-        metric need.
-    control : Ints
-        A row of CONTROL_SIZE that another thread may watch.
-    draws, divergence_starts, divergence_ends : Floats (kept, d)
-        Results, from iteration FIRST_KEPT on.
-    statistics : Floats (kept, N_STATISTICS)
-        Results.
-
-    Returns
-    -------
-    Int
-        COMPLETE; STOPPED, as if the iteration under way had not begun; or UNUSABLE_START, STEP_SIZE_TOO_LARGE,
-        STEP_SIZE_TOO_SMALL.
+    dimension : int
+    sampler : NUTS or HMC
+    warmup, draws : int
+    rng : uint64 array
+        The chain's random stream; not changed.
+    initial : float array, shape (d,)
+        Starting point; not changed.
+    keep_warmup : bool
+    state : ChainState, optional
+        A checkpoint to go on from.
     """
-    if counters[STARTED] == 0:
-        if control[STOP] != 0:
-            return STOPPED
-        control[LEAPFROGS] += 1
-        scalars[HERE] = log_density(position, gradient)
-        size = math.fabs(scalars[HERE])
-        for i in range(settings[DIMENSION]):
-            size += math.fabs(gradient[i])
-        if not math.isfinite(size):
-            return UNUSABLE_START
-        counters[STARTED] = 1
-    while counters[COMPLETED] < last:
-        save(rng)
-        if counters[SEARCH_DUE] != 0:
-            outcome = find_step_size(
-                log_density,
-                counters[KIND],
-                settings[DIMENSION],
-                scalars,
-                factor,
-                position,
-                gradient,
-                scalars[HERE],
-                rng,
-                workspace,
-                control,
-            )
-            if outcome != COMPLETE:
-                restore(rng)
-                return outcome
-            restart_step_size(scalars)
-            counters[SEARCH_DUE] = 0
-            save(rng)
-        control[PHASE] = WARMUP if counters[COMPLETED] < settings[N_WARMUP] else SAMPLING
-        if counters[COMPLETED] == settings[N_WARMUP]:
-            control[DIVERGENCES] = 0
-        outcome = _transition(
-            log_density, settings, targets, counters, scalars, rng, position, gradient, factor, workspace, control
-        )
-        if outcome == STOPPED:
-            restore(rng)
-            return outcome
-        _note(scalars, workspace, control, outcome)
-        if counters[COMPLETED] >= settings[FIRST_KEPT]:
-            row = counters[COMPLETED] - settings[FIRST_KEPT]
-            place = row * settings[DIMENSION]
-            copy(settings[DIMENSION], position, draws[place:])
-            copy(N_STATISTICS, workspace, statistics[row * N_STATISTICS :])
-            if outcome == DIVERGENT:
-                copy(settings[DIMENSION], workspace[N_STATISTICS:], divergence_starts[place:])
-                copy(settings[DIMENSION], workspace[N_STATISTICS + settings[DIMENSION] :], divergence_ends[place:])
-        if counters[COMPLETED] < settings[N_WARMUP]:
-            _adapt(settings, targets, window_ends, counters, scalars, position, factor, mean, moment, workspace)
-        counters[COMPLETED] += 1
-        control[ITERATION] = counters[COMPLETED]
-    return COMPLETE
 
+    def __init__(
+        self,
+        dimension: int,
+        sampler: NUTS | HMC,
+        *,
+        warmup: int,
+        draws: int,
+        rng: NDArray[np.uint64],
+        initial: Array,
+        keep_warmup: bool = False,
+        state: ChainState | None = None,
+    ) -> None:
+        schedule = windows(warmup)
+        metric = _METRICS[sampler.metric]
+        if metric == AUTO and not 1 < dimension <= MOST_FOR_AUTO:
+            metric = DIAGONAL
+        self.dimension, self.warmup, self.total = dimension, warmup, warmup + draws
+        self.first_kept = 0 if keep_warmup else warmup
+        self._settings = _settings(sampler, dimension, warmup, self.first_kept, metric)
+        self._settings[places.WINDOWS_START] = schedule.start
+        self._settings[places.N_WINDOWS] = len(schedule.ends)
+        self._targets = _targets(sampler)
+        self._window_ends = np.array(schedule.ends, dtype=np.int64)
+        self.state = _first_state(dimension, sampler, metric, rng, initial) if state is None else state
+        self._workspace = np.zeros(_workspace_size(dimension, sampler, metric))
+        self.control = np.zeros(codes.CONTROL_SIZE, dtype=np.int64)
+        kept = self.total - self.first_kept
+        self.draws = np.empty((kept, dimension))
+        self.statistics = np.empty((kept, codes.N_STATISTICS))
+        # Written where a transition diverges only; memory that is never touched costs nothing.
+        self.divergence_starts = np.empty((kept, dimension))
+        self.divergence_ends = np.empty((kept, dimension))
 
-def _transition(
-    log_density: LogDensity,
-    settings: Ints,
-    targets: Floats,
-    counters: Ints,
-    scalars: Floats,
-    rng: Words,
-    position: Floats,
-    gradient: Floats,
-    factor: Floats,
-    workspace: Floats,
-    control: Ints,
-) -> Int:
-    """One transition of the chain's algorithm; `workspace` begins with its statistics and where it diverged."""
-    dimension = settings[DIMENSION]
-    divergence_start = workspace[N_STATISTICS:]
-    divergence_end = workspace[N_STATISTICS + dimension :]
-    rest = workspace[N_STATISTICS + 2 * dimension :]
-    if settings[ALGORITHM] == ALGORITHM_NUTS:
-        return nuts_transition(
+    def advance(self, log_density: Any, until: int, *, compiled: bool = True) -> int:
+        """Run until `until` iterations are complete; returns the code of `run_chain`."""
+        state = self.state
+        return kernel(compiled)(
             log_density,
-            counters[KIND],
-            dimension,
-            settings[MAX_DEPTH],
-            scalars[STEP],
-            factor,
-            position,
-            gradient,
-            scalars[HERE],
-            rng,
-            rest,
-            control,
-            workspace,
-            divergence_start,
-            divergence_end,
+            self._settings,
+            self._targets,
+            self._window_ends,
+            state.counters,
+            state.scalars,
+            state.rng,
+            state.position,
+            state.gradient,
+            state.factor,
+            state.mean,
+            state.moment,
+            self._workspace,
+            self.control,
+            self.draws.reshape(-1),
+            self.statistics.reshape(-1),
+            self.divergence_starts.reshape(-1),
+            self.divergence_ends.reshape(-1),
+            until,
         )
-    return hmc_transition(
-        log_density,
-        counters[KIND],
-        dimension,
-        settings[STEPS],
-        targets[INTEGRATION_TIME],
-        targets[JITTER],
-        scalars[STEP],
-        factor,
-        position,
-        gradient,
-        scalars[HERE],
-        rng,
-        rest,
-        control,
-        workspace,
-        divergence_start,
-        divergence_end,
+
+    def stop(self) -> None:
+        """Make `advance` return soon, from any thread."""
+        self.control[codes.STOP] = 1
+
+    @property
+    def completed(self) -> int:
+        """Iterations completed, warmup included."""
+        return int(self.state.counters[places.COMPLETED])
+
+    @property
+    def inverse_metric(self) -> Array:
+        """Of shape (d,) for a diagonal, (d, d) for a dense metric."""
+        return inverse_metric(int(self.state.counters[places.KIND]), self.state.factor, self.dimension)
+
+    def progress(self, number: int) -> ChainProgress:
+        """How far it is; may be asked from any thread."""
+        row = self.control
+        return ChainProgress(
+            number,
+            "sampling" if row[codes.PHASE] == codes.SAMPLING else "warmup",
+            int(row[codes.ITERATION]),
+            self.total,
+            int(row[codes.DIVERGENCES]),
+            float(self.state.scalars[STEP]),
+            int(row[codes.DEPTH]),
+            int(row[codes.LEAPFROGS]),
+        )
+
+
+def _settings(sampler: NUTS | HMC, dimension: int, warmup: int, first_kept: int, metric: int) -> NDArray[np.int64]:
+    settings = np.zeros(places.SETTINGS_SIZE, dtype=np.int64)
+    settings[places.DIMENSION] = dimension
+    settings[places.N_WARMUP] = warmup
+    settings[places.FIRST_KEPT] = first_kept
+    settings[places.METRIC] = metric
+    settings[places.ADAPTS_STEP] = sampler.step_size is None
+    if isinstance(sampler, NUTS):
+        settings[places.ALGORITHM] = places.ALGORITHM_NUTS
+        settings[places.MAX_DEPTH] = sampler.max_tree_depth
+    else:
+        settings[places.ALGORITHM] = places.ALGORITHM_HMC
+        settings[places.STEPS] = sampler.n_steps or 0
+    return settings
+
+
+def _targets(sampler: NUTS | HMC) -> Array:
+    targets = np.zeros(places.TARGETS_SIZE)
+    targets[places.TARGET_ACCEPT] = sampler.target_accept
+    if isinstance(sampler, HMC):
+        targets[places.INTEGRATION_TIME] = np.pi / 2 if sampler.integration_time is None else sampler.integration_time
+        targets[places.JITTER] = sampler.jitter
+    return targets
+
+
+def _first_state(
+    dimension: int, sampler: NUTS | HMC, metric: int, rng: NDArray[np.uint64], initial: Array
+) -> ChainState:
+    matrix_size = dimension if metric == DIAGONAL else dimension**2
+    counters = np.zeros(places.COUNTERS_SIZE, dtype=np.int64)
+    counters[places.KIND] = DIAGONAL
+    counters[places.SEARCH_DUE] = sampler.step_size is None
+    scalars = np.zeros(places.SCALARS_SIZE)
+    scalars[STEP] = 1.0 if sampler.step_size is None else sampler.step_size
+    factor = np.zeros(matrix_size)
+    factor[:dimension] = 1.0
+    return ChainState(
+        counters=counters,
+        scalars=scalars,
+        rng=rng.copy(),
+        position=np.array(initial, dtype=np.float64),
+        gradient=np.zeros(dimension),
+        mean=np.zeros(dimension),
+        factor=factor,
+        moment=np.zeros(matrix_size),
     )
 
 
-def _note(scalars: Floats, statistics: Floats, control: Ints, outcome: Int) -> None:
-    """Complete the statistics of a transition and the row that is watched."""
-    scalars[HERE] = statistics[LOG_DENSITY]
-    statistics[STEP_SIZE] = scalars[STEP]
-    statistics[DIVERGING] = 1.0 if outcome == DIVERGENT else 0.0
-    statistics[REACHED_LIMIT] = 1.0 if outcome == LIMITED else 0.0
-    control[DEPTH] = int(statistics[TREE_DEPTH])
-    if outcome == DIVERGENT:
-        control[DIVERGENCES] += 1
+def _workspace_size(dimension: int, sampler: NUTS | HMC, metric: int) -> int:
+    """For the transition, the search for a step size (5 vectors) and the choice of the metric."""
+    transition = (
+        nuts_workspace_size(dimension, sampler.max_tree_depth)
+        if isinstance(sampler, NUTS)
+        else hmc_workspace_size(dimension)
+    )
+    update = dimension**2 + 2 * dimension if metric == AUTO else 0
+    return max(codes.N_STATISTICS + 2 * dimension + transition, 5 * dimension, update)
 
 
-def _adapt(
-    settings: Ints,
-    targets: Floats,
-    window_ends: Ints,
-    counters: Ints,
-    scalars: Floats,
-    position: Floats,
-    factor: Floats,
-    mean: Floats,
-    moment: Floats,
-    workspace: Floats,
-) -> None:
-    """What warmup learns from the iteration just made; `workspace` begins with its statistics."""
-    dimension = settings[DIMENSION]
-    iteration = counters[COMPLETED]
-    if settings[ADAPTS_STEP] != 0:
-        learn_step_size(scalars, targets[TARGET_ACCEPT], workspace[ACCEPTANCE])
-    if iteration >= settings[WINDOWS_START] and counters[WINDOW] < settings[N_WINDOWS]:
-        counters[OBSERVED] += 1
-        observe(settings[METRIC] != DIAGONAL, dimension, counters[OBSERVED], position, mean, moment, workspace)
-        if iteration + 1 == window_ends[counters[WINDOW]]:
-            counters[KIND] = update_metric(
-                settings[METRIC], counters[KIND], dimension, counters[OBSERVED], moment, factor, workspace
-            )
-            counters[WINDOW] += 1
-            counters[OBSERVED] = 0
-            counters[SEARCH_DUE] = settings[ADAPTS_STEP]
-    if settings[ADAPTS_STEP] != 0 and iteration + 1 == settings[N_WARMUP]:
-        finish_step_size(scalars)
+@functools.cache
+def kernel(compiled: bool) -> Callable[..., int]:
+    """The kernel `run_chain` as machine code or as the Python function it is."""
+    return compile_kernel(places.run_chain) if compiled else places.run_chain

@@ -1,13 +1,12 @@
 """Several chains at once, one thread each, each with a random stream of its own; knows a log density, not models.
 
-A chain's draws depend on the seed, its number, the settings and the log density: not on the number of threads or of chains,
-nor on whether it ran in one go or in blocks.
+A chain's draws depend on the seed, its number, the settings and the log density: not on the number of threads or of
+chains, nor on whether it ran in one go or in blocks.
 """
 
 from __future__ import annotations
 
 import ctypes
-import functools
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -18,18 +17,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bayesad.ad.backends.llvm.kernel import LogDensityPointer, compile_kernel, python_log_density
+from bayesad.ad.backends.llvm.kernel import LogDensityPointer, python_log_density
 from bayesad.errors import BayesadError, ConfigError, InitialisationError
-from bayesad.samplers import chain as places
 from bayesad.samplers import control as codes
-from bayesad.samplers.adaptation import AUTO, MOST_FOR_AUTO, STEP, windows
-from bayesad.samplers.hamiltonian import DENSE, DIAGONAL, inverse_metric
-from bayesad.samplers.hmc import HMC, hmc_workspace_size
-from bayesad.samplers.nuts import NUTS, nuts_workspace_size
+from bayesad.samplers.adaptation import STEP
+from bayesad.samplers.chain import Chain, ChainProgress, kernel
+from bayesad.samplers.hmc import HMC
+from bayesad.samplers.nuts import NUTS
 from bayesad.samplers.random import streams
 from bayesad.samplers.settings import check_integer
 
-__all__ = ["Chain", "ChainProgress", "ChainState", "Chains", "Divergences", "SamplingError", "is_usable", "run_chains"]
+__all__ = ["Chains", "Divergences", "SamplingError", "is_usable", "run_chains"]
 
 Array = NDArray[np.float64]
 Density = Callable[[Array, Array], float] | LogDensityPointer
@@ -38,7 +36,6 @@ Density = Callable[[Array, Array], float] | LogDensityPointer
 POLL_INTERVAL = 0.1
 """Seconds between two looks at the chains."""
 
-_METRICS = {"diagonal": DIAGONAL, "dense": DENSE, "auto": AUTO}
 _C_LOG_DENSITY = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
 
 _STATISTICS: dict[str, tuple[int, type]] = {
@@ -76,35 +73,6 @@ _FAILURES: dict[int, tuple[type[BayesadError], str]] = {
         "density there, or it jumps: look at the model, or start elsewhere",
     ),
 }
-
-
-class ChainProgress(NamedTuple):
-    """How far a chain is.
-
-    Attributes
-    ----------
-    chain : int
-    phase : str
-        "warmup" or "sampling".
-    iteration, total : int
-        Iterations completed and to do, warmup included.
-    divergences : int
-        In the current phase.
-    step_size : float
-    tree_depth : int
-        Of the last trajectory; 0 for HMC.
-    leapfrogs : int
-        Evaluations of the log density and its gradient so far.
-    """
-
-    chain: int
-    phase: str
-    iteration: int
-    total: int
-    divergences: int
-    step_size: float
-    tree_depth: int
-    leapfrogs: int
 
 
 class Divergences(NamedTuple):
@@ -161,203 +129,6 @@ class Chains:
     sampling_time: Array
     interrupted: bool
     completed: NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class ChainState:
-    """All that a chain remembers; the kernel changes the arrays in place. Copies of them are a checkpoint.
-
-    Attributes
-    ----------
-    counters : int array
-        See `bayesad.samplers.chain`.
-    scalars : float array
-        Step size, dual averaging, log density.
-    rng : uint64 array
-    position, gradient, mean : float array, shape (d,)
-    factor, moment : float array, shape (d,), or (d * d,) where the metric may be dense
-    """
-
-    counters: NDArray[np.int64]
-    scalars: Array
-    rng: NDArray[np.uint64]
-    position: Array
-    gradient: Array
-    mean: Array
-    factor: Array
-    moment: Array
-
-
-class Chain:
-    """One chain: its settings, state and results, and `advance`, which runs the kernel.
-
-    Parameters
-    ----------
-    dimension : int
-    sampler : NUTS or HMC
-    warmup, draws : int
-    rng : uint64 array
-        The chain's random stream; not changed.
-    initial : float array, shape (d,)
-        Starting point; not changed.
-    keep_warmup : bool
-    state : ChainState, optional
-        A checkpoint to go on from.
-    """
-
-    def __init__(
-        self,
-        dimension: int,
-        sampler: NUTS | HMC,
-        *,
-        warmup: int,
-        draws: int,
-        rng: NDArray[np.uint64],
-        initial: Array,
-        keep_warmup: bool = False,
-        state: ChainState | None = None,
-    ) -> None:
-        schedule = windows(warmup)
-        metric = _METRICS[sampler.metric]
-        if metric == AUTO and not 1 < dimension <= MOST_FOR_AUTO:
-            metric = DIAGONAL
-        self.dimension, self.warmup, self.total = dimension, warmup, warmup + draws
-        self.first_kept = 0 if keep_warmup else warmup
-        self._settings = _settings(sampler, dimension, warmup, self.first_kept, metric)
-        self._settings[places.WINDOWS_START] = schedule.start
-        self._settings[places.N_WINDOWS] = len(schedule.ends)
-        self._targets = _targets(sampler)
-        self._window_ends = np.array(schedule.ends, dtype=np.int64)
-        self.state = _first_state(dimension, sampler, metric, rng, initial) if state is None else state
-        self._workspace = np.zeros(_workspace_size(dimension, sampler, metric))
-        self.control = np.zeros(codes.CONTROL_SIZE, dtype=np.int64)
-        kept = self.total - self.first_kept
-        self.draws = np.empty((kept, dimension))
-        self.statistics = np.empty((kept, codes.N_STATISTICS))
-        # Written where a transition diverges only; memory that is never touched costs nothing.
-        self.divergence_starts = np.empty((kept, dimension))
-        self.divergence_ends = np.empty((kept, dimension))
-
-    def advance(self, log_density: Any, until: int, *, compiled: bool = True) -> int:
-        """Run until `until` iterations are complete; returns the code of `run_chain`."""
-        state = self.state
-        return _kernel(compiled)(
-            log_density,
-            self._settings,
-            self._targets,
-            self._window_ends,
-            state.counters,
-            state.scalars,
-            state.rng,
-            state.position,
-            state.gradient,
-            state.factor,
-            state.mean,
-            state.moment,
-            self._workspace,
-            self.control,
-            self.draws.reshape(-1),
-            self.statistics.reshape(-1),
-            self.divergence_starts.reshape(-1),
-            self.divergence_ends.reshape(-1),
-            until,
-        )
-
-    def stop(self) -> None:
-        """Make `advance` return soon, from any thread."""
-        self.control[codes.STOP] = 1
-
-    @property
-    def completed(self) -> int:
-        """Iterations completed, warmup included."""
-        return int(self.state.counters[places.COMPLETED])
-
-    @property
-    def inverse_metric(self) -> Array:
-        """Of shape (d,) for a diagonal, (d, d) for a dense metric."""
-        return inverse_metric(int(self.state.counters[places.KIND]), self.state.factor, self.dimension)
-
-    def progress(self, number: int) -> ChainProgress:
-        """How far it is; may be asked from any thread."""
-        row = self.control
-        return ChainProgress(
-            number,
-            "sampling" if row[codes.PHASE] == codes.SAMPLING else "warmup",
-            int(row[codes.ITERATION]),
-            self.total,
-            int(row[codes.DIVERGENCES]),
-            float(self.state.scalars[STEP]),
-            int(row[codes.DEPTH]),
-            int(row[codes.LEAPFROGS]),
-        )
-
-
-def _settings(sampler: NUTS | HMC, dimension: int, warmup: int, first_kept: int, metric: int) -> NDArray[np.int64]:
-    settings = np.zeros(places.SETTINGS_SIZE, dtype=np.int64)
-    settings[places.DIMENSION] = dimension
-    settings[places.N_WARMUP] = warmup
-    settings[places.FIRST_KEPT] = first_kept
-    settings[places.METRIC] = metric
-    settings[places.ADAPTS_STEP] = sampler.step_size is None
-    if isinstance(sampler, NUTS):
-        settings[places.ALGORITHM] = places.ALGORITHM_NUTS
-        settings[places.MAX_DEPTH] = sampler.max_tree_depth
-    else:
-        settings[places.ALGORITHM] = places.ALGORITHM_HMC
-        settings[places.STEPS] = sampler.n_steps or 0
-    return settings
-
-
-def _targets(sampler: NUTS | HMC) -> Array:
-    targets = np.zeros(places.TARGETS_SIZE)
-    targets[places.TARGET_ACCEPT] = sampler.target_accept
-    if isinstance(sampler, HMC):
-        targets[places.INTEGRATION_TIME] = np.pi / 2 if sampler.integration_time is None else sampler.integration_time
-        targets[places.JITTER] = sampler.jitter
-    return targets
-
-
-def _first_state(
-    dimension: int, sampler: NUTS | HMC, metric: int, rng: NDArray[np.uint64], initial: Array
-) -> ChainState:
-    matrix_size = dimension if metric == DIAGONAL else dimension**2
-    counters = np.zeros(places.COUNTERS_SIZE, dtype=np.int64)
-    counters[places.KIND] = DIAGONAL
-    counters[places.SEARCH_DUE] = sampler.step_size is None
-    scalars = np.zeros(places.SCALARS_SIZE)
-    scalars[STEP] = 1.0 if sampler.step_size is None else sampler.step_size
-    factor = np.zeros(matrix_size)
-    factor[:dimension] = 1.0
-    return ChainState(
-        counters=counters,
-        scalars=scalars,
-        rng=rng.copy(),
-        position=np.array(initial, dtype=np.float64),
-        gradient=np.zeros(dimension),
-        mean=np.zeros(dimension),
-        factor=factor,
-        moment=np.zeros(matrix_size),
-    )
-
-
-def _workspace_size(dimension: int, sampler: NUTS | HMC, metric: int) -> int:
-    """For the transition, the search for a step size (5 vectors) and the choice of the metric."""
-    transition = (
-        nuts_workspace_size(dimension, sampler.max_tree_depth)
-        if isinstance(sampler, NUTS)
-        else hmc_workspace_size(dimension)
-    )
-    update = dimension**2 + 2 * dimension if metric == AUTO else 0
-    return max(codes.N_STATISTICS + 2 * dimension + transition, 5 * dimension, update)
-
-
-@functools.cache
-def _compiled_kernel() -> Any:
-    return compile_kernel(places.run_chain)
-
-
-def _kernel(compiled: bool) -> Callable[..., int]:
-    return _compiled_kernel() if compiled else places.run_chain
 
 
 def run_chains(
@@ -467,7 +238,7 @@ class _Crew:
 
     def run(self, progress: Callable[[tuple[ChainProgress, ...]], None] | None, threads: int) -> bool:
         """Run all chains; returns whether Ctrl-C ended that. Raises the first chain's error."""
-        _kernel(self.compiled)
+        kernel(self.compiled)
         interrupted = False
         with ThreadPoolExecutor(threads, thread_name_prefix="chain") as pool:
             try:

@@ -1,9 +1,8 @@
 """Static Hamiltonian Monte Carlo: its settings, and one transition as a kernel.
 
-The end of a trajectory of fixed length is accepted or rejected as a whole (Duane et al. 1987; Neal 2011, section 5.3.2).
-The alternative, a draw among all its states by weight, accepts more often but moves less far: states near the start are
-drawn as often as the far end, which is what a trajectory of chosen length was meant to reach. Whoever wants the
-weights has NUTS.
+The end of a trajectory is accepted or rejected as a whole (Duane et al. 1987; Neal 2011, section 5.3.2). The
+alternative, a draw among all its states by weight, accepts more often but moves less far: states near the start are
+drawn as often as the far end, which a trajectory of chosen length is meant to reach. Whoever wants weights has NUTS.
 """
 
 import math
@@ -75,8 +74,8 @@ class HMC:
         check_number("HMC", "jitter", self.jitter, 0.0, 1.0, closed=True)
         if self.n_steps is not None and self.integration_time is not None:
             raise ConfigError(
-                f"HMC: n_steps={self.n_steps!r} and integration_time={self.integration_time!r} both set the length of a "
-                "trajectory; give one of them"
+                f"HMC: n_steps={self.n_steps!r} and integration_time={self.integration_time!r} both set the length "
+                "of a trajectory; give one of them"
             )
         if self.n_steps is not None:
             check_integer("HMC", "n_steps", self.n_steps, 1)

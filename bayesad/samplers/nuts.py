@@ -5,8 +5,8 @@ turns back, states have weight exp(-energy), the draw within a new subtree is un
 is biased to the new one. A trajectory turns when the momentum at either end points against the sum of its momenta;
 this is also asked of either half with the first state of the other, which finds turns hidden by symmetry.
 
-The tree is built leaf by leaf. Subtrees that wait for their other half stand on a stack, one per level; a binary counter
-of the leaves tells which of them are complete. Among the leaves of a subtree the draw is kept by reservoir sampling.
+The tree is built leaf by leaf. Subtrees that wait for their other half stand on a stack, one per level; a binary
+counter of the leaves tells which of them are complete. The draw within a subtree is kept by reservoir sampling.
 """
 
 import math

@@ -89,6 +89,7 @@ def test_int_expressions(run_both, expression, a, b):
 @example(x=-0.0, y=0.0)
 @example(x=1.0, y=0.1)
 @example(x=5e-324, y=-1e308)
+@example(x=-20518.267375119645, y=-212.23973764516148)  # the whole quotient is rounded down
 def test_float_expressions(run_both, expression, x, y):
     run_both(expression, "x: Float, y: Float", "Float", x, y)
 

@@ -1,0 +1,280 @@
+"""One chain as a kernel: any block of its iterations, with all that it has to remember in arrays of the caller."""
+
+import math
+
+from bayesad.ad.backends.llvm.kernel import Floats, Int, Ints, LogDensity, Words
+from bayesad.samplers.adaptation import (
+    STEP,
+    TUNING_SIZE,
+    find_step_size,
+    finish_step_size,
+    learn_step_size,
+    observe,
+    restart_step_size,
+    update_metric,
+)
+from bayesad.samplers.control import (
+    ACCEPTANCE,
+    COMPLETE,
+    DEPTH,
+    DIVERGENCES,
+    DIVERGENT,
+    DIVERGING,
+    ITERATION,
+    LEAPFROGS,
+    LIMITED,
+    LOG_DENSITY,
+    N_STATISTICS,
+    PHASE,
+    REACHED_LIMIT,
+    SAMPLING,
+    STEP_SIZE,
+    STOP,
+    STOPPED,
+    TREE_DEPTH,
+    UNUSABLE_START,
+    WARMUP,
+)
+from bayesad.samplers.hamiltonian import DIAGONAL, copy
+from bayesad.samplers.hmc import hmc_transition
+from bayesad.samplers.nuts import nuts_transition
+from bayesad.samplers.random import restore, save
+
+__all__ = ["run_chain"]
+
+# Places in `settings`.
+ALGORITHM = 0
+DIMENSION = 1
+N_WARMUP = 2
+FIRST_KEPT = 3  # iteration
+METRIC = 4  # DIAGONAL, DENSE or AUTO
+ADAPTS_STEP = 5
+WINDOWS_START = 6
+N_WINDOWS = 7
+MAX_DEPTH = 8  # NUTS
+STEPS = 9  # HMC; 0 where the integration time counts
+SETTINGS_SIZE = 10
+
+ALGORITHM_NUTS = 0
+ALGORITHM_HMC = 1
+
+# Places in `targets`.
+TARGET_ACCEPT = 0
+INTEGRATION_TIME = 1
+JITTER = 2
+TARGETS_SIZE = 3
+
+# Places in `counters`.
+COMPLETED = 0  # iterations
+KIND = 1  # of the metric in use
+SEARCH_DUE = 2  # whether the next iteration begins by finding a step size
+WINDOW = 3  # windows completed
+OBSERVED = 4  # draws in the current window
+STARTED = 5  # whether density and gradient of the position are known
+COUNTERS_SIZE = 6
+
+# Places in `scalars`: those of the step size, then
+HERE = TUNING_SIZE  # the log density of the position
+SCALARS_SIZE = TUNING_SIZE + 1
+
+
+def run_chain(
+    log_density: LogDensity,
+    settings: Ints,
+    targets: Floats,
+    window_ends: Ints,
+    counters: Ints,
+    scalars: Floats,
+    rng: Words,
+    position: Floats,
+    gradient: Floats,
+    factor: Floats,
+    mean: Floats,
+    moment: Floats,
+    workspace: Floats,
+    control: Ints,
+    draws: Floats,
+    statistics: Floats,
+    divergence_starts: Floats,
+    divergence_ends: Floats,
+    last: Int,
+) -> Int:
+    """Run a chain until `last` iterations are complete.
+
+    `counters` to `moment` are the chain's state: with copies of them it goes on later with the very same draws.
+
+    Parameters
+    ----------
+    settings, targets, window_ends : Ints, Floats, Ints
+        What never changes; see this module and `bayesad.samplers.adaptation.windows`.
+    workspace : Floats
+        At least N_STATISTICS + 2 d entries and those that the transition, the search for a step size and the
+        metric need.
+    control : Ints
+        A row of CONTROL_SIZE that another thread may watch.
+    draws, divergence_starts, divergence_ends : Floats (kept, d)
+        Results, from iteration FIRST_KEPT on.
+    statistics : Floats (kept, N_STATISTICS)
+        Results.
+
+    Returns
+    -------
+    Int
+        COMPLETE; STOPPED, as if the iteration under way had not begun; or UNUSABLE_START, STEP_SIZE_TOO_LARGE,
+        STEP_SIZE_TOO_SMALL.
+    """
+    if counters[STARTED] == 0:
+        if control[STOP] != 0:
+            return STOPPED
+        control[LEAPFROGS] += 1
+        scalars[HERE] = log_density(position, gradient)
+        size = math.fabs(scalars[HERE])
+        for i in range(settings[DIMENSION]):
+            size += math.fabs(gradient[i])
+        if not math.isfinite(size):
+            return UNUSABLE_START
+        counters[STARTED] = 1
+    while counters[COMPLETED] < last:
+        save(rng)
+        if counters[SEARCH_DUE] != 0:
+            outcome = find_step_size(
+                log_density,
+                counters[KIND],
+                settings[DIMENSION],
+                scalars,
+                factor,
+                position,
+                gradient,
+                scalars[HERE],
+                rng,
+                workspace,
+                control,
+            )
+            if outcome != COMPLETE:
+                restore(rng)
+                return outcome
+            restart_step_size(scalars)
+            counters[SEARCH_DUE] = 0
+            save(rng)
+        control[PHASE] = WARMUP if counters[COMPLETED] < settings[N_WARMUP] else SAMPLING
+        if counters[COMPLETED] == settings[N_WARMUP]:
+            control[DIVERGENCES] = 0
+        outcome = _transition(
+            log_density, settings, targets, counters, scalars, rng, position, gradient, factor, workspace, control
+        )
+        if outcome == STOPPED:
+            restore(rng)
+            return outcome
+        _note(scalars, workspace, control, outcome)
+        if counters[COMPLETED] >= settings[FIRST_KEPT]:
+            row = counters[COMPLETED] - settings[FIRST_KEPT]
+            place = row * settings[DIMENSION]
+            copy(settings[DIMENSION], position, draws[place:])
+            copy(N_STATISTICS, workspace, statistics[row * N_STATISTICS :])
+            if outcome == DIVERGENT:
+                copy(settings[DIMENSION], workspace[N_STATISTICS:], divergence_starts[place:])
+                copy(settings[DIMENSION], workspace[N_STATISTICS + settings[DIMENSION] :], divergence_ends[place:])
+        if counters[COMPLETED] < settings[N_WARMUP]:
+            _adapt(settings, targets, window_ends, counters, scalars, position, factor, mean, moment, workspace)
+        counters[COMPLETED] += 1
+        control[ITERATION] = counters[COMPLETED]
+    return COMPLETE
+
+
+def _transition(
+    log_density: LogDensity,
+    settings: Ints,
+    targets: Floats,
+    counters: Ints,
+    scalars: Floats,
+    rng: Words,
+    position: Floats,
+    gradient: Floats,
+    factor: Floats,
+    workspace: Floats,
+    control: Ints,
+) -> Int:
+    """One transition of the chain's algorithm; `workspace` begins with its statistics and where it diverged."""
+    dimension = settings[DIMENSION]
+    divergence_start = workspace[N_STATISTICS:]
+    divergence_end = workspace[N_STATISTICS + dimension :]
+    rest = workspace[N_STATISTICS + 2 * dimension :]
+    if settings[ALGORITHM] == ALGORITHM_NUTS:
+        return nuts_transition(
+            log_density,
+            counters[KIND],
+            dimension,
+            settings[MAX_DEPTH],
+            scalars[STEP],
+            factor,
+            position,
+            gradient,
+            scalars[HERE],
+            rng,
+            rest,
+            control,
+            workspace,
+            divergence_start,
+            divergence_end,
+        )
+    return hmc_transition(
+        log_density,
+        counters[KIND],
+        dimension,
+        settings[STEPS],
+        targets[INTEGRATION_TIME],
+        targets[JITTER],
+        scalars[STEP],
+        factor,
+        position,
+        gradient,
+        scalars[HERE],
+        rng,
+        rest,
+        control,
+        workspace,
+        divergence_start,
+        divergence_end,
+    )
+
+
+def _note(scalars: Floats, statistics: Floats, control: Ints, outcome: Int) -> None:
+    """Complete the statistics of a transition and the row that is watched."""
+    scalars[HERE] = statistics[LOG_DENSITY]
+    statistics[STEP_SIZE] = scalars[STEP]
+    statistics[DIVERGING] = 1.0 if outcome == DIVERGENT else 0.0
+    statistics[REACHED_LIMIT] = 1.0 if outcome == LIMITED else 0.0
+    control[DEPTH] = int(statistics[TREE_DEPTH])
+    if outcome == DIVERGENT:
+        control[DIVERGENCES] += 1
+
+
+def _adapt(
+    settings: Ints,
+    targets: Floats,
+    window_ends: Ints,
+    counters: Ints,
+    scalars: Floats,
+    position: Floats,
+    factor: Floats,
+    mean: Floats,
+    moment: Floats,
+    workspace: Floats,
+) -> None:
+    """What warmup learns from the iteration just made; `workspace` begins with its statistics."""
+    dimension = settings[DIMENSION]
+    iteration = counters[COMPLETED]
+    if settings[ADAPTS_STEP] != 0:
+        learn_step_size(scalars, targets[TARGET_ACCEPT], workspace[ACCEPTANCE])
+    if iteration >= settings[WINDOWS_START] and counters[WINDOW] < settings[N_WINDOWS]:
+        counters[OBSERVED] += 1
+        observe(settings[METRIC] != DIAGONAL, dimension, counters[OBSERVED], position, mean, moment, workspace)
+        if iteration + 1 == window_ends[counters[WINDOW]]:
+            counters[KIND] = update_metric(
+                settings[METRIC], counters[KIND], dimension, counters[OBSERVED], moment, factor, workspace
+            )
+            counters[WINDOW] += 1
+            counters[OBSERVED] = 0
+            counters[SEARCH_DUE] = settings[ADAPTS_STEP]
+    if settings[ADAPTS_STEP] != 0 and iteration + 1 == settings[N_WARMUP]:
+        finish_step_size(scalars)
