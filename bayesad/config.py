@@ -303,7 +303,9 @@ def _literal(text: str, place: str) -> Any:
     except tomllib.TOMLDecodeError:
         if re.fullmatch(r"[^\"'\[\]{}=#\n]+", text):
             return text
-        raise ConfigError(f"{place}: {text!r} is not a TOML value: a number, text, true, false or a list") from None
+        raise ConfigError(
+            f"{place}: {text!r} is not a TOML value: a number, text, true, false, or a list, in which text needs quotes"
+        ) from None
 
 
 def _check_section(section: str, place: str) -> None:

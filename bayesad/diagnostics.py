@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -214,8 +215,10 @@ class Evidence:
         Their draws.
     statistics : dict of str -> array, shape (chains, draws)
         Of the sampler.
-    settings : dict
-        Of the sampler, by name, as far as they are recorded.
+    starts : dict of str -> array, shape (divergences,)
+        Where the leapfrog steps that diverged began, as far as that is recorded.
+    settings : dict of str -> float
+        Of the sampler, as far as they are recorded.
     shape : tuple of int
         Chains and draws per chain.
     """
@@ -223,8 +226,13 @@ class Evidence:
     table: pd.DataFrame
     draws: dict[str, np.ndarray]
     statistics: dict[str, np.ndarray]
-    settings: dict[str, Any]
+    starts: dict[str, np.ndarray]
+    settings: dict[str, float]
     shape: tuple[int, ...]
+
+    def diverged(self, label: str) -> np.ndarray:
+        """A quantity at the divergences: where their last step began, else what the transitions returned."""
+        return self.starts.get(label, self.draws[label][self.statistics["diverging"].astype(bool)])
 
 
 def advice(tree: xr.DataTree, table: pd.DataFrame | None = None) -> list[Finding]:
@@ -246,23 +254,35 @@ def advice(tree: xr.DataTree, table: pd.DataFrame | None = None) -> list[Finding
     DataError
         If there are no draws.
     """
+    import xarray as xr
+
     table = summary(tree) if table is None else table
     draws = flatten(tree)
     if not draws:
         return []
     varying = {label: x for label, x in draws.items() if np.ptp(x) != 0} or draws  # NaN counts as varying
-    stats = tree["sample_stats"].to_dataset() if "sample_stats" in tree.children else None
+    stats = tree["sample_stats"].to_dataset() if "sample_stats" in tree.children else xr.Dataset()
     evidence = Evidence(
         table=table.loc[[label for label in table.index if label in varying]],
         draws=varying,
-        statistics={}
-        if stats is None
-        else {str(k): x.transpose("chain", "draw", ...).values for k, x in stats.items()},
-        settings={str(name): value for name, value in tree.attrs.items()},
+        statistics={str(name): x.transpose("chain", "draw", ...).values for name, x in stats.items()},
+        starts=_starts(tree, list(draws)),
+        settings={name: float(x) for name, x in re.findall(r"(\w+)=([\d.]+)", tree.attrs.get("sampler", ""))},
         shape=next(iter(draws.values())).shape,
     )
     found = [finding for check in CHECKS for finding in check(evidence)]
     return sorted(found, key=lambda finding: finding.severity != "distrust")
+
+
+def _starts(tree: xr.DataTree, labels: Sequence[str]) -> dict[str, np.ndarray]:
+    """The group `divergences` by the labels of the summary."""
+    found: dict[str, np.ndarray] = {}
+    if "divergences" in tree.children:
+        for name, value in tree["divergences"].to_dataset().items():
+            own = [label for label in labels if label == name or label.startswith(f"{name}[")]
+            columns = value.values.reshape(value.shape[0], -1).T
+            found |= dict(zip(own, columns, strict=True)) if len(own) == len(columns) else {}
+    return found
 
 
 def trustworthy(findings: Sequence[Finding]) -> bool:
@@ -391,75 +411,77 @@ def _divergences(evidence: Evidence) -> Iterator[Finding]:
     if count <= LIMITS["divergences"].value:
         return
     there_were = "There was 1 divergence" if count == 1 else f"There were {count} divergences"
-    where = _region(evidence.draws, diverging.ravel())
+    where = _region({label: (evidence.diverged(label), x[~diverging]) for label, x in evidence.draws.items()})
     yield Finding(
         "divergences",
         "distrust",
         f"{there_were} ({_percent(count / diverging.size)} of the draws){f', {where}' if where else ''}: "
         "the chains cannot follow the posterior there, and means and intervals may be off.",
-        _after_divergences(evidence.settings.get("target_accept")),
+        _after_divergences(evidence.settings.get("target_accept", 0.8)),
     )
 
 
-def _after_divergences(target: Any) -> str:
+def _after_divergences(target: float) -> str:
     reparameterise = (
         "reparameterise that part of the model; scales near zero in a hierarchy want the non-centred form "
         "(theta = mu + tau * z with z ~ Normal(0, 1))"
     )
-    smaller_steps = [step for step in (0.95, 0.99) if not isinstance(target, float) or step > target]
+    smaller_steps = [step for step in (0.95, 0.99) if step > target]
     if smaller_steps:
         return f"Raise target_accept to {smaller_steps[0]}; if they stay, {reparameterise}."
     return f"Steps are small already: {reparameterise}."
 
 
-def _region(draws: Mapping[str, np.ndarray], flags: np.ndarray) -> str | None:
+def _region(places: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> str | None:
     """Where divergences lie most clearly apart from the other draws: one tail of one quantity, in words.
 
     The gap between the two distribution functions must exceed the one-sided two-sample Kolmogorov-Smirnov
     bound at the level of `LIMITS`, over all quantities and both tails.
+
+    Parameters
+    ----------
+    places : dict of str -> (array, array)
+        Of each quantity the values at the divergences and in the other draws.
     """
-    m, n = int(flags.sum()), int((~flags).sum())
-    if n == 0:
-        return None
-    level = LIMITS["region_level"].value / (2 * len(draws))
-    needed = max(LIMITS["region_gap"].value, math.sqrt(-math.log(level) * (m + n) / (2 * m * n)))
+    finite = {label: both for label, both in places.items() if all(np.isfinite(x).all() for x in both)}
     tails = [
-        (*_gap(sign * x.ravel(), flags), label, sign)
-        for label, x in draws.items()
-        if np.isfinite(x).all()
+        (*_gap(sign * theirs, sign * others), label, sign)
+        for label, (theirs, others) in finite.items()
         for sign in (1, -1)
+        if theirs.size and others.size
     ]
-    gap, threshold, label, sign = max(tails, key=lambda tail: tail[0], default=(0.0, 0.0, "", 1))
-    if gap <= needed:
+    if not tails:
         return None
-    return _in_words(label, "<" if sign > 0 else ">", sign * threshold, draws[label].ravel(), flags)
+    gap, threshold, label, sign = max(tails, key=lambda tail: tail[0])
+    theirs, others = finite[label]
+    scale = 0.5 / theirs.size + 0.5 / others.size
+    needed = math.sqrt(scale * math.log(2 * len(places) / LIMITS["region_level"].value))
+    if gap <= max(needed, LIMITS["region_gap"].value):
+        return None
+    return f"mostly where {label} {_in_words(sign, sign * threshold, theirs, others)}"
 
 
-def _gap(x: np.ndarray, flags: np.ndarray) -> tuple[float, float]:
-    """The largest excess of the share of flagged values below a threshold over that of the others; where."""
-    order = np.argsort(x, kind="stable")
-    values, flagged = x[order], flags[order]
-    excess = np.cumsum(flagged) / flags.sum() - np.cumsum(~flagged) / (~flags).sum()
-    last_of_its_value = np.append(values[1:] != values[:-1], True)
-    at = int(np.argmax(np.where(last_of_its_value, excess, -np.inf)))
-    return float(excess[at]), float((values[at] + values[min(at + 1, len(values) - 1)]) / 2)
+def _gap(theirs: np.ndarray, others: np.ndarray) -> tuple[float, float]:
+    """The largest excess of the share of theirs below a threshold over that of the others, and that threshold."""
+    values = np.unique(np.concatenate([theirs, others]))
+    below = [np.searchsorted(np.sort(x), values, side="right") / x.size for x in (theirs, others)]
+    at = int(np.argmax(below[0] - below[1]))
+    return float(below[0][at] - below[1][at]), float((values[at] + values[min(at + 1, values.size - 1)]) / 2)
 
 
-def _in_words(label: str, relation: str, threshold: float, x: np.ndarray, flags: np.ndarray) -> str:
-    """`mostly where tau < 0.9 (83% of them, 12% of the other draws)`, with no more digits than it takes."""
+def _in_words(sign: int, threshold: float, theirs: np.ndarray, others: np.ndarray) -> str:
+    """`< 0.9 (83% of them, 12% of the other draws)`, with no more digits than it takes."""
 
     def shares(limit: float) -> tuple[float, float]:
-        inside = x < limit if relation == "<" else x > limit
-        return float(inside[flags].mean()), float(inside[~flags].mean())
+        return float((sign * theirs < sign * limit).mean()), float((sign * others < sign * limit).mean())
 
     exact = shares(threshold)
     for digits in range(2, 18):
         rounded = f"{threshold:.{digits}g}"
-        theirs, others = shares(float(rounded))
-        if theirs - others >= 0.9 * (exact[0] - exact[1]):
+        inside, outside = shares(float(rounded))
+        if inside - outside >= 0.9 * (exact[0] - exact[1]):
             break
-    split = f"{_percent(theirs)} of them, {_percent(others)} of the other draws"
-    return f"mostly where {label} {relation} {rounded} ({split})"
+    return f"{'<' if sign > 0 else '>'} {rounded} ({_percent(inside)} of them, {_percent(outside)} of the other draws)"
 
 
 def _energy(evidence: Evidence) -> Iterator[Finding]:

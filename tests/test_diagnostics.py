@@ -1,5 +1,7 @@
 """Diagnostics: known defects in synthetic draws are found and put into words; good draws get no finding."""
 
+import re
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -278,10 +280,29 @@ def test_divergences_confined_to_small_tau_are_placed_there():
     small = posterior["tau"] < 0.5
     stats["diverging"] = small & (rng.random(small.shape) < 0.1)
     count, others = stats["diverging"].sum(), small[~stats["diverging"]].mean()
-    finding = only(findings_of(posterior, stats, target_accept=0.8), "divergences")
+    finding = only(findings_of(posterior, stats, sampler="NUTS(target_accept=0.8)"), "divergences")
     assert f"There were {count} divergences (" in finding.sentence
     assert f"mostly where tau < 0.5 (100% of them, {100 * others:.0f}% of the other draws)" in finding.sentence
     assert finding.remedy.startswith("Raise target_accept to 0.95")
+
+
+def test_recorded_starts_of_divergences_are_what_is_placed():
+    # Six divergences anywhere among the draws are too few to place (the bound is 0.9 then), but where their last
+    # steps began says it clearly.
+    posterior, stats, _ = good()
+    stats["diverging"][0, 10:16] = True
+    tree = tree_of(posterior, stats)
+    assert "mostly" not in only(advice(tree), "divergences").sentence
+    starts = xr.Dataset(
+        {
+            "draw_index": ("divergence", np.arange(10, 16)),
+            "tau": ("divergence", np.full(6, 1.0)),
+            "theta": (("divergence", "theta_dim_0"), np.tile([0.0, 0.0, -2.5], (6, 1))),
+        }
+    )
+    tree["divergences"] = xr.DataTree(starts)
+    place = r"mostly where theta\[C\] < -2\.4\d* \(100% of them, 0\.\d% of the other draws\)"
+    assert re.search(place, only(advice(tree), "divergences").sentence)
 
 
 def test_divergences_in_an_upper_tail_are_placed_there():
@@ -318,13 +339,15 @@ def test_all_draws_diverging_is_no_crash():
 def test_the_next_target_is_above_the_present_one(target, start):
     posterior, stats, _ = good()
     stats["diverging"][0, 5] = True
-    assert only(findings_of(posterior, stats, target_accept=target), "divergences").remedy.startswith(start)
+    assert only(
+        findings_of(posterior, stats, sampler=f"NUTS(target_accept={target}, max_tree_depth=10)"), "divergences"
+    ).remedy.startswith(start)
 
 
 def test_beyond_the_last_target_reparameterising_is_left():
     posterior, stats, _ = good()
     stats["diverging"][0, 5] = True
-    remedy = only(findings_of(posterior, stats, target_accept=0.99), "divergences").remedy
+    remedy = only(findings_of(posterior, stats, sampler="NUTS(target_accept=0.99)"), "divergences").remedy
     assert "target_accept" not in remedy and "reparameterise" in remedy
 
 

@@ -36,8 +36,8 @@ class TracedArray:
     It is mutable as NumPy's arrays are: ``a[i] = v`` and ``a += v`` put a new value behind the same object, and views
     (slices, transposes, reshapes) see and pass on such changes. The recorded program itself only has pure operations.
 
-    An array made by ``np.zeros`` and the like inside a trace starts as a *buffer*: plain values, no node. It becomes part
-    of the program when a traced value is written into it. Single elements or rows written at plain positions are
+    An array made by ``np.zeros`` and the like inside a trace starts as a *buffer*: plain values, no node. It becomes
+    part of the program when a traced value is written into it. Single elements or rows written at plain positions are
     kept aside (``_pending``) until the whole array is asked for, so loops over preallocated arrays
     record scalars, not copies of the array.
     """
@@ -78,6 +78,10 @@ class TracedArray:
         if self._pending:
             self._flush()
 
+    def _settle(self) -> None:
+        if self._base is not None or self._pending:
+            self._refresh()
+
     def _flush(self) -> None:
         pending, self._pending = self._pending, None
         assert pending is not None
@@ -106,20 +110,19 @@ class TracedArray:
     @property
     def node(self) -> Node | None:
         """The node of the current value; None for a buffer that holds plain values only."""
-        if self._base is not None or self._pending:
-            self._refresh()
+        self._settle()
         return self._node
 
     @property
     def recording(self) -> Any:
         """The trace the current node belongs to."""
-        self.node  # a view may have changed traces
+        self._settle()  # a view may have changed traces
         return self._trace
 
     @property
     def value(self) -> Any:
         """The concrete value carried along, or None in an abstract trace."""
-        self.node
+        self._settle()
         return self._value
 
     @property
@@ -150,11 +153,11 @@ class TracedArray:
 
     @property
     def T(self) -> Any:
-        return np.transpose(self)  # type: ignore[call-overload]
+        return np.transpose(self)
 
     @property
     def mT(self) -> Any:
-        return np.swapaxes(self, -1, -2)  # type: ignore[call-overload]
+        return np.swapaxes(self, -1, -2)
 
     @property
     def real(self) -> Any:
@@ -182,7 +185,8 @@ class TracedArray:
         self.reshape(-1)[...] = new
 
     def _no_memory(self) -> Any:
-        raise TracingError(self._refusal("plain memory, which compiled code asks for", "np.* functions, or ad.custom_vjp"))
+        wanted = "plain memory, which compiled code asks for"
+        raise TracingError(self._refusal(wanted, "np.* functions, or ad.custom_vjp"))
 
     flags = strides = data = ctypes = property(_no_memory)
 
@@ -219,7 +223,7 @@ class TracedArray:
             raise TracingError(
                 "a branch on a value was met where only shapes are known (inside a derivative rule); use np.where"
             )
-        truth = self if node.dtype == np.bool_ else (self != 0)
+        truth: Any = self if node.dtype == np.bool_ else (self != 0)
         answer = bool(truth._value)
         if truth._node is not None:
             self._trace.guard(truth.node, answer)
@@ -249,8 +253,8 @@ class TracedArray:
         raise TracingError(
             self._refusal(
                 "a Python float",
-                "it as it is, and np.exp, np.log, … instead of math.exp, math.log, …; an array to write it into must be made "
-                "inside the traced function, for example with np.zeros",
+                "it as it is, and np.exp, np.log, … instead of math.exp, math.log, …; an array to write it into "
+                "must be made inside the traced function, for example with np.zeros",
             )
         )
 
@@ -272,8 +276,8 @@ class TracedArray:
         else:
             instead = (
                 "np.* and scipy.special.* functions or operators on it (a @ x instead of a.dot(x); np.array([x, y]) "
-                "for a list of them), np.zeros inside the traced function to write it into, or ad.custom_vjp for code that "
-                "needs plain arrays"
+                "for a list of them), np.zeros inside the traced function to write it into, or ad.custom_vjp for code "
+                "that needs plain arrays"
             )
         raise TracingError(self._refusal("a plain NumPy array", instead))
 
@@ -375,19 +379,19 @@ class TracedArray:
         return bind(ew.invert, (self,))
 
     def __matmul__(self, other: Any) -> Any:
-        return np.matmul(self, other)  # type: ignore[call-overload]
+        return np.matmul(self, other)
 
     def __rmatmul__(self, other: Any) -> Any:
-        return np.matmul(other, self)  # type: ignore[call-overload]
+        return np.matmul(other, self)
 
     def __divmod__(self, other: Any) -> Any:
-        return self // other, self % other  # type: ignore[operator]
+        return self // other, self % other
 
     def __rdivmod__(self, other: Any) -> Any:
         return other // self, other % self
 
     def __round__(self, digits: int = 0) -> Any:
-        return np.round(self, digits or 0)  # type: ignore[call-overload]
+        return np.round(self, digits or 0)
 
     # --- methods that are NumPy functions
     def astype(self, dtype: Any, copy: bool = True) -> Any:
@@ -413,7 +417,7 @@ class TracedArray:
 
     def transpose(self, *axes: Any) -> Any:
         chosen = axes[0] if len(axes) == 1 and (axes[0] is None or isinstance(axes[0], (tuple, list))) else axes
-        return np.transpose(self, chosen or None)  # type: ignore[call-overload]
+        return np.transpose(self, chosen or None)
 
     def __copy__(self) -> Any:
         return np.copy(self)
@@ -425,10 +429,10 @@ class TracedArray:
         raise TracingError(self._refusal("bytes (pickled)", "it inside the traced function only"))
 
     def flatten(self, order: Any = "C") -> Any:
-        return np.ravel(self, order).copy()  # type: ignore[call-overload]
+        return np.ravel(self, order).copy()
 
     def compress(self, condition: Any, axis: Any = None) -> Any:
-        return np.compress(condition, self, axis=axis)  # type: ignore[call-overload]
+        return np.compress(condition, self, axis=axis)
 
     def conj(self) -> Any:
         return self
@@ -439,10 +443,10 @@ class TracedArray:
         self[...] = x
 
     def sort(self, axis: int = -1) -> None:
-        self[...] = np.sort(self, axis=axis)  # type: ignore[call-overload]
+        self[...] = np.sort(self, axis=axis)
 
     def partition(self, kth: Any, axis: int = -1) -> None:
-        self[...] = np.partition(self, kth, axis=axis)  # type: ignore[call-overload]
+        self[...] = np.partition(self, kth, axis=axis)
 
     def put(self, indices: Any, values: Any, mode: str = "raise") -> None:
         np.put(self, indices, values, mode=mode)  # type: ignore[arg-type]
@@ -604,7 +608,7 @@ def buffer(values: np.ndarray) -> TracedArray:
 
 
 def fresh_buffer(result: Any, plain: Any) -> Any:
-    """An array computed from the plain values of buffers as a buffer itself; unchanged if it is a view of one of them."""
+    """An array computed from the plain values of buffers, as a buffer itself; a view of one of them unchanged."""
     if type(result) is not np.ndarray or result.ndim == 0 or result.dtype.kind not in "fib":
         return result
     shared = any(isinstance(a, np.ndarray) and np.may_share_memory(result, a) for a in plain)
@@ -643,7 +647,7 @@ def _may_be_view(result: TracedArray, base: TracedArray) -> bool:
 def _write_back(base: TracedArray, view: Callable[[Any], Any], new: Any) -> Any:
     """The base with ``new`` in the place its view shows: positions are found by viewing the positions."""
     positions = view(np.arange(base.size).reshape(base.shape))
-    flat = index_set(np.reshape(base, -1), positions.reshape(-1), np.reshape(new, -1))  # type: ignore[call-overload]
+    flat = index_set(np.reshape(base, -1), positions.reshape(-1), np.reshape(new, -1))
     return np.reshape(flat, base.shape)
 
 

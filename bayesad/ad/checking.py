@@ -54,8 +54,8 @@ class Check:
 def check(f: Callable[..., Any], x: Any, tolerance: float = 1e-6) -> Check:
     """Compare ``ad.gradient(f, x)`` with central differences of ``f`` on plain arrays.
 
-    The differences are extrapolated to step 0 (Ridders 1982), which gives their uncertainty too. Real differences and not
-    the complex step are used: they hold for branches and ``abs``, where the complex step is silently wrong.
+    The differences are extrapolated to step 0 (Ridders 1982), which gives their uncertainty too. They are real ones,
+    because the complex step is silently wrong at branches and ``abs``.
 
     Parameters
     ----------

@@ -140,8 +140,8 @@ class Compiled:
             if len(paths) >= MOST_PATHS:
                 guard = paths[-1].program.guards[-1]
                 raise TracingError(
-                    f"{self.__name__} has taken {MOST_PATHS} different paths through its branches on values (the last one at "
-                    f"{guard.line}); write that branch with np.where so that one program serves all values"
+                    f"{self.__name__} has taken {MOST_PATHS} different paths through its branches on values (the last "
+                    f"one at {guard.line}); write that branch with np.where so that one program serves all values"
                 )
             path = self._traced(leaves, rebuild)
             if not path.captures:
@@ -224,7 +224,8 @@ def as_leaf(x: Any) -> Any:
     array = np.asarray(x)
     if array.dtype.kind not in "fiub":
         raise DerivativeError(
-            f"a leaf of the argument is {type(x).__name__} ({array.dtype}), not numbers; close over it instead of passing it"
+            f"a leaf of the argument is {type(x).__name__} ({array.dtype}), not numbers; close over it instead "
+            "of passing it"
         )
     return array.astype({"f": np.float64, "i": np.int64, "u": np.int64, "b": np.bool_}[array.dtype.kind], copy=False)[
         ()

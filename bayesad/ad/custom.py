@@ -1,9 +1,9 @@
 """Custom derivatives: functions of plain arrays that become primitives with a rule the user gives.
 
-The function runs on plain arrays, so it may call anything: a solver, a table, C code. Its rule is ordinary NumPy code that is
-traced as every rule is; a rule that needs plain arrays calls another custom function. One rule is enough for both modes:
-a vector-Jacobian product is linear in its cotangent, so its own transpose is the Jacobian-vector product, and the other way
-round.
+The function runs on plain arrays, so it may call anything: a solver, a table, C code. Its rule is ordinary NumPy
+code that is traced as every rule is; a rule that needs plain arrays calls another custom function. One rule is
+enough for both modes: a vector-Jacobian product is linear in its cotangent, so its transpose is the Jacobian-vector
+product, and the other way round.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ def custom_vjp(
         ``f(*arrays, **static) -> array``: takes plain NumPy arrays (float64, int64 or bool) and returns one array of
         floats. Keyword arguments are static: hashable, never traced.
     vjp : callable, optional
-        ``vjp(g, y, *arrays, **static)`` returns the cotangents of the arrays (a tuple; for one array it may be bare; None for
-        an array the result does not vary with smoothly). ``g`` is the cotangent of the result ``y``. Without a rule,
-        asking for a derivative is an error.
+        ``vjp(g, y, *arrays, **static)`` returns the cotangents of the arrays (a tuple; for one array it may be bare;
+        None for an array the result does not vary with smoothly). ``g`` is the cotangent of the result ``y``. Without
+        a rule, asking for a derivative is an error.
     shape : tuple of int or callable, optional
-        The shape of the result, or ``shape(*arrays, **static)`` of objects that have ``.shape`` and ``.dtype``. Needed only
-        where f may not be called on arrays of ones: that is how the shape is found where a derivative program calls f on
-        shapes that f has not met before.
+        The shape of the result, or ``shape(*arrays, **static)`` of objects that have ``.shape`` and ``.dtype``. Needed
+        only where f may not be called on arrays of ones: that is how the shape is found where a derivative program
+        calls f on shapes that f has not met before.
 
     Returns
     -------
@@ -77,8 +77,8 @@ def custom_jvp(
     f, shape
         As in `custom_vjp`.
     jvp : callable
-        ``jvp(tangents, y, *arrays, **static) -> tangent``, linear in the tuple ``tangents``, which has one array of floats for
-        each argument (zeros for those held fixed, and for those that are not floats).
+        ``jvp(tangents, y, *arrays, **static) -> tangent``, linear in the tuple ``tangents``, which has one array of
+        floats for each argument (zeros for those held fixed, and for those that are not floats).
 
     Returns
     -------

@@ -20,7 +20,8 @@ __all__ = ["forward"]
 def forward(program: Program, wrt: list[int] | None = None) -> Program:
     """The program of a program's outputs followed by their tangents.
 
-    Its inputs are those of the program and then one tangent for each of the inputs ``wrt`` (default: all of dtype float64).
+    Its inputs are those of the program and then one tangent for each of the inputs ``wrt`` (default: all of dtype
+    float64).
 
     Raises
     ------
@@ -65,7 +66,7 @@ def _push_forward(trace: Trace, node: Node, tangents: dict[Node, Any]) -> Any:
             part = bind(primitive, (*arguments[:i], t, *arguments[i + 1 :]), node.attributes)
         else:
             rule = NO_RULE if primitive.jvp is None else primitive.jvp[i]
-            if rule == NO_RULE:
+            if isinstance(rule, str):  # NO_RULE
                 raise missing_rule(node, i, "forward")
             part = None if rule is None else rule(t, y, *arguments, **node.attributes)
         if part is not None:

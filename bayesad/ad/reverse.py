@@ -1,10 +1,10 @@
 """Reverse mode: from a program to the program of its values and cotangents (Griewank & Walther 2008, ch. 3).
 
-Branches not taken: the cotangent that ``np.where`` passes to the branch it did not choose is an exact zero, and it must
-stay zero although the values or derivatives met on the way back may be NaN or infinite. Behind a ``where``, the rules of
-operations that can meet such values (`fragile_nodes`) therefore give zero wherever the cotangent is zero: element by
-element for elementwise operations; for products of matrices by leaving out what is not finite; for other operations on
-whole arrays (factorisations, products) if all of the cotangent is zero.
+Branches not taken: the cotangent that ``np.where`` passes to the branch it did not choose is an exact zero, and it
+must stay zero although the values or derivatives met on the way back may be NaN or infinite. Behind a ``where``,
+the rules of operations that can meet such values (`fragile_nodes`) therefore give zero wherever the cotangent is
+zero: element by element for elementwise operations; for products of matrices by leaving out what is not finite; for
+other operations on whole arrays (factorisations, products) if all of the cotangent is zero.
 """
 
 from __future__ import annotations
@@ -86,8 +86,8 @@ def missing_rule(node: Node, position: int, mode: str) -> DerivativeError:
     where = f" (from {node.line})" if node.line else ""
     return DerivativeError(
         f"the primitive {node.primitive.name!r}{where} has no {mode} rule for its argument {position}; give its entry "
-        f"in bayesad/ad/primitives one, wrap your function with ad.custom_vjp, or pass ad.stop_gradient(argument) if it "
-        f"should count as constant"
+        f"in bayesad/ad/primitives one, wrap your function with ad.custom_vjp, or pass ad.stop_gradient(argument) "
+        f"if it should count as constant"
     )
 
 
@@ -156,7 +156,7 @@ def _pull_back(trace: Trace, node: Node, g: Any, active: set[Node], fragile: set
         if source not in active:
             continue
         rule = NO_RULE if primitive.vjp is None else primitive.vjp[i]
-        if rule == NO_RULE:
+        if isinstance(rule, str):  # NO_RULE
             raise missing_rule(node, i, "reverse")
         if rule is not None:
             pulled.append((source, rule(g, y, *arguments, **node.attributes)))

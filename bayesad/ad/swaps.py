@@ -1,11 +1,11 @@
 """NumPy and SciPy functions that ignore the array protocols, swapped while a trace is being recorded.
 
-Such a function (``np.array`` of a list of traced values, ``np.zeros`` that will be filled with them, ``np.max([x, y])``,
-``scipy.special.logsumexp``, ``scipy.linalg.cholesky``) is replaced in its module, and in every module that imported it under
-whatever name, from the start of the outermost trace to its end. The replacements ask whether the calling thread is
-tracing, so other threads see the original behaviour.
+Such a function (``np.array`` of traced values, ``np.zeros`` that will be filled with them, ``np.max([x, y])``,
+``scipy.special.logsumexp``, ``scipy.linalg.cholesky``) is replaced in its module, and in every module that imported it
+under whatever name, from the start of the outermost trace to its end. The replacements ask whether the calling thread
+is tracing, so other threads see the original behaviour.
 
-Arrays that the user's code makes of plain values are *buffers* inside a trace, so that unknowns can be written into them.
+Arrays that the user's code makes of plain values are *buffers* inside a trace: unknowns can be written into them.
 Compiled libraries get plain arrays: what they make is handed to code that reads memory.
 """
 
@@ -31,9 +31,9 @@ __all__ = ["install", "traced_meaning", "uninstall"]
 
 Function = Callable[..., Any]
 
-COMPILED_LIBRARIES = frozenset(
-    "numpy scipy pandas xarray matplotlib sklearn numba llvmlite numexpr h5py netCDF4 statsmodels arviz arviz_base".split()
-)
+_LIBRARIES = """numpy scipy pandas xarray matplotlib sklearn numba llvmlite numexpr h5py netCDF4 statsmodels
+    arviz arviz_base"""
+COMPILED_LIBRARIES = frozenset(_LIBRARIES.split())
 PUBLIC_NUMPY = ("numpy", "numpy.linalg")  # other modules of NumPy keep the originals, for their own use
 
 _lock = threading.Lock()
@@ -144,9 +144,9 @@ def _creating(original: Function, traced: Function) -> Function:
     def replacement(*args: Any, **kwargs: Any) -> Any:
         if not current_depth():
             return original(*args, **kwargs)
-        if _wants_plain_arrays(sys._getframe(1).f_globals.get("__name__", "")):
-            if not any([_holds_unknown(x) for x in (*args, *kwargs.values())]):
-                return original(*without_buffers(args), **kwargs)
+        unknown = any([_holds_unknown(x) for x in (*args, *kwargs.values())])
+        if not unknown and _wants_plain_arrays(sys._getframe(1).f_globals.get("__name__", "")):
+            return original(*without_buffers(args), **kwargs)
         return traced(*args, **kwargs)
 
     return replacement
@@ -270,21 +270,26 @@ _ZEROS, _FULL, _ARRAY, _ASARRAY = np.zeros, np.full, np.array, np.asarray
 
 # NumPy functions that are often called with a list of scalars. (Those that take a sequence of arrays, such as
 # np.concatenate, dispatch on its elements.)
-ON_LISTS = (
-    "sum prod mean average std var ptp max min amax amin any all argmax argmin argsort sort median quantile percentile cumsum "
-    "cumprod diff dot vdot inner outer kron cross tensordot clip round around where diag diagflat trace tril triu flip roll "
-    "repeat tile pad reshape ravel transpose squeeze expand_dims broadcast_to interp polyval vander convolve trapezoid "
-    "nansum nanmean nanmax nanmin nan_to_num allclose isclose array_equal copy append"
-).split()
-MATRICES = "cholesky eigh eigvalsh solve inv pinv det slogdet qr svd lstsq norm matrix_power cond".split()
+ON_LISTS = """sum prod mean average std var ptp max min amax amin any all argmax argmin argsort sort median quantile
+    percentile cumsum cumprod diff dot vdot inner outer kron cross tensordot clip round around where diag diagflat trace tril
+    triu flip roll repeat tile pad reshape ravel transpose squeeze expand_dims broadcast_to interp polyval vander convolve trapezoid
+    nansum nanmean nanmax nanmin nan_to_num allclose isclose array_equal copy append"""
+MATRICES = """cholesky eigh eigvalsh solve inv pinv det slogdet qr svd lstsq norm matrix_power cond"""
 
 
 def _makers() -> dict[Any, Function]:
     """Functions that make arrays -> what they are inside a trace."""
-    makers = {make: _buffer_of(make) for make in (np.zeros, np.ones, np.eye, np.identity, np.tri, np.arange)}
-    makers |= {make: _like(make) for make in (np.zeros_like, np.ones_like, np.empty_like, np.full_like)}
-    makers |= {make: _asarray for make in (np.asarray, np.asanyarray, np.ascontiguousarray, np.asarray_chkfinite)}
-    return makers | {np.empty: _empty, np.full: _full, np.array: _array}
+    from_shape: tuple[Any, ...] = (np.zeros, np.ones, np.eye, np.identity, np.tri, np.arange)
+    like_another: tuple[Any, ...] = (np.zeros_like, np.ones_like, np.empty_like, np.full_like)
+    converting: tuple[Any, ...] = (np.asarray, np.asanyarray, np.ascontiguousarray, np.asarray_chkfinite)
+    return {
+        **{make: _buffer_of(make) for make in from_shape},
+        **{make: _like(make) for make in like_another},
+        **dict.fromkeys(converting, _asarray),
+        np.empty: _empty,
+        np.full: _full,
+        np.array: _array,
+    }
 
 
 def _table() -> dict[int, tuple[Any, Any]]:
@@ -294,7 +299,7 @@ def _table() -> dict[int, tuple[Any, Any]]:
     for original, replacement in makers.items():
         setattr(in_a_trace, original.__name__, replacement)
     entries: list[tuple[Any, Any]] = [(np, in_a_trace), *makers.items()]
-    for namespace, names in ((np, ON_LISTS), (np.linalg, MATRICES)):
+    for namespace, names in ((np, ON_LISTS.split()), (np.linalg, MATRICES.split())):
         entries += [(getattr(namespace, name), _on_lists(getattr(namespace, name))) for name in names]
     for library, functions in ((scipy.special, scipy_special.FUNCTIONS), (scipy.linalg, scipy_linalg.FUNCTIONS)):
         for name, traced in functions.items():

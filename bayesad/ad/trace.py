@@ -259,8 +259,8 @@ def _called(f: Callable[..., Any], arguments: Sequence[Any]) -> Any:
         if isinstance(error, TracingError) or "TracedArray" not in str(error):
             raise
         raise TracingError(
-            f"{error} (a TracedArray is an array that depends on unknowns); use real arrays and NumPy or SciPy functions that "
-            "have a traced meaning, or ad.custom_vjp for code that needs plain arrays"
+            f"{error} (a TracedArray is an array that depends on unknowns); use real arrays and functions of NumPy or "
+            "SciPy that have a traced meaning, or ad.custom_vjp for code that needs plain arrays"
         ) from error
 
 

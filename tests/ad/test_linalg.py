@@ -207,7 +207,7 @@ def test_the_derivative_of_a_symmetric_matrix_is_symmetric_and_agrees_along_symm
     for f in (lambda a: np.sum(np.linalg.cholesky(a) ** 3), lambda a: np.linalg.eigvalsh(a)[0]):
         g = ad.gradient(f, a)
         np.testing.assert_allclose(g, g.T, atol=1e-14)
-        expected = central_differences(lambda t: np.array(f(a + t[0] * change)), np.zeros(1))[0]
+        expected = central_differences(lambda t, f=f: np.array(f(a + t[0] * change)), np.zeros(1))[0]
         np.testing.assert_allclose(np.sum(g * change), expected, rtol=1e-8)
 
 

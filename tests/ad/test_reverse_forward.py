@@ -116,7 +116,7 @@ def test_inputs_that_do_not_matter_have_zero_gradient_of_their_shape():
 def test_a_constant_function_has_zero_gradient():
     np.testing.assert_array_equal(ad.gradient(lambda x: 3.0, np.ones(4)), np.zeros(4))
     np.testing.assert_array_equal(ad.gradient(lambda x: np.sum(np.floor(x) * (x > 0)), np.ones(4)), np.zeros(4))
-    value, tangent = ad.jvp(lambda x: np.sign(x), np.ones(4), np.ones(4))
+    _, tangent = ad.jvp(lambda x: np.sign(x), np.ones(4), np.ones(4))
     np.testing.assert_array_equal(tangent, np.zeros(4))
 
 

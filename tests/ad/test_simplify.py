@@ -28,7 +28,7 @@ CASES = {
     "divide_by_one": [lambda x: x / 1.0],
     "small_power": [lambda x: x**1.0, lambda x: x**2, lambda x: x**2.0],
     "no_sign": [lambda x: +x],
-    "negative_of": [lambda x: -(-x), lambda x: -(x - C), lambda x: -(3.0 * x)],
+    "negative_of": [lambda x: np.negative(-x), lambda x: -(x - C), lambda x: -(3.0 * x)],
     "add_negative": [lambda x: x + (-np.sin(x)), lambda x: (-np.sin(x)) + x],
     "subtract_negative": [lambda x: x - (-np.sin(x))],
     "constant_first": [lambda x: x * 3.0, lambda x: 2.0 * (3.0 * x), lambda x: C * (2.0 * x), lambda x: 3.0 * (-x)],

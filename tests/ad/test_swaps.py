@@ -355,7 +355,8 @@ def _module(name: str, source: str) -> types.ModuleType:
         "def f(x):\n    from scipy.linalg import cholesky\n    return cholesky(x)",
         "from numpy.linalg import cholesky\ndef f(x): return cholesky([[x[0, 0], x[0, 1]], [x[1, 0], x[1, 1]]]).T",
         "from numpy import array as a, zeros as z\nimport numpy as np\n"
-        "def f(x):\n    m = z((2, 2))\n    m[0] = a([x[0, 0], x[0, 1]])\n    m[1, :] = x[1]\n    return np.linalg.cholesky(m).T",
+        "def f(x):\n    m = z((2, 2))\n    m[0] = a([x[0, 0], x[0, 1]])\n    m[1, :] = x[1]\n"
+        "    return np.linalg.cholesky(m).T",
     ],
 )
 def test_functions_are_found_under_every_name_in_the_users_modules(source: str) -> None:
@@ -373,7 +374,10 @@ def test_functions_are_found_under_every_name_in_the_users_modules(source: str) 
 
 
 def test_the_originals_are_back_after_a_trace_that_fails() -> None:
-    before = (np.zeros, np.array, scipy.linalg.cholesky, scipy.special.logsumexp, np.r_)
+    def present() -> list[Any]:
+        return [np.zeros, np.array, scipy.linalg.cholesky, scipy.special.logsumexp, np.r_]
+
+    before = present()
 
     def f(x: Any) -> Any:
         assert np.zeros is not before[0]
@@ -381,12 +385,7 @@ def test_the_originals_are_back_after_a_trace_that_fails() -> None:
 
     with pytest.raises(KeyError):
         ad.gradient(f, 1.0)
-    assert all(
-        a is b
-        for a, b in zip(
-            before, (np.zeros, np.array, scipy.linalg.cholesky, scipy.special.logsumexp, np.r_), strict=True
-        )
-    )
+    assert all(a is b for a, b in zip(before, present(), strict=True))
 
 
 def test_other_threads_see_the_original_functions_during_a_trace() -> None:

@@ -311,13 +311,19 @@ def diag(v: Any, k: int = 0) -> Any:
 @implements(np.tril)
 def tril(m: Any, k: int = 0) -> Any:
     m = _matrix_of(m)
-    return np.where(np.tri(*m.shape[-2:], k=k, dtype=bool), m, 0 if m.dtype.kind == "i" else 0.0)
+    return np.where(_triangle(m.shape, k), m, 0 if m.dtype.kind == "i" else 0.0)
 
 
 @implements(np.triu)
 def triu(m: Any, k: int = 0) -> Any:
     m = _matrix_of(m)
-    return np.where(np.tri(*m.shape[-2:], k=k - 1, dtype=bool), 0 if m.dtype.kind == "i" else 0.0, m)
+    return np.where(_triangle(m.shape, k - 1), 0 if m.dtype.kind == "i" else 0.0, m)
+
+
+def _triangle(shape: tuple[int, ...], k: int) -> np.ndarray:
+    """Where the lower triangle is."""
+    rows, columns = shape[-2:]
+    return np.tri(rows, columns, k, dtype=bool)
 
 
 def _matrix_of(m: Any) -> Any:

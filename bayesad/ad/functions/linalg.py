@@ -132,7 +132,8 @@ def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: 
     a = _as_matrix(a, "svd")
     if compute_uv and full_matrices and a.shape[-1] != a.shape[-2]:
         raise TracingError(
-            f"svd of a traced matrix of shape {a.shape} needs full_matrices=False: the further vectors have no derivative"
+            f"svd of a traced matrix of shape {a.shape} needs full_matrices=False: "
+            "the further vectors have no derivative"
         )
     u, s, v = p.unpack_svd(bind(p.svd_p, (a,)), a.shape[-2])
     return SVD(u, s, _swapped(v)) if compute_uv else s

@@ -19,8 +19,8 @@ def writable(a: Any, name: str) -> TracedArray:
     """The array to write into; a TracingError if it is a plain one, which could only hold constants."""
     if not isinstance(a, TracedArray):
         raise TracingError(
-            f"{name} cannot put an unknown's value into a plain array in place (the array was made outside of the traced "
-            "function, or is data); make the array inside, for example with np.zeros, or start from np.array(a)"
+            f"{name} cannot put an unknown's value into a plain array in place (the array was made outside of the "
+            "traced function, or is data); make the array inside, for example with np.zeros, or start from np.array(a)"
         )
     return a
 

@@ -56,7 +56,7 @@ def softplus(x: Any) -> Any:
 
 def lambertw(z: Any, k: Any = 0, tol: Any = 1e-8) -> Any:
     raise TracingError(
-        "scipy.special.lambertw gives complex numbers; for z > 0 use scipy.special.wrightomega(np.log(z)), its real value"
+        "scipy.special.lambertw is complex; for z > 0 use scipy.special.wrightomega(np.log(z)), its real part"
     )
 
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from bayesad.ad.array import asarray, bind, implements
 from bayesad.ad.functions import reductions as r
-from bayesad.ad.functions.selection import take
 from bayesad.ad.functions.selection import sort as sorted_along
+from bayesad.ad.functions.selection import take
 from bayesad.ad.primitives import elementwise as ew
 from bayesad.errors import TracingError
 

@@ -81,8 +81,8 @@ def _call(ufunc: np.ufunc, inputs: tuple[Any, ...], out: Any, options: dict[str,
 
             return ufunc(*without_buffers(inputs), **options)
         raise TracingError(
-            f"the function {ufunc.__name__!r} has no traced meaning, so its derivative is unknown; add it to the table in "
-            "bayesad/ad/primitives (elementwise(name, ufunc, rule, …)), or give it a derivative with ad.custom_vjp"
+            f"the function {ufunc.__name__!r} has no traced meaning, so its derivative is unknown; add it to the table "
+            "in bayesad/ad/primitives (elementwise(name, ufunc, rule, …)), or give it a derivative with ad.custom_vjp"
         )
     where = options.pop("where", True)
     if ufunc in FUNCTIONS and ufunc not in UFUNCS:
@@ -99,7 +99,8 @@ def _at(ufunc: np.ufunc, a: Any, index: Any, b: Any = None) -> None:
 
     if not isinstance(a, TracedArray) or ufunc not in (np.add, np.subtract):
         raise TracingError(
-            f"np.{ufunc.__name__}.at works on arrays made inside the traced function, and for np.add and np.subtract only"
+            f"np.{ufunc.__name__}.at works on arrays made inside the traced function, "
+            "and for np.add and np.subtract only"
         )
     parsed, arrays = parse(index, a.shape)
     taken = a[index]

@@ -1,8 +1,9 @@
 """Elementwise primitives: arithmetic, powers, exponentials, trigonometry, comparisons, selection.
 
 Conventions where a derivative does not exist: ``abs`` and ``sign`` have derivative 0 at 0; a tie in ``maximum`` or
-``minimum`` gives each side one half; ``x**0`` has derivative 0 everywhere; ``sqrt`` has derivative +inf at 0;
-rounding, comparisons and logic have derivative 0.
+``minimum`` gives each side one half; ``x**0`` has derivative 0 everywhere, and ``x**p`` has derivative 0 in p where
+x <= 0; ``hypot`` has derivative 0 at the origin; ``sqrt`` and ``cbrt`` have derivative +inf at 0; rounding, comparisons
+and logic have derivative 0. ``0 * log(0)`` is NaN as in NumPy, with NaN derivatives: ``scipy.special.xlogy`` is 0 there.
 """
 
 from __future__ import annotations

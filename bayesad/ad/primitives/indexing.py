@@ -57,7 +57,7 @@ def is_basic(index: Any) -> bool:
     """Whether NumPy answers this index with a view."""
     parts = index if isinstance(index, tuple) else (index,)
     return all(
-        p is None or p is Ellipsis or isinstance(p, (slice, int, np.integer)) and not isinstance(p, (bool, np.bool_))
+        p is None or p is Ellipsis or (isinstance(p, (slice, int, np.integer)) and not isinstance(p, (bool, np.bool_)))
         for p in parts
     )
 

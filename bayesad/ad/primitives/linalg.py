@@ -6,8 +6,9 @@ algorithmic differentiation", of Murray (2016), "Differentiation of the Cholesky
 
 Conventions:
 
-- A factorisation that fails (a matrix that is not positive definite, a singular system, no convergence) gives NaN for that
-  matrix of the batch instead of an exception, so that a sampler sees a density that is not finite and rejects the point.
+- A factorisation that fails (a matrix that is not positive definite, a singular system, no convergence) gives NaN for
+  that matrix of the batch instead of an exception, so that a sampler sees a density that is not finite and rejects the
+  point.
 - ``cholesky`` and ``eigh`` read the lower triangle, as NumPy does, and their derivatives are those on the symmetric
   matrices: the cotangent is symmetric, and finite differences agree with it along symmetric perturbations.
 - Eigenvectors and singular vectors of equal eigenvalues or singular values are not unique. Their part
@@ -25,7 +26,7 @@ from scipy.linalg import expm
 from scipy.linalg.lapack import dtrtrs
 
 from bayesad.ad.primitives.shaping import sum_to
-from bayesad.ad.primitives.table import FLOAT, broadcast_shapes, define, promoted_type
+from bayesad.ad.primitives.table import FLOAT, Primitive, broadcast_shapes, define, promoted_type
 
 __all__ = [
     "cholesky_p",
@@ -171,7 +172,7 @@ def _solved_shape(a: Any, b: Any, **attributes: Any) -> tuple[tuple[int, ...], n
     return broadcast_shapes(a.shape[:-2], b.shape[:-2]) + b.shape[-2:], FLOAT
 
 
-solve_triangular_p = define(
+solve_triangular_p: Primitive = define(
     "solve_triangular",
     _solve_triangular,
     _solved_shape,
@@ -217,7 +218,7 @@ def _solve_jvp_a(t: Any, y: Any, a: Any, b: Any) -> Any:
     return -_bind(solve_p, a, np.matmul(t, y))
 
 
-solve_p = define(
+solve_p: Primitive = define(
     "solve",
     _or_nan(np.linalg.solve, lambda a, b: b.shape[-2:]),
     _solved_shape,

@@ -1,4 +1,4 @@
-"""Reductions, scans and convolution: sum, prod, max, min, logsumexp, cumsum, cumprod, convolve; order: argmax, argsort, searchsorted.
+"""Reductions, scans, convolution and order: sum, prod, max, min, logsumexp, cumsum, convolve, argmax, argsort, ….
 
 ``axes`` is a sorted tuple of non-negative axes; the reduced axes disappear. Where several elements tie for a maximum or
 minimum, they share its cotangent equally.
@@ -11,9 +11,22 @@ from typing import Any
 import numpy as np
 
 from bayesad.ad.primitives.shaping import reshape
-from bayesad.ad.primitives.table import boolean_type, define, integer_type, promoted_type
+from bayesad.ad.primitives.table import Primitive, boolean_type, define, integer_type, promoted_type
 
-__all__ = ["all_p", "any_p", "argmax_p", "argmin_p", "argsort_p", "convolve_p", "cumprod_p", "cumsum_p", "max_p", "min_p", "prod_p", "searchsorted_p"]
+__all__ = [
+    "all_p",
+    "any_p",
+    "argmax_p",
+    "argmin_p",
+    "argsort_p",
+    "convolve_p",
+    "cumprod_p",
+    "cumsum_p",
+    "max_p",
+    "min_p",
+    "prod_p",
+    "searchsorted_p",
+]
 
 
 def _bind(primitive: Any, *args: Any, **attributes: Any) -> Any:
@@ -174,7 +187,7 @@ searchsorted_p = define(
     vjp=(None, None),
     jvp=(None, None),
 )
-convolve_p = define(
+convolve_p: Primitive = define(
     "convolve",
     np.convolve,
     lambda a, v: ((a.shape[0] + v.shape[0] - 1,), promoted_type(a.dtype, v.dtype)),

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bayesad.ad.primitives.table import define
+from bayesad.ad.primitives.table import Primitive, define
 
 __all__ = ["broadcast_to", "concatenate", "reshape", "stack_rows", "sum_to", "transpose"]
 
@@ -48,9 +48,7 @@ def sum_to(g: Any, shape: tuple[int, ...]) -> Any:
     if have == shape:
         return g
     lead = len(have) - len(shape)
-    axes = tuple(range(lead)) + tuple(
-        i + lead for i, n in enumerate(shape) if n == 1 and have[i + lead] != 1
-    )
+    axes = tuple(range(lead)) + tuple(i + lead for i, n in enumerate(shape) if n == 1 and have[i + lead] != 1)
     if axes:
         g = _bind(sum_p, (g,), axes=axes)
     return reshape(g, shape)
@@ -138,7 +136,7 @@ stack_p = define(
     jvp=lambda tangents, y, *arrays: stack_rows(_zeros_for_missing(tangents, arrays)),
     variadic=True,
 )
-flip_p = define(
+flip_p: Primitive = define(
     "flip",
     lambda a, axes: np.flip(a, axes),
     lambda a, axes: (a.shape, a.dtype),

@@ -1,11 +1,13 @@
 """Special functions as primitives: the ufuncs of scipy.special that have real derivatives.
 
-Each rule uses only functions that have rules themselves, so derivatives of any order exist unless an argument is marked
-NO_RULE: there a derivative is known to exist but is not implemented (orders of Bessel functions, for example), and asking for
-it is an error. Arguments that are whole numbers (the n of ``expn``, the counts of ``bdtr``) have derivative 0.
+Each rule uses only functions that have rules themselves, so derivatives of any order exist unless an argument is
+marked NO_RULE: there a derivative is known to exist but is not implemented (orders of Bessel functions, for
+example), and asking for it is an error. Arguments that are whole numbers (the n of ``expn``, the counts of
+``bdtr``) have derivative 0.
 
-Conventions at the edges: ``xlogy``, ``xlog1py`` and ``rel_entr`` at x = 0 have derivative 0 in their second argument, whatever
-its value; the derivatives of functions of |x| scaled by exp(-|x|) (``i0e``, ``i1e``, ``ive``) leave out the kink at 0.
+Conventions at the edges: ``xlogy``, ``xlog1py`` and ``rel_entr`` at x = 0 have derivative 0 in their second
+argument, whatever its value; the derivatives of functions of |x| scaled by exp(-|x|) (``i0e``, ``i1e``, ``ive``)
+leave out the kink at 0.
 """
 
 from __future__ import annotations
@@ -145,7 +147,7 @@ elementwise(
 )
 
 
-# --- the profile of Voigt: y + i dispersion = w((x + i gamma)/(sigma sqrt 2)) / (sigma sqrt(2 pi)), w the Faddeeva function
+# --- the profile of Voigt: profile + i dispersion = w((x + i gamma)/(sigma sqrt 2))/(sigma sqrt(2 pi)), w of Faddeeva
 def _dispersion(x: Any, sigma: Any, gamma: Any) -> Any:
     return np.imag(sp.wofz((x + 1j * gamma) / (sigma * SQRT_2))) / (sigma * SQRT_2PI)
 

@@ -46,15 +46,8 @@ def fitted(f: FunctionWriter, node: ast.AST, value: Value, kind: Kind, what: str
 def _remedy(value: Value, kind: Kind) -> str:
     if kind is FLOAT and value.kind is INT:
         return "; write float(...)" if value.constant is None else f"; write {float(value.constant)!r}"
-    conversions = {
-        (INT, FLOAT): "int",
-        (INT, WORD): "int",
-        (INT, BOOL): "int",
-        (FLOAT, WORD): "float",
-        (WORD, INT): "word",
-    }
-    if (kind, value.kind) in conversions:
-        return f"; write {conversions[kind, value.kind]}(...)"
+    if (kind, value.kind) in _CONVERSIONS:
+        return f"; write {_CONVERSIONS[kind, value.kind]}(...)"
     return "; compare it, as in '!= 0'" if kind is BOOL else ""
 
 

@@ -128,7 +128,7 @@ def _definitions(text: str, file: str) -> Iterator[tuple[types.CodeType, ast.Fun
     """Every function of a file that can be a kernel, with the code object Python makes of it."""
     try:
         tree = ast.parse(text, file)
-        compiled = compile(text, file, "exec", dont_inherit=True)
+        compiled = compile(tree, file, "exec", dont_inherit=True)
     except SyntaxError:
         return
     nodes = {}

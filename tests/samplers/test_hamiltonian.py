@@ -1,0 +1,110 @@
+"""Hamiltonian dynamics: the leapfrog step and its metrics."""
+
+import numpy as np
+import pytest
+
+from bayesad.samplers.hamiltonian import DENSE, DIAGONAL, copy, force, inverse_metric, kinetic_energy, leapfrog
+
+COVARIANCE = np.array([[2.0, 0.6], [0.6, 0.5]])
+
+
+def packed(matrix):
+    """The factor of a dense metric: L below and on the diagonal, its transpose above."""
+    lower = np.linalg.cholesky(matrix)
+    return (lower + np.tril(lower, -1).T).ravel()
+
+
+METRICS = {
+    "identity": (DIAGONAL, np.ones(2), np.eye(2)),
+    "diagonal": (DIAGONAL, np.array([1.5, 0.4]), np.diag([1.5, 0.4])),
+    "dense": (DENSE, packed(COVARIANCE), np.linalg.cholesky(COVARIANCE)),
+}
+
+
+def trajectory(target, metric, step_size, q, p, steps=1):
+    """Position, momentum, energy after some leapfrog steps."""
+    kind, factor, _ = METRICS[metric]
+    position, momentum, pull, gradient = np.array(q), np.array(p), np.zeros(2), np.zeros(2)
+    spare = np.zeros(2)
+    log_density = target(position, gradient)
+    force(kind, 2, factor, gradient, pull)
+    for _ in range(steps):
+        log_density = leapfrog(target, kind, 2, step_size, factor, position, momentum, pull, spare, gradient)
+        position, spare = spare, position
+    return position, momentum, kinetic_energy(2, momentum) - log_density
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_leapfrog_equals_the_textbook_with_a_mass_matrix(targets, metric):
+    target = targets.quartic()
+    s = METRICS[metric][2]
+    inverse_mass = s @ s.T
+    q, p = np.array([0.4, -0.7]), np.array([0.3, 1.1])
+    position, momentum = q.copy(), np.linalg.solve(s.T, p)
+    gradient = np.zeros(2)
+    for _ in range(5):
+        target(position, gradient)
+        momentum = momentum + 0.05 * gradient
+        position = position + 0.1 * inverse_mass @ momentum
+        target(position, gradient)
+        momentum = momentum + 0.05 * gradient
+    found_position, found_momentum, _ = trajectory(target, metric, 0.1, q, p, steps=5)
+    np.testing.assert_allclose(found_position, position, rtol=1e-13)
+    np.testing.assert_allclose(found_momentum, s.T @ momentum, rtol=1e-13)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_leapfrog_is_reversible(targets, metric):
+    q, p = [0.4, -0.7], [0.3, 1.1]
+    there = trajectory(targets.quartic(), metric, 0.2, q, p, steps=20)
+    assert np.linalg.norm(there[0] - q) > 0.1
+    back = trajectory(targets.quartic(), metric, -0.2, there[0], there[1], steps=20)
+    np.testing.assert_allclose(back[0], q, atol=1e-11)
+    np.testing.assert_allclose(back[1], p, atol=1e-11)
+    flipped = trajectory(targets.quartic(), metric, 0.2, there[0], -there[1], steps=20)
+    np.testing.assert_allclose(flipped[0], q, atol=1e-11)
+    np.testing.assert_allclose(-flipped[1], p, atol=1e-11)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_leapfrog_preserves_volume(targets, metric):
+    start = np.array([0.4, -0.7, 0.3, 1.1])
+
+    def move(x):
+        return np.concatenate(trajectory(targets.quartic(), metric, 0.3, x[:2], x[2:], steps=3)[:2])
+
+    h = 1e-5
+    columns = [(move(start + h * e) - move(start - h * e)) / (2 * h) for e in np.eye(4)]
+    jacobian = np.array(columns).T
+    assert np.abs(jacobian - np.eye(4)).max() > 0.1
+    assert abs(np.linalg.det(jacobian) - 1.0) < 1e-8
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_energy_error_is_of_second_order(targets, metric):
+    q, p = [0.4, -0.7], [0.3, 1.1]
+    _, _, start = trajectory(targets.quartic(), metric, 0.1, q, p, steps=0)
+    errors = []
+    for steps in (16, 32, 64, 128):
+        _, _, energy = trajectory(targets.quartic(), metric, 1.0 / steps, q, p, steps=steps)
+        errors.append(abs(energy - start))
+    ratios = np.array(errors[:-1]) / errors[1:]
+    np.testing.assert_allclose(ratios[1:], 4.0, rtol=0.05)
+
+
+@pytest.mark.parametrize("dimension", [1, 3, 4, 9])
+def test_kinetic_energy_force_and_inverse_metric_equal_linear_algebra(dimension):
+    rng = np.random.default_rng(dimension)
+    a = rng.normal(size=(dimension, dimension))
+    covariance = a @ a.T + np.eye(dimension)
+    p, g = rng.normal(size=(2, dimension))
+    result = np.full(dimension + 1, 9.0)
+    assert kinetic_energy(dimension, p) == pytest.approx(p @ p / 2, rel=1e-14)
+    force(DENSE, dimension, packed(covariance), g, result)
+    np.testing.assert_allclose(result[:-1], np.linalg.cholesky(covariance).T @ g, rtol=1e-13)
+    np.testing.assert_allclose(inverse_metric(DENSE, packed(covariance), dimension), covariance, rtol=1e-13)
+    force(DIAGONAL, dimension, p, g, result)
+    np.testing.assert_array_equal(result[:-1], p * g)
+    np.testing.assert_array_equal(inverse_metric(DIAGONAL, p, dimension), p**2)
+    copy(dimension, g, result)
+    np.testing.assert_array_equal(result, [*g, 9.0])
