@@ -7,17 +7,16 @@ help stand in one line. Reading, checking, help texts and writing all walk over 
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
 import math
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bayesad.errors import ConfigError
+from bayesad.errors import ConfigError, suggestion
 
 __all__ = [
     "DataConfig",
@@ -385,12 +384,6 @@ def _show(value: Any) -> str:
     text = repr(value) if isinstance(value, dict) else _toml_value(value)
     shown = text if len(text) <= 60 else text[:57] + "..."
     return f"{shown} ({kinds[type(value)]})" if type(value) in kinds else shown
-
-
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """`; did you mean ...?` for the known name closest to `name`, or nothing when none is close."""
-    close = difflib.get_close_matches(name, [str(k) for k in known], n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 # --- writing ---

@@ -116,7 +116,7 @@ def _drawn(tree: xr.DataTree) -> xr.Dataset:
 
 def _variables(posterior: xr.Dataset, parameters: Sequence[str] | None) -> list[str]:
     """The variables that `parameters` (variables or entries) belong to, in the posterior's order."""
-    from bayesad.config import suggestion
+    from bayesad.errors import suggestion
 
     names = [str(name) for name in posterior]
     if parameters is None:

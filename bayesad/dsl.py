@@ -19,9 +19,9 @@ from bayesad.ad.array import value_of
 from bayesad.data import as_data
 from bayesad.distributions.base import Distribution
 from bayesad.distributions.supports import Support
-from bayesad.errors import DataError, ModelError
+from bayesad.errors import DataError, ModelError, suggestion
 from bayesad.locations import current_line
-from bayesad.running import Dims, Run, Site, running, suggestion
+from bayesad.running import Dims, Run, Site, running
 from bayesad.shapes import check_dims, dim_names, full_shape, labels_of
 
 __all__ = ["Model", "coord", "deterministic", "factor", "model", "sample"]

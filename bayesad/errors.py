@@ -1,5 +1,8 @@
 """The errors bayesad raises: what was wrong, where, and what to do about it."""
 
+import difflib
+from collections.abc import Iterable
+
 __all__ = [
     "BayesadError",
     "ConfigError",
@@ -9,6 +12,7 @@ __all__ = [
     "InitialisationError",
     "ModelError",
     "TracingError",
+    "suggestion",
 ]
 
 
@@ -42,3 +46,9 @@ class ConfigError(BayesadError, ValueError):
 
 class InitialisationError(BayesadError, RuntimeError):
     """No starting point with finite density and gradient was found."""
+
+
+def suggestion(name: str, known: Iterable[object]) -> str:
+    """``; did you mean 'x'?`` where one of the known names is close to ``name``, or nothing."""
+    close = difflib.get_close_matches(name, [str(k) for k in known], n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""

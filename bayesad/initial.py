@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayesad.distributions.supports import contains
-from bayesad.errors import DistributionError, InitialisationError, ModelError
-from bayesad.running import Handler, Site, suggestion
+from bayesad.errors import DistributionError, InitialisationError, ModelError, suggestion
+from bayesad.running import Handler, Site
 from bayesad.transforms import constrain, unconstrain
 from bayesad.unconstrained import not_inside
 

@@ -11,8 +11,8 @@ import numpy as np
 from bayesad import ad
 from bayesad.distributions.supports import contains
 from bayesad.dsl import Model
-from bayesad.errors import ModelError
-from bayesad.running import Handler, Site, at_site, run, suggestion
+from bayesad.errors import ModelError, suggestion
+from bayesad.running import Handler, Site, at_site, run
 from bayesad.structure import Parameters, discover, is_quantity
 from bayesad.terms import as_float, has_density, log_density_of, total
 from bayesad.unconstrained import Unconstrained

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
@@ -17,7 +16,7 @@ from bayesad.locations import blame, current_line
 if TYPE_CHECKING:
     from bayesad.dsl import Model
 
-__all__ = ["Dims", "Handler", "Run", "Shape", "Site", "at_site", "run", "running", "suggestion"]
+__all__ = ["Dims", "Handler", "Run", "Shape", "Site", "at_site", "run", "running"]
 
 Shape = tuple[int, ...]
 Dims = tuple[str, ...]
@@ -169,9 +168,3 @@ def running(statement: str, name: Any) -> Run:
 def at_site(model: Model, name: Any, where: str, problem: str) -> str:
     """What to say of a problem with one variable of a model."""
     return f"model {model.name!r}, variable {name!r} ({where}): {problem}"
-
-
-def suggestion(name: str, known: list[str]) -> str:
-    """``; did you mean 'x'?`` where a known name is close, or nothing."""
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +74,12 @@ def sample(
         progress=progress,
     )
     if density.error is not None:
-        raise density.error
+        warnings.warn(
+            f"model {posterior.model.name!r} raised {density.error!r} at some points; they were rejected as having density "
+            "zero. If that is not meant, look at that line",
+            RuntimeWarning,
+            stacklevel=3,
+        )
     return _datatree(posterior, sampler, result, seed, prepared - started)
 
 

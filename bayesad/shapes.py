@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from bayesad.ad.array import value_of
-from bayesad.errors import ModelError
+from bayesad.errors import ModelError, suggestion
 from bayesad.locations import current_line
-from bayesad.running import Dims, Run, Shape, suggestion
+from bayesad.running import Dims, Run, Shape
 
 __all__ = ["check_dims", "dim_names", "full_shape", "labels_of"]
 

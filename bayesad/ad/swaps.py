@@ -270,10 +270,13 @@ _ZEROS, _FULL, _ARRAY, _ASARRAY = np.zeros, np.full, np.array, np.asarray
 
 # NumPy functions that are often called with a list of scalars. (Those that take a sequence of arrays, such as
 # np.concatenate, dispatch on its elements.)
-ON_LISTS = """sum prod mean average std var ptp max min amax amin any all argmax argmin argsort sort median quantile
-    percentile cumsum cumprod diff dot vdot inner outer kron cross tensordot clip round around where diag diagflat trace tril
-    triu flip roll repeat tile pad reshape ravel transpose squeeze expand_dims broadcast_to interp polyval vander convolve trapezoid
-    nansum nanmean nanmax nanmin nan_to_num allclose isclose array_equal copy append"""
+ON_LISTS = """
+    sum prod mean average std var ptp max min amax amin any all argmax argmin argsort sort median quantile
+    percentile cumsum cumprod diff dot vdot inner outer kron cross tensordot clip round around where diag
+    diagflat trace tril triu flip roll repeat tile pad reshape ravel transpose squeeze expand_dims
+    broadcast_to interp polyval vander convolve trapezoid nansum nanmean nanmax nanmin nan_to_num allclose
+    isclose array_equal copy append
+"""
 MATRICES = """cholesky eigh eigvalsh solve inv pinv det slogdet qr svd lstsq norm matrix_power cond"""
 
 

@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bayesad.config import DataConfig, ModelConfig, suggestion
-from bayesad.errors import ConfigError, DataError, ModelError
+from bayesad.config import DataConfig, ModelConfig
+from bayesad.errors import ConfigError, DataError, ModelError, suggestion
 from bayesad.results import open_run
 
 if TYPE_CHECKING:

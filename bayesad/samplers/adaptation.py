@@ -249,13 +249,14 @@ def update_metric(
     Returns
     -------
     Int
-        The metric's kind: DIAGONAL or DENSE. DENSE falls back to DIAGONAL if rounding makes the matrix indefinite.
+        The metric's kind. DENSE falls back to DIAGONAL when the draws are no more than the unknowns, which makes the
+        covariance singular, or if rounding makes it indefinite.
     """
     stride = 1 if choice == DIAGONAL else dimension + 1
     for i in range(dimension):
         if not math.isfinite(moment[i * stride]):
             return kind
-    if choice != DIAGONAL and _dense_factor(choice, dimension, count, moment, factor, workspace):
+    if choice != DIAGONAL and count > dimension and _dense_factor(choice, dimension, count, moment, factor, workspace):
         return DENSE
     for i in range(dimension):
         factor[i] = math.sqrt(_regularised(count, moment[i * stride], 1.0))
@@ -277,8 +278,6 @@ def _dense_factor(choice: Int, dimension: Int, count: Int, moment: Floats, facto
             row[j] = _regularised(count, moments[j], 1.0 if i == j else 0.0)
     if choice == AUTO:
         threshold = _dense_threshold(dimension, count)
-        if threshold <= 0.0:
-            return False
         for i in range(dimension):
             workspace[i] = math.sqrt(factor[i * (dimension + 1)])
         largest = _largest_eigenvalue(dimension, factor, workspace, workspace[dimension:])
@@ -296,10 +295,8 @@ def _dense_factor(choice: Int, dimension: Int, count: Int, moment: Floats, facto
 
 
 def _dense_threshold(dimension: Int, count: Int) -> Float:
-    """The difficulty above which a dense metric from `count` draws pays; 0 if it cannot. See the module."""
+    """The difficulty above which a dense metric from `count` > d draws pays; see the module."""
     g = float(dimension) / float(count)
-    if g >= 1.0:
-        return 0.0
     seen = (1.0 + math.sqrt(g)) / math.pow(1.0 - g, 0.75)
     left = math.pow(1.0 + g, 0.25) / (1.0 - math.sqrt(g))
     return seen * left * (1.0 + float(dimension) / _DENSE_COST)

@@ -10,7 +10,7 @@ factor L of M⁻¹ on and below the diagonal and Lᵀ above it, so that both S p
 
 import numpy as np
 
-from bayesad.ad.backends.llvm.kernel import Float, Floats, Int, LogDensity
+from bayesad.ad.backends.llvm.kernel import Bool, Float, Floats, Int, LogDensity
 
 __all__ = ["DENSE", "DIAGONAL", "MOST_ENERGY_ERROR", "copy", "force", "inverse_metric", "kinetic_energy", "leapfrog"]
 
@@ -19,6 +19,8 @@ DENSE = 1
 
 MOST_ENERGY_ERROR = 1000.0
 """A trajectory diverges when its energy rises by more, as in Stan."""
+
+_BLOCK = 4
 
 
 def inverse_metric(kind: int, factor: np.ndarray, dimension: int) -> np.ndarray:
@@ -57,14 +59,43 @@ def force(kind: Int, dimension: Int, factor: Floats, gradient: Floats, result: F
     if kind == DENSE:
         for i in range(dimension):
             result[i] = 0.0
-        for i in range(dimension):
-            row = factor[i * dimension :]
-            g = gradient[i]
-            for j in range(i + 1):
-                result[j] += row[j] * g
+        _add_rows(dimension, True, 1.0, factor, gradient, result)
     else:
         for i in range(dimension):
             result[i] = factor[i] * gradient[i]
+
+
+def _add_rows(dimension: Int, lower: Bool, scale: Float, factor: Floats, weights: Floats, result: Floats) -> None:
+    """Add the rows of a dense factor up to (lower) or from the diagonal on, times weights and scale.
+
+    Four rows at a time, so that `result` passes through memory a quarter as often; squares on the diagonal go apart.
+    """
+    for first in range(0, dimension, _BLOCK):
+        rows = factor[first * dimension :]
+        size = min(_BLOCK, dimension - first)
+        for i in range(size):
+            weight = scale * weights[first + i]
+            row = rows[i * dimension + first :]
+            for j in range(0 if lower else i, i + 1 if lower else size):
+                result[first + j] += row[j] * weight
+        begin = 0 if lower else first + size
+        end = first if lower else dimension
+        if size == _BLOCK:
+            second = rows[dimension:]
+            third = rows[2 * dimension :]
+            fourth = rows[3 * dimension :]
+            a = scale * weights[first]
+            b = scale * weights[first + 1]
+            c = scale * weights[first + 2]
+            d = scale * weights[first + 3]
+            for j in range(begin, end):
+                result[j] += (rows[j] * a + second[j] * b) + (third[j] * c + fourth[j] * d)
+        else:
+            for i in range(size):
+                weight = scale * weights[first + i]
+                row = rows[i * dimension :]
+                for j in range(begin, end):
+                    result[j] += row[j] * weight
 
 
 def leapfrog(
@@ -102,11 +133,7 @@ def leapfrog(
         for i in range(dimension):
             momentum[i] += half * pull[i]
             next_position[i] = position[i]
-        for i in range(dimension):
-            row = factor[i * dimension :]
-            drift = step_size * momentum[i]
-            for j in range(i, dimension):
-                next_position[j] += row[j] * drift
+        _add_rows(dimension, False, step_size, factor, momentum, next_position)
     else:
         for i in range(dimension):
             p = momentum[i] + half * pull[i]

@@ -105,7 +105,7 @@ class Targets:
 
     @staticmethod
     def student_t(d: int, nu: float) -> Target:
-        return Target(student_t, np.array([d, nu]), d)
+        return Target(student_t, np.array([d, nu], dtype=float), d)
 
     @staticmethod
     def log_gamma(shapes: Sequence[float]) -> Target:

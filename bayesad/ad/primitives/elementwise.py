@@ -3,7 +3,7 @@
 Conventions where a derivative does not exist: ``abs`` and ``sign`` have derivative 0 at 0; a tie in ``maximum`` or
 ``minimum`` gives each side one half; ``x**0`` has derivative 0 everywhere, and ``x**p`` has derivative 0 in p where
 x <= 0; ``hypot`` has derivative 0 at the origin; ``sqrt`` and ``cbrt`` have derivative +inf at 0; rounding, comparisons
-and logic have derivative 0. ``0 * log(0)`` is NaN as in NumPy, with NaN derivatives: ``scipy.special.xlogy`` is 0 there.
+and logic have derivative 0. ``0 * log(0)`` is NaN as in NumPy, with a NaN derivative: use ``scipy.special.xlogy``.
 """
 
 from __future__ import annotations
@@ -78,10 +78,14 @@ divide = elementwise(
 )
 negative = elementwise("negative", np.negative, lambda g, y, x: -g, result=promoted_type, evaluate=operator.neg)
 positive = elementwise("positive", np.positive, lambda g, y, x: g, result=promoted_type)
-power = elementwise("power", np.power, power_by_base, power_by_exponent, result=promoted_type, singular=True, widen=INTEGER)
+power = elementwise(
+    "power", np.power, power_by_base, power_by_exponent, result=promoted_type, singular=True, widen=INTEGER
+)
 float_power = elementwise("float_power", np.float_power, power_by_base, power_by_exponent, singular=True)
 square = elementwise("square", np.square, lambda g, y, x: g * (2.0 * x), result=promoted_type, widen=INTEGER)
-reciprocal = elementwise("reciprocal", np.reciprocal, lambda g, y, x: -(g * (y * y)), singular=True, widen=INTEGER, result=promoted_type)
+reciprocal = elementwise(
+    "reciprocal", np.reciprocal, lambda g, y, x: -(g * (y * y)), singular=True, widen=INTEGER, result=promoted_type
+)
 absolute = elementwise("abs", np.absolute, lambda g, y, x: g * np.sign(x), result=promoted_type)
 fabs = elementwise("fabs", np.fabs, lambda g, y, x: g * np.sign(x))
 sqrt = elementwise("sqrt", np.sqrt, lambda g, y, x: g * (0.5 / y), singular=True)
@@ -151,20 +155,14 @@ sinh = elementwise("sinh", np.sinh, lambda g, y, x: g * np.cosh(x), singular=Tru
 cosh = elementwise("cosh", np.cosh, lambda g, y, x: g * np.sinh(x), singular=True)
 tanh = elementwise("tanh", np.tanh, lambda g, y, x: g * (1.0 - y * y))
 arcsinh = elementwise("arcsinh", np.arcsinh, lambda g, y, x: g / np.hypot(1.0, x))
-arccosh = elementwise(
-    "arccosh", np.arccosh, lambda g, y, x: g / (np.sqrt(x - 1.0) * np.sqrt(x + 1.0)), singular=True
-)
+arccosh = elementwise("arccosh", np.arccosh, lambda g, y, x: g / (np.sqrt(x - 1.0) * np.sqrt(x + 1.0)), singular=True)
 arctanh = elementwise("arctanh", np.arctanh, lambda g, y, x: g / ((1.0 - x) * (1.0 + x)), singular=True)
 deg2rad = elementwise("deg2rad", np.deg2rad, lambda g, y, x: g * (np.pi / 180.0))
 rad2deg = elementwise("rad2deg", np.rad2deg, lambda g, y, x: g * (180.0 / np.pi))
 
 # --- order and rounding
-maximum = elementwise(
-    "maximum", np.maximum, larger, lambda g, y, a, b: larger(g, y, b, a), result=promoted_type
-)
-minimum = elementwise(
-    "minimum", np.minimum, smaller, lambda g, y, a, b: smaller(g, y, b, a), result=promoted_type
-)
+maximum = elementwise("maximum", np.maximum, larger, lambda g, y, a, b: larger(g, y, b, a), result=promoted_type)
+minimum = elementwise("minimum", np.minimum, smaller, lambda g, y, a, b: smaller(g, y, b, a), result=promoted_type)
 fmax = elementwise(
     "fmax",
     np.fmax,
@@ -183,9 +181,7 @@ sign = elementwise("sign", np.sign, None, result=promoted_type)
 copysign = elementwise(
     "copysign", np.copysign, lambda g, y, a, b: g * (np.copysign(1.0, a) * np.copysign(1.0, b)), None
 )
-heaviside = elementwise(
-    "heaviside", np.heaviside, None, lambda g, y, x, h: g * np.where(x == 0, 1.0, 0.0)
-)
+heaviside = elementwise("heaviside", np.heaviside, None, lambda g, y, x, h: g * np.where(x == 0, 1.0, 0.0))
 floor = elementwise("floor", np.floor, None, result=promoted_type)
 ceil = elementwise("ceil", np.ceil, None, result=promoted_type)
 trunc = elementwise("trunc", np.trunc, None, result=promoted_type)
@@ -238,4 +234,6 @@ cast = define(
     jvp=(lambda t, y, x, dtype: t if dtype == np.float64 else None,),
     elementwise=True,
 )
-stop_gradient = define("stop_gradient", lambda x: x, lambda x: (x.shape, x.dtype), vjp=(None,), jvp=(None,), elementwise=True)
+stop_gradient = define(
+    "stop_gradient", lambda x: x, lambda x: (x.shape, x.dtype), vjp=(None,), jvp=(None,), elementwise=True
+)
