@@ -168,9 +168,7 @@ class Posterior:
         points = q.reshape(-1, q.shape[-1])
         rows = [self._values(row) for row in (points if len(points) else np.zeros((1, q.shape[-1])))]
         return {
-            name: np.reshape(
-                [row[name] for row in rows[: len(points)]], (*q.shape[:-1], *np.shape(rows[0][name]))
-            )
+            name: np.reshape([row[name] for row in rows[: len(points)]], (*q.shape[:-1], *np.shape(rows[0][name])))
             for name in rows[0]
         }
 

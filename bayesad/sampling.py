@@ -75,8 +75,8 @@ def sample(
     )
     if density.error is not None:
         warnings.warn(
-            f"model {posterior.model.name!r} raised {density.error!r} at some points; they were rejected as having density "
-            "zero. If that is not meant, look at that line",
+            f"model {posterior.model.name!r} raised {density.error!r} at some points; they were rejected as having "
+            "density zero. If that is not meant, look at that line",
             RuntimeWarning,
             stacklevel=3,
         )

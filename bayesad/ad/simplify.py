@@ -1,8 +1,8 @@
 """Simplification: folding, common subexpressions, algebraic identities and dead code, one rule at a time.
 
 A rule belongs to one primitive and looks at the operation about to be recorded; it returns what to use instead (a node,
-a traced or a plain array), or None. The derivative builders record through the same rules, so a derivative is simple from the start;
-``simplify`` records a whole program again through them. Folding of constants and common
+a traced or a plain array), or None. The derivative builders record through the same rules, so a derivative is simple
+from the start; ``simplify`` records a whole program again through them. Folding of constants and common
 subexpressions happen in every trace.
 """
 
@@ -60,7 +60,7 @@ def simplify(program: Program) -> Program:
             continue
         trace.source = node.source
         result = trace.record(node.primitive, inputs, node.attributes, None)
-        made[node] = result._node if type(result) is TracedArray else node_of(trace, result)
+        made[node] = node_of(trace, result)
     return trace.program([again(node) for node in program.outputs], program.name)
 
 

@@ -192,8 +192,8 @@ def _summarise(x: np.ndarray) -> dict[str, np.ndarray]:
     """The figures of the reference summaries for x of shape (chains, draws, k): name -> array of k.
 
     The Monte Carlo error of the standard deviation comes from that of the mean squared deviation (delta method), since
-    ``mcse(method="sd")`` takes the effective sample size of the mean for it: with the antithetic draws of NUTS on nes1980-nes
-    that is half of what 40 runs show.
+    ``mcse(method="sd")`` takes the effective sample size of the mean for it: with the antithetic draws of NUTS on
+    nes1980-nes that is half of what 40 runs show.
     """
     from arviz_stats import ess, mcse, rhat
 

@@ -101,7 +101,9 @@ class Targets:
         v = np.random.default_rng(1).normal(size=d) if reflected else np.zeros(d)
         v /= np.linalg.norm(v) or 1.0
         reflection = np.eye(d) - 2.0 * np.outer(v, v)
-        return Target(normal, np.concatenate([[d], v, 1.0 / variances]), d), reflection @ np.diag(variances) @ reflection
+        return Target(normal, np.concatenate([[d], v, 1.0 / variances]), d), reflection @ np.diag(
+            variances
+        ) @ reflection
 
     @staticmethod
     def student_t(d: int, nu: float) -> Target:

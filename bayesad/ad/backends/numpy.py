@@ -31,7 +31,7 @@ def executor(program: Program) -> Callable[[Sequence[Any]], list[Any]]:
                 constants.append((slots[node], node.value[()] if node.shape == () else node.value))
         return slots[node]
 
-    steps = []
+    steps: list[tuple[Callable[..., Any] | None, tuple[int, ...], Any, int]] = []
     for node in program.nodes:
         operands = tuple([slot(i) for i in node.inputs])
         if node.primitive is GUARD:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -113,7 +114,7 @@ def _concatenated(*arrays: Any, axis: int) -> tuple[tuple[int, ...], np.dtype]:
 def _concatenate_vjp(g: Any, y: Any, *arrays: Any, axis: int) -> Any:
     ends = np.cumsum([0] + [np.shape(a)[axis] for a in arrays]).tolist()
     before = (slice(None),) * axis
-    return tuple(g[(*before, slice(i, j))] for i, j in zip(ends[:-1], ends[1:], strict=True))
+    return tuple(g[(*before, slice(i, j))] for i, j in itertools.pairwise(ends))
 
 
 def _zeros_for_missing(tangents: Sequence[Any], arrays: Sequence[Any]) -> list[Any]:

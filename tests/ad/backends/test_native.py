@@ -88,9 +88,10 @@ def covariance(x):
 
 CASES |= {
     "cholesky": lambda x: np.sum(np.linalg.cholesky(covariance(x)) * np.arange(36.0).reshape(6, 6)),
-    "triangular systems": lambda x: np.sum(
-        scipy.linalg.solve_triangular(np.linalg.cholesky(covariance(x)), x, lower=True) ** 2
-    ) + np.sum(scipy.linalg.solve_triangular(np.triu(covariance(x)), x[:, 0], trans=1) ** 3),
+    "triangular systems": lambda x: (
+        np.sum(scipy.linalg.solve_triangular(np.linalg.cholesky(covariance(x)), x, lower=True) ** 2)
+        + np.sum(scipy.linalg.solve_triangular(np.triu(covariance(x)), x[:, 0], trans=1) ** 3)
+    ),
     "stacked factors": lambda x: np.sum(np.linalg.cholesky(np.eye(6) + x[:, :, None, None] ** 2) ** 3),
 }
 

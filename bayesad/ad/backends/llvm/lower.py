@@ -1,8 +1,8 @@
 """From a Program to LLVM text: loops over iteration spaces, straight-line scalars, and calls for the rest.
 
-The function made is ``i64 @run(ptr table)``. The table holds the addresses of inputs, outputs, constants, the workspace, special
-functions and the callback, in this order; ``Layout`` says where. The result is 0, or 1 if a guard failed.
-``double @log_density(ptr table, ptr q, ptr gradient)`` is added for programs of that form.
+The function made is ``i64 @run(ptr table)``. The table holds addresses: those of inputs, outputs, constants, the
+workspace, the callback and special functions, in this order; ``Layout`` says of what. The result is 0, or 1 if a guard
+failed. ``double @log_density(ptr table, ptr q, ptr gradient)`` is added for programs of that form.
 """
 
 from __future__ import annotations
@@ -238,6 +238,10 @@ class _Lowering:
         source, there = self.through(node, position)
         return self.value(source, there)
 
+    def copy(self, node: Node, target: str, kind: str) -> None:
+        """Write all elements of a node to memory, in C order."""
+        self.nest(node.shape, lambda p: self.store(target, kind, self.linear(p, node.shape), self.value(node, p)))
+
     def aligned(self, node: Node, position: Position) -> Position:
         """A position of a broadcast result as one of the operand."""
         own = position[len(position) - len(node.shape) :] if node.shape else []
@@ -287,9 +291,9 @@ class _Lowering:
                 continue
             n = shape[axis]
             axis += 1
-            if item == "array" or (arrays and type(item) is int and front is False):
-                if shared is None:
-                    shared, remaining = remaining[:advanced], remaining[advanced:]
+            takes_part = item == "array" or (arrays and type(item) is int and front is False)
+            if takes_part and shared is None:
+                shared, remaining = remaining[:advanced], remaining[advanced:]
             if type(item) is int:
                 there.append(str(item))
             elif item == "array":
@@ -345,8 +349,9 @@ class _Lowering:
             values = self._tiny_totals(node)
         elif name == "index_set":
             values = [self.value(node.inputs[0], p) for p in _positions(node.shape)]
+            new = node.inputs[1]
             for there, p in self._set_positions(node):
-                values[int(self.linear(there, node.shape))] = self.value(node.inputs[1], self.aligned(node.inputs[1], p))
+                values[int(self.linear(there, node.shape))] = self.value(new, self.aligned(new, p))
         elif name in ("stack", "concatenate"):
             values = [self._joined(node, p) for p in _positions(node.shape)]
         else:
@@ -506,10 +511,7 @@ class _Lowering:
     def _index_set(self, node: Node) -> None:
         source, new, *arrays = node.inputs
         target, kind = self.pointer(node), node.dtype.kind
-        self.nest(
-            node.shape,
-            lambda p: self.store(target, kind, self.linear(p, node.shape), self.value(source, p)),
-        )
+        self.copy(source, target, kind)
         index = node.attributes["index"]
 
         def body(position: Position) -> None:
@@ -587,7 +589,7 @@ class _Lowering:
         if node.dtype.kind == "f" and (leaf or node in self.schedule.stored):
             return self.pointer(node)
         place = self.parameter("p", f"workspace {self.reserve(node.size * 8)}")
-        self.nest(node.shape, lambda p: self.store(place, "f", self.linear(p, node.shape), self.value(node, p)))
+        self.copy(node, place, "f")
         return place
 
     def callback(self, node: Node) -> None:
@@ -596,11 +598,7 @@ class _Lowering:
         for source in node.inputs:
             offset = self.reserve(max(source.size, 1) * SIZES[source.dtype.kind])
             place = self.parameter("a", f"workspace {offset}")
-            kind = source.dtype.kind
-            self.nest(
-                source.shape,
-                lambda p, s=source, t=place, k=kind: self.store(t, k, self.linear(p, s.shape), self.value(s, p)),
-            )
+            self.copy(source, place, source.dtype.kind)
             offsets.append(offset)
         offset = self.reserve(max(node.size, 1) * SIZES[node.dtype.kind])
         place = self.parameter("a", f"workspace {offset}")
@@ -633,10 +631,7 @@ class _Lowering:
                 for i, value in enumerate(self.elements[node]):
                     self.store(target, kind, str(i), value)
                 continue
-            self.nest(
-                node.shape,
-                lambda p, n=node, t=target, k=kind: self.store(t, k, self.linear(p, n.shape), self.value(n, p)),
-            )
+            self.copy(node, target, kind)
         self.say("ret i64 0")
 
     def _text(self, log_density: bool) -> str:

@@ -1,6 +1,7 @@
 """Small dense linear algebra as kernels: row-major, no pivoting; what fails is NaN, as in the interpreter."""
 
 import math
+from collections.abc import Callable
 
 from bayesad.ad.backends.llvm.kernel import Floats, Int
 
@@ -8,7 +9,7 @@ __all__ = ["KERNELS", "cholesky", "solve_triangular"]
 
 
 def cholesky(n: Int, a: Floats, factor: Floats) -> None:
-    """The lower Cholesky factor of an n x n matrix, of which the lower triangle is read (Golub & Van Loan 2013, 4.2.5)."""
+    """The lower Cholesky factor of an n x n matrix; its lower triangle is read (Golub & Van Loan 2013, 4.2.5)."""
     sound = True
     for i in range(n):
         row = factor[i * n :]
@@ -30,7 +31,7 @@ def cholesky(n: Int, a: Floats, factor: Floats) -> None:
 
 
 def solve_triangular(n: Int, m: Int, lower: Int, transposed: Int, unit: Int, a: Floats, b: Floats, x: Floats) -> None:
-    """x with a x = b (or a^T x = b) for a triangular n x n matrix a and an n x m matrix b (Golub & Van Loan 2013, 3.1)."""
+    """x with a x = b (or a^T x = b), a triangular and n x n, b n x m (Golub & Van Loan 2013, 3.1)."""
     sound = True
     for i in range(n * m):
         x[i] = b[i]
@@ -56,4 +57,4 @@ def solve_triangular(n: Int, m: Int, lower: Int, transposed: Int, unit: Int, a: 
             x[i] = math.nan
 
 
-KERNELS = {"cholesky": cholesky, "solve_triangular": solve_triangular}
+KERNELS: dict[str, Callable[..., None]] = {"cholesky": cholesky, "solve_triangular": solve_triangular}

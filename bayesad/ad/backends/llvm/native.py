@@ -76,7 +76,7 @@ def _aligned_bytes(n: int) -> np.ndarray:
 def _memory(address: int, node: Node) -> np.ndarray:
     dtype = np.dtype(DTYPES[node.dtype.kind])
     raw = (ctypes.c_char * (node.size * dtype.itemsize)).from_address(address)
-    return np.frombuffer(raw, dtype=dtype, count=node.size).reshape(node.shape)
+    return np.frombuffer(raw, dtype, node.size).reshape(node.shape)  # type: ignore[call-overload]
 
 
 def _special_address(name: str) -> int:
@@ -89,9 +89,9 @@ def _special_address(name: str) -> int:
     get_name.restype, get_name.argtypes = ctypes.c_char_p, [ctypes.py_object]
     for key, capsule in cython_special.__pyx_capi__.items():
         signature = get_name(capsule)
-        if (key == name or (key.startswith("__pyx_fuse_") and key[12:] == name)) and b"complex" not in signature:
-            if signature.startswith(b"double (double"):
-                return int(get_pointer(capsule, signature))
+        named = key == name or (key.startswith("__pyx_fuse_") and key[12:] == name)
+        if named and signature.startswith(b"double (double") and b"complex" not in signature:
+            return int(get_pointer(capsule, signature))
     raise KeyError(f"scipy.special.cython_special exports no double function {name!r}")
 
 
@@ -125,7 +125,9 @@ def executor(program: Program) -> Callable[[Sequence[Any]], list[Any]]:
 
 
 class NativeLogDensity:
-    """Value and gradient of a log density as a C function ``double f(void* context, const double* q, double* gradient)``.
+    """Value and gradient of a log density as a C function.
+
+    Its form is ``double f(void* context, const double* q, double* gradient)``.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """How each elementwise primitive becomes LLVM instructions on scalars: one table.
 
-An entry takes the writer and the operands and returns the result; operands are ``(text, kind)`` with kind "f" (double), "i"
-(i64) or "b" (i1). A primitive that has no entry is left to the NumPy callback.
+An entry takes the writer and the operands and returns the result; operands are ``(text, kind)`` with kind "f"
+(double), "i" (i64) or "b" (i1). A primitive that has no entry is left to the NumPy callback.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What runs where: nodes are put into fused loops over one iteration space, or run on their own, level by level.
 
-A level is a stretch of straight-line code (scalars, and operations on whole arrays) followed by fused loops. A loop of level l may use
-whatever the straight-line code of level l and all earlier levels made, and element by element the other nodes of the same
-loop; what it sums up or stores can be used from level l + 1 on.
+A level is a stretch of straight-line code (scalars, and operations on whole arrays) followed by fused loops. A loop
+of level l may use whatever the straight-line code of level l and all earlier levels made, and element by element the
+other nodes of the same loop; what it sums up or stores can be used from level l + 1 on.
 """
 
 from __future__ import annotations
