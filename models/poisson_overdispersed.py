@@ -19,8 +19,7 @@ def poisson_overdispersed(drivers, log_petrol_price, seat_belt_law):
     beta_price = ba.sample("beta_price", ba.Normal(0, 1))
     beta_law = ba.sample("beta_law", ba.Normal(0, 0.5))
     sigma_season = ba.sample("sigma_season", ba.HalfNormal(0.5))
-    z_season = ba.sample("z_season", ba.Normal(0, 1), dims="month")
-    season = ba.deterministic("season", sigma_season * z_season, dims="month")
+    season = ba.sample("season", ba.Normal(0, sigma_season), dims="month")
     phi = ba.sample("phi", ba.Gamma(2, 0.02))
     eta = alpha + beta_price * price + beta_law * seat_belt_law + season[month]
     ba.sample("drivers", ba.NegativeBinomial2Log(eta, phi), obs=drivers, dims="time")

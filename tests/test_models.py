@@ -87,12 +87,11 @@ def radon(data, mu_alpha, mu_beta, sigma_alpha, sigma_beta, z_alpha, z_beta, sig
     return prior + normal(data["log_radon"], level + slope * data["floor_measure"], sigma_y)
 
 
-def poisson_overdispersed(data, alpha, beta_price, beta_law, sigma_season, z_season, phi):
-    prior = normal(alpha, 7, 1) + normal(beta_price, 0, 1) + normal(beta_law, 0, 0.5) + normal(z_season, 0, 1)
+def poisson_overdispersed(data, alpha, beta_price, beta_law, sigma_season, season, phi):
+    prior = normal(alpha, 7, 1) + normal(beta_price, 0, 1) + normal(beta_law, 0, 0.5) + normal(season, 0, sigma_season)
     prior += half_normal(sigma_season, 0.5) + stats.gamma.logpdf(phi, 2, scale=50)
     price = data["log_petrol_price"] - np.mean(data["log_petrol_price"])
-    season = sigma_season * np.tile(z_season, 16)
-    mean = np.exp(alpha + beta_price * price + beta_law * data["seat_belt_law"] + season)
+    mean = np.exp(alpha + beta_price * price + beta_law * data["seat_belt_law"] + np.tile(season, 16))
     return prior + stats.nbinom.logpmf(data["drivers"], phi, phi / (phi + mean)).sum()
 
 

@@ -1,7 +1,8 @@
 """What warmup learns: the step size by dual averaging, and the metric from the draws of windows that double in length.
 
-The schedule, the dual averaging and the regularised estimates are Stan's (reference manual, "MCMC sampling", sections
-on automatic parameter tuning; Hoffman & Gelman 2014, algorithms 4 and 6).
+The schedule and the dual averaging are Stan's (reference manual, "MCMC sampling", sections on automatic parameter
+tuning; Hoffman & Gelman 2014, algorithms 4 and 6); so is the shrinkage of the estimates but for its target, see
+`update_metric`.
 
 The metric "auto" takes the dense estimate where it pays. At the end of a window with n draws, the number of leapfrog
 steps per independent draw grows with the condition number of Langmore et al. (2019, arXiv:1905.09813), which for the
@@ -69,8 +70,8 @@ _SMALLEST_STEP = 1e-200
 _LOG_CROSSING = math.log(0.8)
 _LARGEST_LOG = 700.0
 
-_SHRINKAGE = 5.0  # as many draws of variance 1e-3 are added to a window's
-_SHRINKAGE_VARIANCE = 1e-3
+_SHRINKAGE = 5.0  # as many uncorrelated draws of 1e-3 times the variance are added to a window's
+_SHRINKAGE_SHARE = 1e-3
 _DENSE_COST = 100.0
 _POWER_ITERATIONS = 50
 
@@ -231,14 +232,17 @@ def observe(
 def update_metric(
     choice: Int, kind: Int, dimension: Int, count: Int, moment: Floats, factor: Floats, workspace: Floats
 ) -> Int:
-    """Set `factor` from the second moments of a window of `count` draws, regularised as in Stan.
+    """Set `factor` from the second moments of a window of `count` draws, regularised.
+
+    The covariance is shrunk as in Stan, but towards 1e-3 times its own diagonal instead of 1e-3 times the identity: the
+    metric is then the same whatever the units of the unknowns, and strong correlations of small numbers survive.
 
     Parameters
     ----------
     choice : Int
         DIAGONAL, DENSE or AUTO.
     kind : Int
-        The metric in use, which stays if the moments are not finite.
+        The metric in use, which stays if the moments are not finite or an unknown did not move at all.
     moment : Floats
         From `observe`, with `dense` for DENSE and AUTO.
     factor : Floats
@@ -254,19 +258,20 @@ def update_metric(
     """
     stride = 1 if choice == DIAGONAL else dimension + 1
     for i in range(dimension):
-        if not math.isfinite(moment[i * stride]):
+        if not (math.isfinite(moment[i * stride]) and moment[i * stride] > 0.0):
             return kind
     if choice != DIAGONAL and count > dimension and _dense_factor(choice, dimension, count, moment, factor, workspace):
         return DENSE
     for i in range(dimension):
-        factor[i] = math.sqrt(_regularised(count, moment[i * stride], 1.0))
+        factor[i] = math.sqrt(_regularised(count, moment[i * stride], True))
     return DIAGONAL
 
 
-def _regularised(count: Int, moment: Float, identity: Float) -> Float:
-    """An entry of the estimated covariance, shrunk towards 1e-3 times the identity."""
+def _regularised(count: Int, moment: Float, on_diagonal: Bool) -> Float:
+    """An entry of the estimated covariance, shrunk towards 1e-3 times its diagonal."""
     n = float(count)
-    return (n * (moment / (n - 1.0)) + _SHRINKAGE * _SHRINKAGE_VARIANCE * identity) / (n + _SHRINKAGE)
+    added = _SHRINKAGE * _SHRINKAGE_SHARE if on_diagonal else 0.0
+    return moment / (n - 1.0) * (n + added) / (n + _SHRINKAGE)
 
 
 def _dense_factor(choice: Int, dimension: Int, count: Int, moment: Floats, factor: Floats, workspace: Floats) -> Bool:
@@ -275,7 +280,7 @@ def _dense_factor(choice: Int, dimension: Int, count: Int, moment: Floats, facto
         row = factor[i * dimension :]
         moments = moment[i * dimension :]
         for j in range(i + 1):
-            row[j] = _regularised(count, moments[j], 1.0 if i == j else 0.0)
+            row[j] = _regularised(count, moments[j], i == j)
     if choice == AUTO:
         threshold = _dense_threshold(dimension, count)
         for i in range(dimension):

@@ -112,9 +112,10 @@ class Chains:
     warmup_time, sampling_time : float array, shape (chains,)
         Seconds.
     interrupted : bool
-        Whether Ctrl-C ended the run; then draws and stats have as many entries as every chain completed.
+        Whether Ctrl-C ended the run; then the shortest chains are left out and the others cut to one length, such
+        that most draws remain.
     completed : int array, shape (chains,)
-        Draws that each chain completed.
+        Draws that each chain completed, those left out included.
     """
 
     draws: Array
@@ -325,8 +326,10 @@ def is_usable(log_density: Density, q: Any) -> bool:
 def _collect(chains: Sequence[Chain], sampler: NUTS | HMC, crew: _Crew, interrupted: bool) -> Chains:
     first = chains[0]
     completed = np.array([max(0, chain.completed - first.warmup) for chain in chains])
+    chosen = _most_draws(completed)
+    chains = [chains[i] for i in chosen]
     n_warmup = first.warmup - first.first_kept  # rows of warmup
-    kept = slice(n_warmup, n_warmup + completed.min())
+    kept = slice(n_warmup, n_warmup + completed[chosen].min())
     warmed_up = min(chain.completed for chain in chains)
     of_warmup = slice(0, min(n_warmup, warmed_up))
     return Chains(
@@ -338,11 +341,19 @@ def _collect(chains: Sequence[Chain], sampler: NUTS | HMC, crew: _Crew, interrup
         step_size=np.array([chain.state.scalars[STEP] for chain in chains]),
         inverse_metric=tuple(chain.inverse_metric for chain in chains),
         gradient_evaluations=np.array([chain.control[codes.LEAPFROGS] for chain in chains]),
-        warmup_time=crew.times[:, 0],
-        sampling_time=crew.times[:, 1],
+        warmup_time=crew.times[chosen, 0],
+        sampling_time=crew.times[chosen, 1],
         interrupted=interrupted,
         completed=completed,
     )
+
+
+def _most_draws(completed: NDArray[np.int64]) -> NDArray[np.intp]:
+    """The chains to keep so that, cut to the shortest of them, most draws remain; all of them after a whole run."""
+    order = np.argsort(-completed, kind="stable")
+    remaining = completed[order] * np.arange(1, len(order) + 1)
+    best = len(order) - int(np.argmax(remaining[::-1]))
+    return np.sort(order[:best])
 
 
 def _statistics(chains: Sequence[Chain], sampler: NUTS | HMC, rows: slice) -> dict[str, NDArray[Any]]:

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Sequence
 
+from bayesad.errors import BayesadError
 from models.posteriordb._checks import DensityCheck, DrawsCheck, check_density, check_draws, check_shares
 from models.posteriordb._posteriors import ReferencePosterior, find, names
 
@@ -23,12 +24,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     for reference in options.posteriors:
         start = time.perf_counter()
         density = check_density(reference)
-        draws = _sample(reference, options) if options.sampling and reference.reference else None
-        problems = density.problems + (draws.problems if draws else [])
-        print(_row(reference.name, density, draws, time.perf_counter() - start), _verdict(problems), flush=True)
+        try:
+            draws = _sample(reference, options) if options.sampling and reference.reference else None
+            problems = density.problems + (draws.problems if draws else [])
+        except BayesadError as error:
+            draws, problems = None, [*density.problems, str(error)]
+        print(_row(reference.name, density, draws, time.perf_counter() - start), _verdict(draws, problems), flush=True)
         compared += [draws] if draws else []
         failed += [reference.name] if problems else []
-    overall = check_shares(compared)
+    overall = check_shares(compared) if not options.names else []
     for problem in overall:
         print(problem)
     print(f"{len(options.posteriors)} posteriors, {len(failed)} failed")
@@ -53,11 +57,13 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def _sample(reference: ReferencePosterior, options: argparse.Namespace) -> DrawsCheck:
     settings = {name: getattr(options, name) for name in ("chains", "warmup", "draws", "seed")}
-    return check_draws(reference, reference.posterior.sample(**settings))
+    return check_draws(reference, reference.sample(**settings))
 
 
-def _verdict(problems: Sequence[str]) -> str:
-    return f"FAILED: {'; '.join(problems)}" if problems else "ok"
+def _verdict(draws: DrawsCheck | None, problems: Sequence[str]) -> str:
+    if problems:
+        return f"FAILED: {'; '.join(problems)}"
+    return "ok" if draws is None or draws.judged else "ok (draws not judged)"
 
 
 def _row(name: str, density: DensityCheck, draws: DrawsCheck | None, seconds: float) -> str:

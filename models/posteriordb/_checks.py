@@ -17,6 +17,8 @@ DIFFERENCE_LIMITS = {"gp_pois_regr-gp_pois_regr": 1e-6}
 """Where the covariance of the latent process is nearly singular."""
 
 Z_LIMITS = {"mean": 4.5, "mean_square": 4.5, "sd": 5.0, "q5": 5.0, "q50": 5.0, "q95": 5.0}
+D_LIMITS = {1000: 0.15, 10000: 0.05}
+"""Bulk ESS -> largest d from there on."""
 SHARE_LIMITS = {2.0: 0.10, 3.0: 0.015}
 """z -> largest share of all z that may be above it."""
 R_HAT_LIMIT = 1.01
@@ -156,7 +158,7 @@ def compare(name: str, reference: dict[str, dict[str, float]], draws: dict[str, 
     problems += [
         f"d = {v:.2f} of {parameter}"
         for (parameter, v), bulk in zip(d.items(), found["ess_bulk"], strict=True)
-        if not v <= _d_limit(bulk)
+        if any(bulk >= ess and not v <= limit for ess, limit in D_LIMITS.items())
     ]
     problems += [f"R-hat {found['r_hat'].max():.3f}"] * (not found["r_hat"].max() < R_HAT_LIMIT)
     problems += [f"ESS {ess.min():.0f}"] * (not ess.min() > ESS_LIMIT)
@@ -222,11 +224,6 @@ def _summarise(x: np.ndarray) -> dict[str, np.ndarray]:
         "ess_tail": per_column(ess, x, method="tail", prob=(0.05, 0.95)),
         "r_hat": per_column(rhat, x),
     }
-
-
-def _d_limit(ess_bulk: float) -> float:
-    """0.15 at a bulk ESS of 1000 and 0.05 at 10000, a power law through and beyond both."""
-    return 0.15 * (1000 / ess_bulk) ** np.log10(3)
 
 
 def _ratio(distance: float, spread: float) -> float:

@@ -1,0 +1,426 @@
+"""Several chains: the same draws however they are run, what they record, how they stop and fail."""
+
+import _thread
+import dataclasses
+import itertools
+import math
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from bayesad.errors import ConfigError, InitialisationError
+from bayesad.samplers import HMC, NUTS, Chain, ChainState, SamplingError, is_usable, run_chains
+from bayesad.samplers import control as codes
+from bayesad.samplers.chain import kernel
+from bayesad.samplers.random import streams
+
+SAMPLERS = {
+    "nuts": NUTS(),
+    "nuts dense": NUTS(metric="dense", target_accept=0.9, max_tree_depth=4),
+    "nuts fixed": NUTS(step_size=0.5, metric="diagonal"),
+    "hmc": HMC(),
+    "hmc steps": HMC(n_steps=5, jitter=0.0, metric="dense"),
+}
+
+
+def standard_normal(q, gradient):
+    gradient[:] = -q
+    return -0.5 * float(q @ q)
+
+
+def run(log_density, sampler=SAMPLERS["nuts"], *, dimension=2, chains=2, warmup=60, draws=40, seed=5, **more):
+    more.setdefault("initial", np.linspace(-1, 1, chains * dimension).reshape(chains, dimension))
+    return run_chains(log_density, dimension, sampler, chains=chains, warmup=warmup, draws=draws, seed=seed, **more)
+
+
+def assert_same(first, second):
+    np.testing.assert_array_equal(first.draws, second.draws)
+    for name, values in first.stats.items():
+        np.testing.assert_array_equal(values, second.stats[name])
+    np.testing.assert_array_equal(first.step_size, second.step_size)
+    np.testing.assert_array_equal(first.gradient_evaluations, second.gradient_evaluations)
+    for one, other in zip(first.inverse_metric, second.inverse_metric, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_compiled_and_uncompiled_kernels_give_the_same_draws(targets, name):
+    target = targets.quartic()
+    fast = run(target.pointer, SAMPLERS[name], keep_warmup=True)
+    slow = run(target.pointer, SAMPLERS[name], keep_warmup=True, compiled=False)
+    assert_same(fast, slow)
+    np.testing.assert_array_equal(fast.warmup_draws, slow.warmup_draws)
+    assert_same(run(target, SAMPLERS[name]), fast)  # a Python callable instead of machine code
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_draws_do_not_depend_on_threads_or_on_the_number_of_chains(targets, name):
+    target, initial = targets.quartic().pointer, np.array([0.3, -0.2])
+    one = run(target, SAMPLERS[name], chains=4, threads=1, initial=initial)
+    assert_same(one, run(target, SAMPLERS[name], chains=4, threads=2, initial=initial))
+    assert_same(one, run([target] * 4, SAMPLERS[name], chains=4, threads=4, initial=initial))
+    fewer = run(target, SAMPLERS[name], chains=2, initial=initial)
+    np.testing.assert_array_equal(fewer.draws, one.draws[:2])
+    assert not np.array_equal(one.draws[0], one.draws[1])
+    assert not np.array_equal(run(target, SAMPLERS[name], seed=6, initial=initial).draws, fewer.draws)
+
+
+def chain_of(sampler, *, state=None):
+    return Chain(
+        2,
+        sampler,
+        warmup=160,
+        draws=40,
+        rng=streams(5, 1)[0],
+        initial=np.array([0.5, -0.5]),
+        keep_warmup=True,
+        state=state,
+    )
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_blocks_and_checkpoints_give_the_same_draws_as_one_go(targets, name):
+    target = targets.quartic().pointer
+    whole = chain_of(SAMPLERS[name])
+    assert whole.advance(target, 200) == codes.COMPLETE
+    parts, state = [], None
+    for until in (0, 1, 80, 100, 101, 159, 160, 161, 200):
+        block = chain_of(SAMPLERS[name], state=state)
+        begin = block.completed
+        assert block.advance(target, until) == codes.COMPLETE
+        assert block.completed == until
+        parts.append(np.hstack([block.draws, block.statistics])[begin:until])
+        copies = {f.name: getattr(block.state, f.name).copy() for f in dataclasses.fields(ChainState)}
+        state = ChainState(**copies)
+    np.testing.assert_array_equal(np.concatenate(parts), np.hstack([whole.draws, whole.statistics]))
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("after", [1, 2, 3, 7, 150, 300])
+def test_a_chain_stopped_anywhere_goes_on_as_if_it_had_not_been(targets, name, after):
+    target = targets.quartic()
+    whole = chain_of(SAMPLERS[name])
+    whole.advance(target.pointer, 200)
+    chain, calls = chain_of(SAMPLERS[name]), 0
+
+    def stopping(q, gradient):
+        nonlocal calls
+        calls += 1
+        if calls == after:
+            chain.stop()
+        return target(q, gradient)
+
+    with np.errstate(over="ignore", invalid="ignore"):
+        assert chain.advance(stopping, 200, compiled=False) == codes.STOPPED
+    assert calls == after
+    assert chain.completed < 200
+    assert chain.advance(stopping, 200, compiled=False) == codes.STOPPED  # stays stopped
+    assert calls == after
+    chain.control[codes.STOP] = 0
+    assert chain.advance(target.pointer, 200) == codes.COMPLETE
+    np.testing.assert_array_equal(chain.draws, whole.draws)
+    np.testing.assert_array_equal(chain.statistics, whole.statistics)
+
+
+def test_statistics_have_arvizs_names_types_and_shapes(targets):
+    nuts, hmc = (run(targets.quartic().pointer, SAMPLERS[name], draws=30) for name in ("nuts", "hmc"))
+    common = {"acceptance_rate": "f", "step_size": "f", "diverging": "b", "energy": "f", "n_steps": "i", "lp": "f"}
+    trees = {"tree_depth": "i", "reached_max_treedepth": "b", "index_in_trajectory": "i"}
+    assert {name: values.dtype.kind for name, values in nuts.stats.items()} == common | trees
+    assert {name: values.dtype.kind for name, values in hmc.stats.items()} == common
+    for result in (nuts, hmc):
+        assert result.draws.shape == (2, 30, 2)
+        assert {values.shape for values in result.stats.values()} == {(2, 30)}
+        assert result.warmup_draws is None
+        assert result.warmup_stats is None
+        assert np.all(result.stats["step_size"] == result.step_size[:, None])
+        target = targets.quartic()
+        densities = [[target(q, np.zeros(2)) for q in chain] for chain in result.draws]
+        np.testing.assert_allclose(result.stats["lp"], densities, rtol=1e-12)
+        assert np.all(result.stats["energy"] >= -result.stats["lp"])
+        assert np.all((result.stats["acceptance_rate"] >= 0) & (result.stats["acceptance_rate"] <= 1))
+        assert result.warmup_time.shape == result.sampling_time.shape == (2,)
+        assert np.all(result.warmup_time > 0)
+        assert not result.interrupted
+        assert list(result.completed) == [30, 30]
+    assert np.all(nuts.stats["n_steps"] >= 2 ** nuts.stats["tree_depth"] - 1)
+    assert np.all(np.abs(nuts.stats["index_in_trajectory"]) <= nuts.stats["n_steps"])
+
+
+def test_every_gradient_is_counted():
+    calls = [0, 0]
+
+    def density(chain):
+        def log_density(q, gradient):
+            calls[chain] += 1
+            return standard_normal(q, gradient)
+
+        return log_density
+
+    for sampler in SAMPLERS.values():
+        calls[:] = 0, 0
+        result = run([density(0), density(1)], sampler, keep_warmup=True)
+        assert list(result.gradient_evaluations) == calls
+        assert result.stats["n_steps"].sum() + result.warmup_stats["n_steps"].sum() < sum(calls)
+
+
+def test_warmup_is_kept_on_request_and_changes_nothing(targets):
+    target = targets.quartic().pointer
+    without, kept = run(target), run(target, keep_warmup=True)
+    assert_same(without, kept)
+    assert kept.warmup_draws.shape == (2, 60, 2)
+    assert kept.warmup_stats.keys() == kept.stats.keys()
+    assert len(np.unique(kept.warmup_stats["step_size"])) > 50
+
+
+def test_tree_depth_is_limited_and_said_to_be(targets):
+    target, _ = targets.normal([1.0, 1e4])
+    result = run(target.pointer, NUTS(max_tree_depth=2, step_size=0.1, metric="diagonal"))
+    assert result.stats["n_steps"].max() == 3
+    assert result.stats["tree_depth"].max() == 2
+    assert result.stats["reached_max_treedepth"].mean() > 0.5
+    free = run(target.pointer, NUTS())
+    assert not free.stats["reached_max_treedepth"].any()
+
+
+def test_a_given_step_size_is_used_throughout(targets):
+    result = run(targets.quartic().pointer, NUTS(step_size=0.25), keep_warmup=True)
+    assert np.all(result.warmup_stats["step_size"] == 0.25)
+    assert np.all(result.stats["step_size"] == 0.25)
+    assert not np.array_equal(result.inverse_metric[0], np.ones(2))  # the metric is still learnt
+
+
+def test_without_warmup_the_step_size_is_searched_for(targets):
+    target, _ = targets.normal([1e-8, 1e-8])
+    result = run(target.pointer, warmup=0, initial=np.full(2, 1e-4))
+    assert 1e-6 < result.step_size.min() <= result.step_size.max() < 1e-3
+    assert result.stats["acceptance_rate"].mean() > 0.3
+    np.testing.assert_array_equal(result.inverse_metric[0], np.ones(2))
+
+
+def test_no_draws_at_all_are_possible(targets):
+    result = run(targets.quartic().pointer, draws=0)
+    assert result.draws.shape == (2, 0, 2)
+    assert result.stats["lp"].shape == (2, 0)
+
+
+def test_divergences_are_listed_with_their_places(targets):
+    result = run(targets.funnel(5).pointer, NUTS(target_accept=0.6), dimension=5, chains=4, warmup=200, draws=500)
+    found, where = result.divergences, np.nonzero(result.stats["diverging"])
+    assert len(found.chain) > 5
+    np.testing.assert_array_equal(found.chain, where[0])
+    np.testing.assert_array_equal(found.draw, where[1])
+    assert found.start.shape == found.end.shape == (len(found.chain), 5)
+    assert np.all(np.isfinite(found.start))
+    assert np.all(np.any(found.start != found.end, axis=1))
+    assert not run(targets.quartic().pointer).divergences.chain.size
+
+
+def test_progress_is_told_at_the_beginning_while_running_and_at_the_end():
+    rows = []
+
+    def slow(q, gradient):
+        time.sleep(2e-4)
+        return standard_normal(q, gradient)
+
+    result = run(slow, progress=rows.append, warmup=100, draws=100)
+    assert len(rows) >= 3
+    assert all(len(row) == 2 for row in rows)
+    assert [chain.chain for chain in rows[0]] == [0, 1]
+    for before, after in zip(rows, rows[1:], strict=False):
+        assert all(a.iteration <= b.iteration for a, b in zip(before, after, strict=True))
+    assert any(0 < row[0].iteration < 200 for row in rows)
+    for chain, last in enumerate(rows[-1]):
+        assert (last.phase, last.iteration, last.total) == ("sampling", 200, 200)
+        assert last.leapfrogs == result.gradient_evaluations[chain]
+        assert last.step_size == result.step_size[chain]
+        assert last.tree_depth == result.stats["tree_depth"][chain, -1]
+        assert last.divergences == result.stats["diverging"][chain].sum()
+    assert rows[0][0].phase == "warmup"
+
+
+def test_progress_counts_the_divergences_of_the_phase(targets):
+    rows = []
+    result = run(targets.funnel(5).pointer, dimension=5, warmup=300, draws=600, progress=rows.append, keep_warmup=True)
+    assert result.warmup_stats["diverging"].any()
+    np.testing.assert_array_equal([c.divergences for c in rows[-1]], result.stats["diverging"].sum(axis=1))
+
+
+def most_draws(completed):
+    """The subset of chains that keeps most draws when cut to its shortest, the largest such, by trying all."""
+    numbers = range(len(completed))
+    subsets = [list(s) for k in numbers for s in itertools.combinations(numbers, k + 1)]
+    return max(subsets, key=lambda s: (len(s) * min(completed[i] for i in s), len(s), [completed[i] for i in s]))
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_ctrl_c_keeps_what_was_drawn(compiled):
+    enough = threading.Event()
+
+    def slow(q, gradient):
+        time.sleep(1e-3)
+        return standard_normal(q, gradient)
+
+    def interrupt(rows):
+        if min(row.iteration for row in rows) >= 30 and not enough.is_set():
+            enough.set()
+            started.append(time.perf_counter())
+            _thread.interrupt_main()
+
+    started = []
+    result = run(slow, warmup=20, draws=10_000, progress=interrupt, keep_warmup=True, compiled=compiled)
+    assert time.perf_counter() - started[0] < 0.5
+    assert result.interrupted
+    assert result.completed.min() >= 10
+    chosen = most_draws(result.completed)
+    assert result.draws.shape == (len(chosen), result.completed[chosen].min(), 2)
+    assert result.warmup_draws.shape == (len(chosen), 20, 2)
+    assert {values.shape for values in result.stats.values()} == {result.draws.shape[:2]}
+    # What was drawn is what an undisturbed run draws.
+    undisturbed = run(standard_normal, warmup=20, draws=result.draws.shape[1], keep_warmup=True)
+    np.testing.assert_array_equal(result.draws, undisturbed.draws[chosen])
+    np.testing.assert_array_equal(result.warmup_draws, undisturbed.warmup_draws[chosen])
+
+
+def test_ctrl_c_leaves_out_chains_too_slow_to_add_draws():
+    def density(pause):
+        def log_density(q, gradient):
+            time.sleep(pause)
+            return standard_normal(q, gradient)
+
+        return log_density
+
+    def interrupt(rows):
+        if rows[0].iteration >= 60:
+            raise KeyboardInterrupt
+
+    densities = [density(2e-4), density(2e-4), density(0.2)]
+    result = run(densities, chains=3, threads=3, warmup=20, draws=10_000, progress=interrupt, keep_warmup=True)
+    chosen = most_draws(result.completed)
+    assert result.completed[2] == 0
+    assert 2 not in chosen
+    assert result.draws.shape == (len(chosen), result.completed[chosen].min(), 2)
+    assert result.draws.shape[1] >= 40
+    assert result.warmup_draws.shape == (len(chosen), 20, 2)
+    assert result.step_size.shape == result.warmup_time.shape == result.gradient_evaluations.shape == (len(chosen),)
+
+
+def test_ctrl_c_in_warmup_keeps_the_warmup():
+    def slow(q, gradient):
+        time.sleep(1e-3)
+        return standard_normal(q, gradient)
+
+    def interrupt(rows):
+        if rows[0].iteration >= 5:
+            raise KeyboardInterrupt
+
+    result = run(slow, chains=3, threads=2, warmup=5000, draws=10, progress=interrupt, keep_warmup=True)
+    assert result.interrupted
+    assert result.draws.shape == (3, 0, 2)
+    assert list(result.completed) == [0, 0, 0]
+    assert result.warmup_draws.shape == (3, 0, 2)  # the third chain had not begun
+
+
+def test_an_error_in_progress_stops_the_chains_and_is_raised():
+    def broken(rows):
+        raise ZeroDivisionError("progress")
+
+    def slow(q, gradient):
+        time.sleep(1e-3)
+        return standard_normal(q, gradient)
+
+    before = threading.active_count()
+    with pytest.raises(ZeroDivisionError, match="progress"):
+        run(slow, draws=100_000, progress=broken)
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_an_error_in_the_log_density_stops_all_chains_and_names_its_chain(compiled):
+    calls = 0
+
+    def broken(q, gradient):
+        nonlocal calls
+        calls += 1
+        if calls > 100:
+            raise ValueError("no such place")
+        return standard_normal(q, gradient)
+
+    def slow(q, gradient):
+        time.sleep(1e-4)
+        return standard_normal(q, gradient)
+
+    with pytest.raises(ValueError, match="no such place") as error:
+        run([slow, broken], draws=100_000, compiled=compiled)
+    assert error.value.__notes__ == ["raised by the log density in chain 1"]
+
+
+@pytest.mark.parametrize("bad", ["value", "gradient"])
+def test_an_unusable_start_is_an_error_that_names_the_chain(bad):
+    def log_density(q, gradient):
+        gradient[:] = math.nan if bad == "gradient" and q[0] > 0 else -q
+        return math.nan if bad == "value" and q[0] > 0 else -0.5 * float(q @ q)
+
+    assert is_usable(log_density, [-1.0, 1.0])
+    assert not is_usable(log_density, [1.0, 1.0])
+    with pytest.raises(InitialisationError, match="chain 1 .*starting point"):
+        run(log_density, initial=np.array([[-1.0, 1.0], [1.0, 1.0]]))
+
+
+def test_machine_code_can_be_asked_whether_a_point_is_usable(targets):
+    pointer = targets.log_gamma([1.0, 2.0]).pointer
+    assert is_usable(pointer, [0.0, 1.0])
+    assert not is_usable(pointer, [0.0, math.nan])
+
+
+def test_an_improper_density_and_one_without_gradient_are_errors():
+    def flat(q, gradient):
+        gradient[:] = 0.0
+        return 0.0
+
+    def lonely(q, gradient):
+        gradient[:] = 0.0
+        return 0.0 if not q.any() else -math.inf
+
+    with pytest.raises(SamplingError, match=r"chain \d cannot go on: .*improper"):
+        run(flat)
+    with pytest.raises(SamplingError, match=r"chain \d cannot go on: .*no step size is small enough"):
+        run(lonely, initial=np.zeros(2))
+
+
+def test_the_callers_arrays_are_not_changed(targets):
+    initial = np.array([[0.5, 0.1], [0.2, -0.3]])
+    before = initial.copy()
+    first = run(targets.quartic().pointer, initial=initial)
+    np.testing.assert_array_equal(initial, before)
+    assert_same(first, run(targets.quartic().pointer, initial=initial))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"chains": 0}, ["chains", "at least 1", "0"]),
+        ({"warmup": -1}, ["warmup", "at least 0", "-1"]),
+        ({"draws": 1.5}, ["draws", "whole number", "1.5"]),
+        ({"dimension": 0, "initial": np.zeros(0)}, ["dimension", "at least 1"]),
+        ({"threads": 0}, ["threads", "at least 1"]),
+        ({"initial": np.zeros(3)}, ["initial", "(3,)", "(2,)", "(2, 2)"]),
+    ],
+)
+def test_impossible_arguments_are_named(arguments, words):
+    with pytest.raises(ConfigError) as error:
+        run(standard_normal, **arguments)
+    for word in words:
+        assert word in str(error.value)
+
+
+def test_one_density_per_chain_or_one_for_all():
+    with pytest.raises(ConfigError, match="3 for 2 chains"):
+        run([standard_normal] * 3)
+
+
+def test_a_run_that_is_compiled_compiles_once():
+    assert kernel(True) is kernel(True)
+    assert kernel(True).function is kernel(False)
