@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 __all__ = ["TRIES", "find_initial"]
 
 TRIES = 100
+STEEPEST = (
+    1e20  # a start with a larger gradient is passed over: warmup would be over before the chain is down from there
+)
 WIDTH = 2.0  # of the uniform distribution on the unconstrained scale, as Stan's
 
 
@@ -26,6 +30,7 @@ def find_initial(posterior: Posterior, rng: np.random.Generator, kind: Any) -> n
     """As `Posterior.initial`, which documents it."""
     propose, random = _proposal(posterior, rng, kind)
     problem = ""
+    least_steep: tuple[float, Any] = (np.inf, None)
     for _ in range(TRIES if random else 1):
         try:
             q = propose()
@@ -34,8 +39,14 @@ def find_initial(posterior: Posterior, rng: np.random.Generator, kind: Any) -> n
             continue
         log_density, gradient = posterior.unconstrained.log_density_and_gradient(q)
         if np.isfinite(log_density) and np.all(np.isfinite(gradient)):
-            return q
+            steepness = float(np.max(np.abs(gradient), initial=0.0))
+            if steepness <= STEEPEST or not random:
+                return q
+            least_steep = min(least_steep, (steepness, q), key=operator.itemgetter(0))
+            continue
         problem = _what_is_wrong(posterior, q, gradient)
+    if least_steep[1] is not None:
+        return least_steep[1]
     tried = f"none of {TRIES} starting points ({_in_words(kind)})" if random else "the given starting point does not"
     raise InitialisationError(
         f"model {posterior.model.name!r}: {tried} {'has' if random else 'have'} finite log density and gradient. "

@@ -175,6 +175,9 @@ class Posterior:
     def initial(self, rng: np.random.Generator, kind: Any = "uniform") -> np.ndarray:
         """A starting point with finite log density and gradient.
 
+        Random points where the gradient is beyond 1e20 (a recursion that explodes) are passed over too, unless all are
+        so; then the least steep of them is taken.
+
         Parameters
         ----------
         rng : numpy.random.Generator

@@ -2,7 +2,8 @@
 
 Monthly counts, log-linear in the price of petrol, the seat belt law of February 1983 and the month of the year
 (Harvey and Durbin 1986). The negative binomial law has mean exp(eta) and variance exp(eta) + exp(eta)**2 / phi:
-the larger phi, the closer to a Poisson law.
+the larger phi, the closer to a Poisson law. With 16 years of data for every month, the effects of the season are
+better centred, drawn from Normal(0, sigma_season) themselves, than scaled from standard normal ones.
 """
 
 import numpy as np

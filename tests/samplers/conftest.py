@@ -73,6 +73,12 @@ def quartic(context: Floats, q: Floats, gradient: Floats) -> Float:
     return -(x * x * x * x + y * y * (1.0 + x * x)) / 4.0 + x * y / 2.0 + x / 3.0
 
 
+def cliff(context: Floats, q: Floats, gradient: Floats) -> Float:
+    """The quartic density, but for one point, where it is lower; context: that point, by how much."""
+    below = context[2] if q[0] == context[0] and q[1] == context[1] else 0.0
+    return quartic(context, q, gradient) - below
+
+
 @dataclass(frozen=True)
 class Target:
     """A density for kernels and for Python."""
@@ -118,8 +124,20 @@ class Targets:
         return Target(funnel, np.array([float(d)]), d)
 
     @staticmethod
+    def cliff(point: Sequence[float], height: float) -> Target:
+        return Target(cliff, np.array([*point, height]), 2)
+
+    @staticmethod
     def quartic() -> Target:
         return Target(quartic, np.zeros(1), 2)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def own_cache(tmp_path_factory):
+    """Machine code made by these tests stays out of the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BAYESAD_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ import pytest
 from bayesad.errors import ConfigError, InitialisationError
 from bayesad.samplers import HMC, NUTS, Chain, ChainState, SamplingError, is_usable, run_chains
 from bayesad.samplers import control as codes
+from bayesad.samplers.adaptation import windows
 from bayesad.samplers.chain import kernel
 from bayesad.samplers.random import streams
 
@@ -175,6 +176,45 @@ def test_warmup_is_kept_on_request_and_changes_nothing(targets):
     assert len(np.unique(kept.warmup_stats["step_size"])) > 50
 
 
+@pytest.mark.parametrize("name", ["nuts", "nuts dense", "hmc", "hmc steps"])
+def test_warmup_does_what_follows_from_its_draws(targets, name):
+    # The whole adaptation, replayed from the record: step sizes from acceptances, metrics from the draws of windows.
+    sampler, warmup = SAMPLERS[name], 500
+    target, _ = targets.normal([1.0, 4.0, 25.0], reflected=True)
+    result = run(target.pointer, sampler, dimension=3, warmup=warmup, draws=20, keep_warmup=True)
+    start, ends = windows(warmup)
+    assert (start, ends) == (75, (100, 150, 250, 450))
+    for chain in range(2):
+        steps, acceptances = (result.warmup_stats[key][chain] for key in ("step_size", "acceptance_rate"))
+        before = 1.0
+        for begin, end in itertools.pairwise((0, *ends, warmup)):
+            doublings = np.log2(steps[begin] / before)
+            assert doublings == pytest.approx(round(doublings), abs=1e-9)
+            expected, averaged = dual_averaging(steps[begin], sampler.target_accept, acceptances[begin:end])
+            np.testing.assert_allclose(steps[begin + 1 : end], expected[:-1], rtol=1e-9)
+            before = expected[-1]
+        assert result.step_size[chain] == pytest.approx(averaged, rel=1e-9)
+    chain = Chain(3, sampler, warmup=warmup, draws=0, rng=streams(5, 1)[0], initial=np.ones(3), keep_warmup=True)
+    for begin, end in itertools.pairwise((start, *ends)):
+        chain.advance(target.pointer, end)
+        covariance, n = np.cov(chain.draws[begin:end].T), end - begin
+        regularised = (n * covariance + 5e-3 * np.diag(np.diag(covariance))) / (n + 5)
+        inverse = chain.inverse_metric
+        assert inverse.ndim == 2 or sampler.metric != "dense"
+        np.testing.assert_allclose(inverse, regularised if inverse.ndim == 2 else np.diag(regularised), rtol=1e-7)
+
+
+def dual_averaging(first_step, target, acceptances):
+    """Hoffman & Gelman 2014, algorithm 6, in NumPy: the step size after every update, and the averaged one."""
+    t = np.arange(1, len(acceptances) + 1)
+    # error_t = (1 - 1/(t + 10)) error_(t-1) + (target - acceptance) / (t + 10), which telescopes.
+    errors = np.cumsum(target - acceptances) / (t + 10)
+    log_steps = np.log(10 * first_step) - np.sqrt(t) / 0.05 * errors
+    weights = t**-0.75
+    kept = np.append(np.cumprod((1 - weights)[::-1])[::-1][1:], 1.0)
+    return np.exp(log_steps), np.exp(np.sum(weights * kept * log_steps))
+
+
 def test_tree_depth_is_limited_and_said_to_be(targets):
     target, _ = targets.normal([1.0, 1e4])
     result = run(target.pointer, NUTS(max_tree_depth=2, step_size=0.1, metric="diagonal"))
@@ -229,7 +269,7 @@ def test_progress_is_told_at_the_beginning_while_running_and_at_the_end():
     assert len(rows) >= 3
     assert all(len(row) == 2 for row in rows)
     assert [chain.chain for chain in rows[0]] == [0, 1]
-    for before, after in zip(rows, rows[1:], strict=False):
+    for before, after in itertools.pairwise(rows):
         assert all(a.iteration <= b.iteration for a, b in zip(before, after, strict=True))
     assert any(0 < row[0].iteration < 200 for row in rows)
     for chain, last in enumerate(rows[-1]):
@@ -365,7 +405,7 @@ def test_an_unusable_start_is_an_error_that_names_the_chain(bad):
 
     assert is_usable(log_density, [-1.0, 1.0])
     assert not is_usable(log_density, [1.0, 1.0])
-    with pytest.raises(InitialisationError, match="chain 1 .*starting point"):
+    with pytest.raises(InitialisationError, match=r"chain 1 .*starting point"):
         run(log_density, initial=np.array([[-1.0, 1.0], [1.0, 1.0]]))
 
 

@@ -119,8 +119,8 @@ def test_acceptance_is_tuned_to_its_target(targets, algorithm):
     sampled = []
     for target_accept in (0.6, 0.8, 0.95):
         result = draw(target, algorithm(target_accept=target_accept), uniform_starts(20), warmup=1000, keep_warmup=True)
-        # Dual averaging holds the mean of its last stretch, 50 iterations of 16 chains, at the target. The averaged step
-        # size, which is used afterwards, accepts somewhat more: the acceptance is not linear in its logarithm.
+        # Dual averaging holds the mean of its last stretch, 50 iterations of 16 chains, at the target. The averaged
+        # step size, which is used afterwards, accepts somewhat more: acceptance is not linear in its logarithm.
         tuned = result.warmup_stats["acceptance_rate"][:, -50:].mean()
         assert tuned == pytest.approx(target_accept, abs=0.04)
         sampled.append(result.stats["acceptance_rate"].mean())
