@@ -52,7 +52,8 @@ class HMC:
     target_accept : float in (0, 1)
         Mean acceptance probability that warmup tunes the step size to.
     metric : "auto", "diagonal" or "dense"
-        Form of the inverse metric that warmup estimates; see `bayesad.samplers.adaptation`.
+        Form of the inverse metric that warmup estimates. "auto" takes the dense one where it pays, see
+        `bayesad.samplers.adaptation`; "dense" stays diagonal until a window has more draws than unknowns.
     step_size : float, optional
         A fixed step size in units of the whitened position; by default warmup finds it.
 
