@@ -112,8 +112,8 @@ class Chains:
     warmup_time, sampling_time : float array, shape (chains,)
         Seconds.
     interrupted : bool
-        Whether Ctrl-C ended the run; then the shortest chains are left out and the others cut to one length, such
-        that most draws remain.
+        Whether Ctrl-C ended the run; then chains with less than a quarter of the longest's draws are left out and the
+        others cut to one length.
     completed : int array, shape (chains,)
         Draws that each chain completed, those left out included.
     """
@@ -326,7 +326,7 @@ def is_usable(log_density: Density, q: Any) -> bool:
 def _collect(chains: Sequence[Chain], sampler: NUTS | HMC, crew: _Crew, interrupted: bool) -> Chains:
     first = chains[0]
     completed = np.array([max(0, chain.completed - first.warmup) for chain in chains])
-    chosen = _most_draws(completed)
+    chosen = _worth_keeping(completed)
     chains = [chains[i] for i in chosen]
     n_warmup = first.warmup - first.first_kept  # rows of warmup
     kept = slice(n_warmup, n_warmup + completed[chosen].min())
@@ -348,12 +348,12 @@ def _collect(chains: Sequence[Chain], sampler: NUTS | HMC, crew: _Crew, interrup
     )
 
 
-def _most_draws(completed: NDArray[np.int64]) -> NDArray[np.intp]:
-    """The chains to keep so that, cut to the shortest of them, most draws remain; all of them after a whole run."""
-    order = np.argsort(-completed, kind="stable")
-    remaining = completed[order] * np.arange(1, len(order) + 1)
-    best = len(order) - int(np.argmax(remaining[::-1]))
-    return np.sort(order[:best])
+def _worth_keeping(completed: NDArray[np.int64]) -> NDArray[np.intp]:
+    """The chains with at least a quarter of the draws of the longest; all of them after a whole run.
+
+    Of an interrupted run the others had hardly begun, and to cut all chains to their length would lose the rest.
+    """
+    return np.flatnonzero(4 * completed >= completed.max())
 
 
 def _statistics(chains: Sequence[Chain], sampler: NUTS | HMC, rows: slice) -> dict[str, NDArray[Any]]:

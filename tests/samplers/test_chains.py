@@ -2,7 +2,6 @@
 
 import _thread
 import dataclasses
-import itertools
 import math
 import threading
 import time
@@ -288,11 +287,9 @@ def test_progress_counts_the_divergences_of_the_phase(targets):
     np.testing.assert_array_equal([c.divergences for c in rows[-1]], result.stats["diverging"].sum(axis=1))
 
 
-def most_draws(completed):
-    """The subset of chains that keeps most draws when cut to its shortest, the largest such, by trying all."""
-    numbers = range(len(completed))
-    subsets = [list(s) for k in numbers for s in itertools.combinations(numbers, k + 1)]
-    return max(subsets, key=lambda s: (len(s) * min(completed[i] for i in s), len(s), [completed[i] for i in s]))
+def worth_keeping(completed):
+    """The chains that are kept: those with at least a quarter of the draws of the longest."""
+    return [i for i, n in enumerate(completed) if n >= max(completed) / 4]
 
 
 @pytest.mark.parametrize("compiled", [True, False])
@@ -314,7 +311,7 @@ def test_ctrl_c_keeps_what_was_drawn(compiled):
     assert time.perf_counter() - started[0] < 0.5
     assert result.interrupted
     assert result.completed.min() >= 10
-    chosen = most_draws(result.completed)
+    chosen = worth_keeping(result.completed)
     assert result.draws.shape == (len(chosen), result.completed[chosen].min(), 2)
     assert result.warmup_draws.shape == (len(chosen), 20, 2)
     assert {values.shape for values in result.stats.values()} == {result.draws.shape[:2]}
@@ -324,7 +321,7 @@ def test_ctrl_c_keeps_what_was_drawn(compiled):
     np.testing.assert_array_equal(result.warmup_draws, undisturbed.warmup_draws[chosen])
 
 
-def test_ctrl_c_leaves_out_chains_too_slow_to_add_draws():
+def test_ctrl_c_leaves_out_chains_that_had_hardly_begun():
     def density(pause):
         def log_density(q, gradient):
             time.sleep(pause)
@@ -338,7 +335,7 @@ def test_ctrl_c_leaves_out_chains_too_slow_to_add_draws():
 
     densities = [density(2e-4), density(2e-4), density(0.2)]
     result = run(densities, chains=3, threads=3, warmup=20, draws=10_000, progress=interrupt, keep_warmup=True)
-    chosen = most_draws(result.completed)
+    chosen = worth_keeping(result.completed)
     assert result.completed[2] == 0
     assert 2 not in chosen
     assert result.draws.shape == (len(chosen), result.completed[chosen].min(), 2)
