@@ -2,6 +2,7 @@
 
 import _thread
 import dataclasses
+import itertools
 import math
 import threading
 import time
