@@ -1,45 +1,24 @@
-"""From a Program to LLVM text: loops over iteration spaces, straight-line scalars, and calls for the rest.
-
-The function made is ``i64 @run(ptr table)``. The table holds addresses: those of inputs, outputs, constants, the
-workspace, the callback and special functions, in this order; ``Layout`` says of what. The result is 0, or 1 if a guard
-failed. ``double @log_density(ptr table, ptr q, ptr gradient)`` is added for programs of that form.
-"""
+"""From a Program to LLVM text: loops over iteration spaces, straight-line scalars, and calls for the rest."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from bayesad.ad.backends.llvm import vector_math
 from bayesad.ad.backends.llvm.scalars import FLAGS, SCALARS, Operand, as_kind, emit_scalar
-from bayesad.ad.backends.llvm.schedule import TINY, Loop, Schedule, plan
+from bayesad.ad.backends.llvm.schedule import Loop, Schedule, plan
+from bayesad.ad.backends.llvm.table import Layout, module_text
+from bayesad.ad.backends.llvm.writer import MEMORY, SIZES, Position, Writer, positions
 from bayesad.ad.primitives.indexing import Index
 from bayesad.ad.program import CONSTANT, GUARD, INPUT, Node, Program
 
-__all__ = ["Layout", "Lowered", "lower"]
+__all__ = ["Lowered", "lower"]
 
-MEMORY = {"f": "double", "i": "i64", "b": "i8"}
-SIZES = {"f": 8, "i": 8, "b": 1}
 IDENTITIES = {"sum": 0.0, "scatter": 0.0, "prod": 1.0, "max": -np.inf, "min": np.inf, "any": 0.0, "all": 1.0}
-Position = list[str]
-
-
-@dataclass
-class Layout:
-    """What the table of addresses holds.
-
-    ``callbacks`` are the nodes left to NumPy, with the offsets of their operands and results in the workspace.
-    """
-
-    inputs: tuple[Node, ...]
-    outputs: tuple[Node, ...]
-    constants: list[Node] = field(default_factory=list)
-    workspace_size: int = 0
-    special: list[str] = field(default_factory=list)
-    callbacks: list[tuple[Node, list[int], int]] = field(default_factory=list)
 
 
 @dataclass
@@ -54,96 +33,27 @@ def lower(program: Program, *, log_density: bool = False) -> Lowered:
     return _Lowering(program, plan(program)).result(log_density)
 
 
-class _Lowering:
+class _Lowering(Writer):
+    """Writes the body of one program: its nodes level by level."""
+
     def __init__(self, program: Program, schedule: Schedule) -> None:
+        super().__init__()
         self.program = program
         self.schedule = schedule
         self.layout = Layout(program.inputs, program.outputs)
-        self.lines: list[str] = []
-        self.entry: list[str] = []
-        self.block = "entry"
-        self.count = 0
-        self.loops_open = 0
-        self.declared: dict[str, int] = {}
-        self.parameters: list[tuple[str, str]] = []  # (name, how the wrapper makes it)
         self.pointers: dict[Node, str] = {}
         self.scalars: dict[Node, Operand] = {}
         self.elements: dict[Node, list[Operand]] = {}  # of arrays kept as scalars, in C order
         self.local: dict[Node, Operand] = {}  # values at the present position of the loop being written
         self.special_names: dict[str, str] = {}
 
-    # --- writing
-    def op(self, text: str) -> str:
-        self.count += 1
-        name = f"%t{self.count}"
-        self.lines.append(f"  {name} = {text}")
-        return name
-
-    def say(self, text: str) -> None:
-        self.lines.append(f"  {text}")
-
-    def label(self, name: str) -> None:
-        self.lines.append(f"{name}:")
-        self.block = name
-
-    def fresh(self, stem: str) -> str:
-        self.count += 1
-        return f"{stem}{self.count}"
-
-    def function(self, name: str, arity: int) -> str:
-        """The name to call a function of doubles by: inlined into loops, called from straight-line code."""
-        if name.startswith("bayesad."):
-            return name if self.loops_open else name.replace("bayesad.", "bayesad.called.", 1)
-        self.declared[name] = arity
-        return name
-
+    # --- addresses
     def special(self, name: str) -> str:
         if name not in self.special_names:
             self.special_names[name] = self.parameter("f", f"special {len(self.layout.special)}")
             self.layout.special.append(name)
         return self.special_names[name]
 
-    def parameter(self, stem: str, origin: str) -> str:
-        name = f"%{stem}{len(self.parameters)}"
-        self.parameters.append((name, origin))
-        return name
-
-    def loop(self, n: int, body: Callable[[str], None]) -> None:
-        """A loop of ``n >= 1`` turns; ``body`` gets the index."""
-        head, done, index = self.fresh("loop"), self.fresh("done"), f"%{self.fresh('i')}"
-        before = self.block
-        self.say(f"br label %{head}")
-        place = len(self.lines) + 1
-        self.label(head)
-        self.lines.append("")
-        self.loops_open += 1
-        body(index)
-        self.loops_open -= 1
-        following = self.op(f"add nuw nsw i64 {index}, 1")
-        self.lines[place] = f"  {index} = phi i64 [ 0, %{before} ], [ {following}, %{self.block} ]"
-        again = self.op(f"icmp ult i64 {following}, {n}")
-        self.say(f"br i1 {again}, label %{head}, label %{done}, !llvm.loop !0")
-        self.label(done)
-
-    def nest(self, shape: Sequence[int], body: Callable[[Position], None]) -> None:
-        """Loops over all positions of a shape, the last axis innermost; a few positions are written out."""
-        if np.prod(shape, dtype=np.int64) <= TINY:
-            for position in _positions(shape):
-                body(position)
-            return
-
-        def inner(done: Position) -> None:
-            axis = len(done)
-            if axis == len(shape):
-                body(done)
-            elif shape[axis] == 1:
-                inner([*done, "0"])
-            else:
-                self.loop(shape[axis], lambda i: inner([*done, i]))
-
-        inner([])
-
-    # --- addresses and positions
     def reserve(self, nbytes: int) -> int:
         offset = self.layout.workspace_size
         self.layout.workspace_size += -(-nbytes // 64) * 64
@@ -161,56 +71,6 @@ class _Lowering:
                 origin = f"workspace {self.reserve(node.size * SIZES[node.dtype.kind])}"
             self.pointers[node] = self.parameter("p", origin)
         return self.pointers[node]
-
-    def linear(self, position: Position, shape: Sequence[int]) -> str:
-        """The offset of a position in a contiguous array."""
-        offset = "0"
-        stride = 1
-        for i, n in zip(reversed(position), reversed(shape), strict=True):
-            if n != 1 and i != "0":
-                term = i if stride == 1 else self._times(i, stride)
-                offset = term if offset == "0" else self._plus(offset, term)
-            stride *= n
-        return offset
-
-    def _times(self, i: str, factor: int) -> str:
-        return str(int(i) * factor) if i.lstrip("-").isdigit() else self.op(f"mul nsw i64 {i}, {factor}")
-
-    def _plus(self, a: str, b: str) -> str:
-        if a.lstrip("-").isdigit() and b.lstrip("-").isdigit():
-            return str(int(a) + int(b))
-        if b == "0":
-            return a
-        return b if a == "0" else self.op(f"add nsw i64 {a}, {b}")
-
-    def unravel(self, offset: str, shape: Sequence[int]) -> Position:
-        position: Position = []
-        for n in reversed(shape):
-            if n == 1:
-                position.append("0")
-            elif offset.isdigit():
-                position.append(str(int(offset) % n))
-                offset = str(int(offset) // n)
-            elif len(position) == len(shape) - 1:
-                position.append(offset)
-            else:
-                position.append(self.op(f"urem i64 {offset}, {n}"))
-                offset = self.op(f"udiv i64 {offset}, {n}")
-        return position[::-1]
-
-    def load(self, pointer: str, kind: str, offset: str) -> Operand:
-        memory = MEMORY[kind]
-        place = pointer if offset == "0" else self.op(f"getelementptr inbounds {memory}, ptr {pointer}, i64 {offset}")
-        value = self.op(f"load {memory}, ptr {place}")
-        return (self.op(f"icmp ne i8 {value}, 0") if kind == "b" else value), kind
-
-    def store(self, pointer: str, kind: str, offset: str, value: Operand) -> None:
-        text = as_kind(self, value, kind)
-        if kind == "b":
-            text = self.op(f"zext i1 {text} to i8")
-        memory = MEMORY[kind]
-        place = pointer if offset == "0" else self.op(f"getelementptr inbounds {memory}, ptr {pointer}, i64 {offset}")
-        self.say(f"store {memory} {text}, ptr {place}")
 
     # --- values
     def literal(self, node: Node, position: tuple[int, ...]) -> Operand:
@@ -302,7 +162,7 @@ class _Lowering:
                 there.append(self._index_element(array, shared, n))
             else:
                 start, _, step = slice(*item[1:]).indices(n)
-                there.append(self._plus(self._times(remaining.pop(0), step), str(start)))
+                there.append(self.plus(self.times(remaining.pop(0), step), str(start)))
         return there
 
     def _index_element(self, array: Node, position: Position, n: int) -> str:
@@ -348,15 +208,15 @@ class _Lowering:
         if _is_reduction(node):
             values = self._tiny_totals(node)
         elif name == "index_set":
-            values = [self.value(node.inputs[0], p) for p in _positions(node.shape)]
+            values = [self.value(node.inputs[0], p) for p in positions(node.shape)]
             new = node.inputs[1]
             for there, p in self._set_positions(node):
                 values[int(self.linear(there, node.shape))] = self.value(new, self.aligned(new, p))
         elif name in ("stack", "concatenate"):
-            values = [self._joined(node, p) for p in _positions(node.shape)]
+            values = [self._joined(node, p) for p in positions(node.shape)]
         else:
             values = []
-            for p in _positions(node.shape):
+            for p in positions(node.shape):
                 result = emit_scalar(self, node, [self.value(i, self.aligned(i, p)) for i in node.inputs])
                 assert result is not None, node
                 values.append(result)
@@ -369,7 +229,7 @@ class _Lowering:
 
     def _tiny_totals(self, node: Node) -> list[Operand]:
         totals = [_identity(node)] * node.size
-        for p in _positions(node.inputs[0].shape):
+        for p in positions(node.inputs[0].shape):
             at = int(self._total_offset(node, p))
             totals[at] = _combine(self, node.primitive.name, totals[at], self.value(node.inputs[0], p))
         return totals
@@ -390,7 +250,7 @@ class _Lowering:
         """(position in the array, position in the new values) for every element that an index_set writes."""
         index, arrays = node.attributes["index"], node.inputs[2:]
         taken = _taken_shape(node)
-        return [(self.indexed(index, arrays, node.shape, p), p) for p in _positions(taken)]
+        return [(self.indexed(index, arrays, node.shape, p), p) for p in positions(taken)]
 
     def run_loop(self, loop: Loop) -> None:
         """One fused pass over an iteration space."""
@@ -501,7 +361,7 @@ class _Lowering:
 
             def body(position: Position, part: Node = part, start: int = start, extra: int = extra) -> None:
                 there = list(position)
-                there[axis] = self._plus(there[axis], str(start))
+                there[axis] = self.plus(there[axis], str(start))
                 element = self.value(part, position[extra:])
                 self.store(target, kind, self.linear(there, node.shape), element)
 
@@ -576,7 +436,7 @@ class _Lowering:
         def call(position: Position) -> None:
             arguments = [f"i64 {i}" for i in integers]
             for place, step in zip(places, steps, strict=True):
-                offset = self._times(position[0], step)
+                offset = self.times(position[0], step)
                 at = place if offset == "0" else self.op(f"getelementptr inbounds double, ptr {place}, i64 {offset}")
                 arguments.append(f"ptr {at}")
             self.say(f"call void {function}({', '.join(arguments)})")
@@ -621,7 +481,8 @@ class _Lowering:
             for loop in level.loops.values():
                 self.run_loop(loop)
         self._write_outputs()
-        return Lowered(self._text(log_density), self.layout, self.count)
+        text = module_text(self, self.layout, log_density=log_density)
+        return Lowered(text, self.layout, self.count)
 
     def _write_outputs(self) -> None:
         for number, node in enumerate(self.program.outputs):
@@ -633,89 +494,6 @@ class _Lowering:
                 continue
             self.copy(node, target, kind)
         self.say("ret i64 0")
-
-    def _text(self, log_density: bool) -> str:
-        layout = self.layout
-        n_inputs, n_outputs = len(layout.inputs), len(layout.outputs)
-        first_constant = n_inputs + n_outputs
-        workspace = first_constant + len(layout.constants)
-        slots = {
-            "input": 0,
-            "output": n_inputs,
-            "constant": first_constant,
-            "special": workspace + 2,
-        }
-        body_parameters = ", ".join(["ptr %workspace", *[_declaration(name) for name, _ in self.parameters]])
-        text = [
-            vector_math.module_text(),
-            "declare double @llvm.fabs.f64(double)",
-            *[
-                f"declare double @{name}({', '.join(['double'] * arity)})"
-                for name, arity in self.declared.items()
-                if name != "llvm.fabs.f64"
-            ],
-            f"define internal i64 @body({body_parameters}) noinline nounwind {{",
-            "entry:",
-            *self.entry,
-            *self.lines,
-            "}",
-        ]
-        for name, head, given in self._wrappers(log_density):
-            text += self._wrapper(name, head, given, slots, workspace)
-        text.append('!0 = distinct !{!0, !1}\n!1 = !{!"llvm.loop.unroll.disable"}')
-        return "\n".join(text)
-
-    def _wrappers(self, log_density: bool) -> list[tuple[str, str, dict[str, str]]]:
-        wrappers: list[tuple[str, str, dict[str, str]]] = [("run", "i64 @run(ptr %table)", {})]
-        if log_density:
-            given = {"input 0": "%q", "output 0": "%value", "output 1": "%gradient"}
-            wrappers.append(("log_density", "double @log_density(ptr %table, ptr %q, ptr %gradient)", given))
-        return wrappers
-
-    def _wrapper(self, name: str, head: str, given: dict[str, str], slots: dict[str, int], workspace: int) -> list[str]:
-        lines = [f"define {head} {{"]
-        if name == "log_density":
-            lines.append("  %value = alloca double")
-
-        def fetch(target: str, slot: int) -> None:
-            lines.append(f"  {target}.at = getelementptr ptr, ptr %table, i64 {slot}")
-            lines.append(f"  {target} = load ptr, ptr {target}.at")
-
-        fetch("%workspace", workspace)
-        arguments = ["ptr %workspace"]
-        for parameter, origin in self.parameters:
-            if origin in given:
-                arguments.append(f"ptr {given[origin]}")
-                continue
-            what, _, number = origin.partition(" ")
-            if what == "workspace":
-                lines.append(f"  {parameter} = getelementptr i8, ptr %workspace, i64 {number}")
-            elif what == "callback":
-                fetch(parameter, workspace + 1)
-            else:
-                fetch(parameter, slots[what] + int(number))
-            arguments.append(f"ptr {parameter}")
-        lines.append(f"  %status = call i64 @body({', '.join(arguments)})")
-        if name == "run":
-            return [*lines, "  ret i64 %status", "}"]
-        return [
-            *lines,
-            "  %ok = icmp eq i64 %status, 0",
-            "  br i1 %ok, label %good, label %other",
-            "good:",
-            "  %result = load double, ptr %value",
-            "  ret double %result",
-            "other:",
-            f"  %fallback.at = getelementptr ptr, ptr %table, i64 {workspace + 2 + len(self.layout.special)}",
-            "  %fallback = load ptr, ptr %fallback.at",
-            "  %again = call double %fallback(ptr %table, ptr %q, ptr %gradient)",
-            "  ret double %again",
-            "}",
-        ]
-
-
-def _positions(shape: Sequence[int]) -> list[Position]:
-    return [[str(i) for i in position] for position in np.ndindex(*shape)]
 
 
 def _taken_shape(node: Node) -> tuple[int, ...]:
@@ -730,11 +508,6 @@ def _identity(node: Node) -> Operand:
     if node.dtype.kind == "f":
         return vector_math.hexadecimal(start), "f"
     return "true" if start else "false", "b"
-
-
-def _declaration(parameter: str) -> str:
-    """Leaves, results and stored nodes do not overlap; what the callback reads and writes is also reached elsewhere."""
-    return f"ptr noalias {parameter}" if parameter.startswith(("%p", "%out")) else f"ptr {parameter}"
 
 
 def _is_reduction(node: Node) -> bool:

@@ -12,8 +12,9 @@ import numpy as np
 from bayesad.ad.backends.llvm import jit
 from bayesad.ad.backends.llvm.decompose import decompose
 from bayesad.ad.backends.llvm.kernel import compile_kernel
-from bayesad.ad.backends.llvm.lower import Layout, lower
+from bayesad.ad.backends.llvm.lower import lower
 from bayesad.ad.backends.llvm.matrices import KERNELS
+from bayesad.ad.backends.llvm.table import Layout
 from bayesad.ad.backends.numpy import GuardFailed
 from bayesad.ad.program import Node, Program
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from bayesad.ad.backends.llvm.scalars import ON_INTEGERS, SCALARS, SPECIAL
 from bayesad.ad.program import CONSTANT, GUARD, Node, Program
 
-__all__ = ["TINY", "Level", "Loop", "Schedule", "plan"]
+__all__ = ["Level", "Loop", "Schedule", "plan"]
 
 REDUCTIONS = {"sum", "prod", "max", "min", "any", "all", "scatter"}
 VIEWS = {"reshape", "transpose", "broadcast_to", "take", "flip"}

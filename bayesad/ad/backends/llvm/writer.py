@@ -1,0 +1,161 @@
+"""Writes LLVM text: instructions, loops, array elements; knows nothing of programs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from bayesad.ad.backends.llvm.scalars import Operand, as_kind
+
+__all__ = ["MEMORY", "SIZES", "Position", "Writer", "positions"]
+
+MEMORY = {"f": "double", "i": "i64", "b": "i8"}
+SIZES = {"f": 8, "i": 8, "b": 1}
+WRITTEN_OUT = 4  # a nest of so few positions is no loop
+Position = list[str]
+
+
+class Writer:
+    """The body of one function being written.
+
+    Attributes
+    ----------
+    lines, entry : list of str
+        The instructions so far, and those that belong at the function's begin.
+    parameters : list of (name, origin)
+        Pointers that the caller passes; ``origin`` says where from, as ``"constant 3"`` or ``"workspace 128"``.
+    declared : dict
+        External functions of doubles: name -> number of arguments.
+    count : int
+        Instructions and labels so far.
+    """
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.entry: list[str] = []
+        self.block = "entry"
+        self.count = 0
+        self.loops_open = 0
+        self.declared: dict[str, int] = {}
+        self.parameters: list[tuple[str, str]] = []
+
+    def op(self, text: str) -> str:
+        self.count += 1
+        name = f"%t{self.count}"
+        self.lines.append(f"  {name} = {text}")
+        return name
+
+    def say(self, text: str) -> None:
+        self.lines.append(f"  {text}")
+
+    def label(self, name: str) -> None:
+        self.lines.append(f"{name}:")
+        self.block = name
+
+    def fresh(self, stem: str) -> str:
+        self.count += 1
+        return f"{stem}{self.count}"
+
+    def function(self, name: str, arity: int) -> str:
+        """The name to call a function of doubles by: inlined into loops, called from straight-line code."""
+        if name.startswith("bayesad."):
+            return name if self.loops_open else name.replace("bayesad.", "bayesad.called.", 1)
+        self.declared[name] = arity
+        return name
+
+    def parameter(self, stem: str, origin: str) -> str:
+        name = f"%{stem}{len(self.parameters)}"
+        self.parameters.append((name, origin))
+        return name
+
+    def loop(self, n: int, body: Callable[[str], None]) -> None:
+        """A loop of ``n >= 1`` turns; ``body`` gets the index."""
+        head, done, index = self.fresh("loop"), self.fresh("done"), f"%{self.fresh('i')}"
+        before = self.block
+        self.say(f"br label %{head}")
+        place = len(self.lines) + 1
+        self.label(head)
+        self.lines.append("")
+        self.loops_open += 1
+        body(index)
+        self.loops_open -= 1
+        following = self.op(f"add nuw nsw i64 {index}, 1")
+        self.lines[place] = f"  {index} = phi i64 [ 0, %{before} ], [ {following}, %{self.block} ]"
+        again = self.op(f"icmp ult i64 {following}, {n}")
+        self.say(f"br i1 {again}, label %{head}, label %{done}, !llvm.loop !0")
+        self.label(done)
+
+    def nest(self, shape: Sequence[int], body: Callable[[Position], None]) -> None:
+        """Loops over all positions of a shape, the last axis innermost; a few positions are written out."""
+        if np.prod(shape, dtype=np.int64) <= WRITTEN_OUT:
+            for position in positions(shape):
+                body(position)
+            return
+
+        def inner(done: Position) -> None:
+            axis = len(done)
+            if axis == len(shape):
+                body(done)
+            elif shape[axis] == 1:
+                inner([*done, "0"])
+            else:
+                self.loop(shape[axis], lambda i: inner([*done, i]))
+
+        inner([])
+
+    # --- positions and memory
+    def linear(self, position: Position, shape: Sequence[int]) -> str:
+        """The offset of a position in a contiguous array."""
+        offset = "0"
+        stride = 1
+        for i, n in zip(reversed(position), reversed(shape), strict=True):
+            if n != 1 and i != "0":
+                term = i if stride == 1 else self.times(i, stride)
+                offset = term if offset == "0" else self.plus(offset, term)
+            stride *= n
+        return offset
+
+    def times(self, i: str, factor: int) -> str:
+        return str(int(i) * factor) if i.lstrip("-").isdigit() else self.op(f"mul nsw i64 {i}, {factor}")
+
+    def plus(self, a: str, b: str) -> str:
+        if a.lstrip("-").isdigit() and b.lstrip("-").isdigit():
+            return str(int(a) + int(b))
+        if b == "0":
+            return a
+        return b if a == "0" else self.op(f"add nsw i64 {a}, {b}")
+
+    def unravel(self, offset: str, shape: Sequence[int]) -> Position:
+        position: Position = []
+        for n in reversed(shape):
+            if n == 1:
+                position.append("0")
+            elif offset.isdigit():
+                position.append(str(int(offset) % n))
+                offset = str(int(offset) // n)
+            elif len(position) == len(shape) - 1:
+                position.append(offset)
+            else:
+                position.append(self.op(f"urem i64 {offset}, {n}"))
+                offset = self.op(f"udiv i64 {offset}, {n}")
+        return position[::-1]
+
+    def load(self, pointer: str, kind: str, offset: str) -> Operand:
+        memory = MEMORY[kind]
+        place = pointer if offset == "0" else self.op(f"getelementptr inbounds {memory}, ptr {pointer}, i64 {offset}")
+        value = self.op(f"load {memory}, ptr {place}")
+        return (self.op(f"icmp ne i8 {value}, 0") if kind == "b" else value), kind
+
+    def store(self, pointer: str, kind: str, offset: str, value: Operand) -> None:
+        text = as_kind(self, value, kind)
+        if kind == "b":
+            text = self.op(f"zext i1 {text} to i8")
+        memory = MEMORY[kind]
+        place = pointer if offset == "0" else self.op(f"getelementptr inbounds {memory}, ptr {pointer}, i64 {offset}")
+        self.say(f"store {memory} {text}, ptr {place}")
+
+
+def positions(shape: Sequence[int]) -> list[Position]:
+    """All positions of a shape, in C order, as text."""
+    return [[str(i) for i in position] for position in np.ndindex(*shape)]
