@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bayesad.ad.swaps import visit
 from bayesad.errors import DistributionError, ModelError
 from bayesad.locations import blame, current_line
 
@@ -144,6 +145,7 @@ def run(model: Model, data: Mapping[str, Any], handler: Handler) -> dict[str, np
     token = _current.set(state)
     try:
         bound = inspect.BoundArguments(model.signature, dict(data))
+        visit(model.function)
         model.function(*bound.args, **bound.kwargs)
     except DistributionError as error:
         line, variable = blame(error.__traceback__)

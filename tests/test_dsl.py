@@ -321,3 +321,21 @@ def test_public_names_are_found_and_others_are_not():
         assert name in dir(ba)
     with pytest.raises(AttributeError, match="Nrmal"):
         ba.Nrmal
+
+
+def test_models_defined_by_exec_may_fill_arrays_with_unknowns():
+    namespace = {}
+    source = """
+import numpy as np
+import bayesad as ba
+
+@ba.model
+def filled(y):
+    x = ba.sample("x", ba.Normal(0, 1))
+    a = np.zeros(2)
+    a[1] = x
+    ba.factor("f", np.sum(a * y))
+"""
+    exec(source, namespace)
+    gradient = namespace["filled"](y=2.0).gradient({"x": 0.5})
+    assert gradient["x"] == pytest.approx(0.5 - 2.0)

@@ -149,12 +149,13 @@ class Compiled:
         return path, path.run(program(path), inputs)
 
     def _traced(self, leaves: Sequence[Any], rebuild: trees.Rebuild) -> Path:
-        from bayesad.ad.swaps import traced_meaning
+        from bayesad.ad.swaps import traced_meaning, visit
 
         function = traced_meaning(self.function)
         results: list[Any] = []
 
         def flat_function(*arrays: Any) -> list[Any]:
+            visit(function)
             outputs, rebuild_result, _ = trees.flatten(function(*rebuild(iter(arrays))))
             results.append(rebuild_result)
             return outputs

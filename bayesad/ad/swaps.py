@@ -27,7 +27,7 @@ from bayesad.ad.functions import as_buffers, scipy_linalg, scipy_special, withou
 from bayesad.ad.trace import current_depth
 from bayesad.errors import TracingError
 
-__all__ = ["install", "traced_meaning", "uninstall"]
+__all__ = ["install", "traced_meaning", "uninstall", "visit"]
 
 Function = Callable[..., Any]
 
@@ -57,7 +57,7 @@ def install() -> None:
             if namespace is not None:
                 _swap(namespace, _found(module, namespace))
         for namespace in _running_namespaces():
-            _swap(namespace, [(name, id(value)) for name, value in list(namespace.items()) if id(value) in TABLE])
+            _swap(namespace, _slots_of(namespace))
 
 
 def uninstall() -> None:
@@ -69,6 +69,18 @@ def uninstall() -> None:
             for namespace, name, original in _replaced:
                 namespace[name] = original
             _replaced.clear()
+
+
+def visit(function: Any) -> None:
+    """Swap in the namespace of a function about to be traced, for one that belongs to no module, as from ``exec``."""
+    namespace = getattr(function, "__globals__", None)
+    if namespace is not None and current_depth():
+        with _lock:
+            _swap(namespace, _slots_of(namespace))
+
+
+def _slots_of(namespace: dict[str, Any]) -> list[tuple[str, int]]:
+    return [(name, id(value)) for name, value in list(namespace.items()) if id(value) in TABLE]
 
 
 def _swap(namespace: dict[str, Any], found: list[tuple[str, int]]) -> None:
@@ -100,7 +112,7 @@ def _found(module: ModuleType, namespace: dict[str, Any]) -> list[tuple[str, int
     known = _slots.get(module)
     if known is not None and known[0] == len(namespace):
         return known[1]
-    found = [(name, id(value)) for name, value in list(namespace.items()) if id(value) in TABLE]
+    found = _slots_of(namespace)
     if module is np or _is_compiled(module):
         found = [(name, key) for name, key in found if key not in MAKERS and key != id(np)]
     if "site-packages" in (getattr(module, "__file__", None) or ""):
