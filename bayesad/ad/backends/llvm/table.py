@@ -55,12 +55,11 @@ def module_text(body: Writer, layout: Layout, *, log_density: bool) -> str:
     }
     body_parameters = ", ".join(["ptr %workspace", *[_declaration(name) for name, _ in body.parameters]])
     text = [
-        vector_math.module_text(),
-        "declare double @llvm.fabs.f64(double)",
+        vector_math.module_text(body.mathematics),
         *[
             f"declare double @{name}({', '.join(['double'] * arity)})"
             for name, arity in body.declared.items()
-            if name != "llvm.fabs.f64"
+            if not name.startswith("llvm.")
         ],
         f"define internal i64 @body({body_parameters}) noinline nounwind {{",
         "entry:",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from bayesad.ad.backends.llvm import vector_math
 from bayesad.ad.backends.llvm.scalars import Operand, as_kind
 
 __all__ = ["MEMORY", "SIZES", "Position", "Writer", "positions"]
@@ -27,6 +28,8 @@ class Writer:
         Pointers that the caller passes; ``origin`` says where from, as ``"constant 3"`` or ``"workspace 128"``.
     declared : dict
         External functions of doubles: name -> number of arguments.
+    mathematics : dict
+        The functions of `vector_math` that are called, in order of appearance.
     count : int
         Instructions and labels so far.
     """
@@ -38,6 +41,7 @@ class Writer:
         self.count = 0
         self.loops_open = 0
         self.declared: dict[str, int] = {}
+        self.mathematics: dict[str, None] = {}
         self.parameters: list[tuple[str, str]] = []
 
     def op(self, text: str) -> str:
@@ -60,8 +64,10 @@ class Writer:
     def function(self, name: str, arity: int) -> str:
         """The name to call a function of doubles by: inlined into loops, called from straight-line code."""
         if name.startswith("bayesad."):
-            return name if self.loops_open else name.replace("bayesad.", "bayesad.called.", 1)
-        self.declared[name] = arity
+            name = vector_math.symbol(name.removeprefix("bayesad."), inline=self.loops_open > 0)
+            self.mathematics[name] = None
+        else:
+            self.declared[name] = arity
         return name
 
     def parameter(self, stem: str, origin: str) -> str:
