@@ -12,6 +12,7 @@ from bayesad.ad.backends.llvm import vector_math
 from bayesad.ad.backends.llvm.scalars import FLAGS, SCALARS, Operand, as_kind, emit_scalar
 from bayesad.ad.backends.llvm.schedule import Loop, Schedule, plan
 from bayesad.ad.backends.llvm.table import Layout, module_text
+from bayesad.ad.backends.llvm.whole import WHOLE, callback, taken_shape
 from bayesad.ad.backends.llvm.writer import MEMORY, SIZES, Position, Writer, positions
 from bayesad.ad.primitives.indexing import Index
 from bayesad.ad.program import CONSTANT, GUARD, INPUT, Node, Program
@@ -30,10 +31,10 @@ class Lowered:
 
 def lower(program: Program, *, log_density: bool = False) -> Lowered:
     """LLVM text for a program, and what its table must hold."""
-    return _Lowering(program, plan(program)).result(log_density)
+    return Lowering(program, plan(program)).result(log_density)
 
 
-class _Lowering(Writer):
+class Lowering(Writer):
     """Writes the body of one program: its nodes level by level."""
 
     def __init__(self, program: Program, schedule: Schedule) -> None:
@@ -198,7 +199,7 @@ class _Lowering(Writer):
         else:
             result = emit_scalar(self, node, [self.value(i, ["0"] * len(i.shape)) for i in node.inputs])
             if result is None:
-                self.callback(node)
+                callback(self, node)
             else:
                 self.scalars[node] = result
 
@@ -249,7 +250,7 @@ class _Lowering(Writer):
     def _set_positions(self, node: Node) -> list[tuple[Position, Position]]:
         """(position in the array, position in the new values) for every element that an index_set writes."""
         index, arrays = node.attributes["index"], node.inputs[2:]
-        taken = _taken_shape(node)
+        taken = taken_shape(node)
         return [(self.indexed(index, arrays, node.shape, p), p) for p in positions(taken)]
 
     def run_loop(self, loop: Loop) -> None:
@@ -332,146 +333,9 @@ class _Lowering(Writer):
 
     def whole(self, node: Node) -> None:
         """An operation on whole arrays: written as loops of its own, or left to the callback."""
-        name = node.primitive.name
-        if name == "stack":
-            self._join(node, [(i, (1, *i.shape)) for i in node.inputs], 0)
-        elif name == "concatenate":
-            self._join(node, [(i, i.shape) for i in node.inputs], node.attributes["axis"])
-        elif name == "index_set" and all(a.primitive is CONSTANT for a in node.inputs[2:]):
-            self._index_set(node)
-        elif name == "cumsum" and node.dtype.kind == "f":
-            self._cumulate(node, "fadd", 0.0)
-        elif name == "cumprod" and node.dtype.kind == "f":
-            self._cumulate(node, "fmul", 1.0)
-        elif name == "matmul" and node.dtype.kind == "f" and _small_product(node):
-            self._matmul(node)
-        elif name == "cholesky":
-            n = node.shape[-1]
-            self._kernel(node, [n])
-        elif name == "solve_triangular" and node.inputs[0].shape[:-2] == node.inputs[1].shape[:-2]:
-            flags = [int(node.attributes[flag]) for flag in ("lower", "trans", "unit")]
-            self._kernel(node, [*node.shape[-2:], *flags])
-        else:
-            self.callback(node)
-
-    def _join(self, node: Node, parts: list[tuple[Node, tuple[int, ...]]], axis: int) -> None:
-        target, kind, start = self.pointer(node), node.dtype.kind, 0
-        for part, shape in parts:
-            extra = len(shape) - len(part.shape)
-
-            def body(position: Position, part: Node = part, start: int = start, extra: int = extra) -> None:
-                there = list(position)
-                there[axis] = self.plus(there[axis], str(start))
-                element = self.value(part, position[extra:])
-                self.store(target, kind, self.linear(there, node.shape), element)
-
-            self.nest(shape, body)
-            start += shape[axis]
-
-    def _index_set(self, node: Node) -> None:
-        source, new, *arrays = node.inputs
-        target, kind = self.pointer(node), node.dtype.kind
-        self.copy(source, target, kind)
-        index = node.attributes["index"]
-
-        def body(position: Position) -> None:
-            there = self.indexed(index, arrays, node.shape, position)
-            element = self.value(new, self.aligned(new, position))
-            self.store(target, kind, self.linear(there, node.shape), element)
-
-        self.nest(_taken_shape(node), body)
-
-    def _cumulate(self, node: Node, word: str, start: float) -> None:
-        axis, shape = node.attributes["axis"], node.shape
-        target = self.pointer(node)
-        others = tuple(1 if i == axis else n for i, n in enumerate(shape))
-        total = f"%{self.fresh('run')}"
-        self.entry.append(f"  {total} = alloca double")
-
-        def run(position: Position) -> None:
-            self.say(f"store double {vector_math.hexadecimal(start)}, ptr {total}")
-
-            def body(i: str) -> None:
-                there = [*position[:axis], i, *position[axis + 1 :]]
-                element = as_kind(self, self.value(node.inputs[0], there), "f")
-                before = self.op(f"load double, ptr {total}")
-                after = self.op(f"{word} double {before}, {element}")
-                self.say(f"store double {after}, ptr {total}")
-                self.store(target, "f", self.linear(there, shape), (after, "f"))
-
-            self.loop(shape[axis], body)
-
-        if node.size:
-            self.nest(others, run)
-
-    def _matmul(self, node: Node) -> None:
-        """Products of matrices and vectors as plain loops: rows, inner dimension, columns."""
-        a, b = node.inputs
-        target = self.pointer(node)
-        rows = a.shape[0] if len(a.shape) == 2 else 1
-        columns = b.shape[-1] if len(b.shape) == 2 else 1
-        if node.size == 0:
-            return
-        self.loop(node.size, lambda i: self.store(target, "f", i, (vector_math.hexadecimal(0.0), "f")))
-        if a.shape[-1] == 0:
-            return
-
-        def multiply(position: Position) -> None:
-            i, k, j = position
-            x = as_kind(self, self.value(a, [i, k] if len(a.shape) == 2 else [k]), "f")
-            y = as_kind(self, self.value(b, [k, j] if len(b.shape) == 2 else [k]), "f")
-            offset = self.linear([i, j], (rows, columns))
-            total = self.load(target, "f", offset)[0]
-            product = self.op(f"fmul {FLAGS}double {x}, {y}")
-            self.store(target, "f", offset, (self.op(f"fadd {FLAGS}double {total}, {product}"), "f"))
-
-        self.nest((rows, a.shape[-1], columns), multiply)
-
-    def _kernel(self, node: Node, integers: list[int]) -> None:
-        """Call a kernel of ``matrices.py`` for each matrix of a stack."""
-        function = self.special(node.primitive.name)
-        places = [*map(self._in_memory, node.inputs), self.pointer(node)]
-        steps = [int(np.prod(array.shape[-2:], dtype=np.int64)) for array in (*node.inputs, node)]
-
-        def call(position: Position) -> None:
-            arguments = [f"i64 {i}" for i in integers]
-            for place, step in zip(places, steps, strict=True):
-                offset = self.times(position[0], step)
-                at = place if offset == "0" else self.op(f"getelementptr inbounds double, ptr {place}, i64 {offset}")
-                arguments.append(f"ptr {at}")
-            self.say(f"call void {function}({', '.join(arguments)})")
-
-        self.nest([int(np.prod(node.shape[:-2], dtype=np.int64))], call)
-
-    def _in_memory(self, node: Node) -> str:
-        """The address of a node's elements, as float64 in C order; copied there if need be."""
-        leaf = node.primitive in (INPUT, CONSTANT)
-        if node.dtype.kind == "f" and (leaf or node in self.schedule.stored):
-            return self.pointer(node)
-        place = self.parameter("p", f"workspace {self.reserve(node.size * 8)}")
-        self.copy(node, place, "f")
-        return place
-
-    def callback(self, node: Node) -> None:
-        """Leave a node to NumPy: its operands are put into the workspace, Python is called, the result is there."""
-        offsets = []
-        for source in node.inputs:
-            offset = self.reserve(max(source.size, 1) * SIZES[source.dtype.kind])
-            place = self.parameter("a", f"workspace {offset}")
-            self.copy(source, place, source.dtype.kind)
-            offsets.append(offset)
-        offset = self.reserve(max(node.size, 1) * SIZES[node.dtype.kind])
-        place = self.parameter("a", f"workspace {offset}")
-        number = len(self.layout.callbacks)
-        self.layout.callbacks.append((node, offsets, offset))
-        function = self.special_names.setdefault("callback", "") or self.parameter("callback", "callback")
-        self.special_names["callback"] = function
-        self.say(f"call void {function}(i64 {number}, ptr %workspace)")
-        if node.shape == ():
-            self.scalars[node] = self.load(place, node.dtype.kind, "0")
-        else:
-            self.pointers[node] = place
-            self.schedule.stored.add(node)
+        emit = WHOLE.get(node.primitive.name)
+        if emit is None or not emit(self, node):
+            callback(self, node)
 
     # --- the whole text
     def result(self, log_density: bool) -> Lowered:
@@ -496,12 +360,6 @@ class _Lowering(Writer):
         self.say("ret i64 0")
 
 
-def _taken_shape(node: Node) -> tuple[int, ...]:
-    """The shape of what an index_set with constant indices replaces."""
-    index = node.attributes["index"].resolve(tuple(a.value for a in node.inputs[2:]))
-    return np.broadcast_to(np.False_, node.shape)[index].shape
-
-
 def _identity(node: Node) -> Operand:
     """What a reduction starts from."""
     start = IDENTITIES[node.primitive.name]
@@ -520,14 +378,7 @@ def _adjacent(items: list[Any]) -> bool:
     return taking == list(range(taking[0], taking[-1] + 1))
 
 
-def _small_product(node: Node) -> bool:
-    a, b = node.inputs
-    if len(a.shape) > 2 or len(b.shape) > 2:
-        return False
-    return node.size * a.shape[-1] <= 1_000_000
-
-
-def _combine(writer: _Lowering, name: str, total: Operand, element: Operand) -> Operand:
+def _combine(writer: Lowering, name: str, total: Operand, element: Operand) -> Operand:
     if name in ("any", "all"):
         word = "or" if name == "any" else "and"
         return writer.op(f"{word} i1 {total[0]}, {as_kind(writer, element, 'b')}"), "b"

@@ -1,0 +1,207 @@
+"""Operations on whole arrays, each written as loops of its own or as calls; what has no entry is left to NumPy.
+
+An entry of the table takes the lowering and the node and says whether it wrote the node; where it did not, the node
+becomes a callback into Python.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bayesad.ad.backends.llvm.scalars import FLAGS, as_kind
+from bayesad.ad.backends.llvm.vector_math import hexadecimal
+from bayesad.ad.backends.llvm.writer import SIZES, Position
+from bayesad.ad.program import CONSTANT, INPUT, Node
+
+if TYPE_CHECKING:
+    from bayesad.ad.backends.llvm.lower import Lowering
+
+__all__ = ["WHOLE", "callback", "taken_shape"]
+
+
+def callback(lowering: Lowering, node: Node) -> None:
+    """Leave a node to NumPy: its operands are put into the workspace, Python is called, the result is there."""
+    offsets = []
+    for source in node.inputs:
+        offset = lowering.reserve(max(source.size, 1) * SIZES[source.dtype.kind])
+        place = lowering.parameter("a", f"workspace {offset}")
+        lowering.copy(source, place, source.dtype.kind)
+        offsets.append(offset)
+    offset = lowering.reserve(max(node.size, 1) * SIZES[node.dtype.kind])
+    place = lowering.parameter("a", f"workspace {offset}")
+    number = len(lowering.layout.callbacks)
+    lowering.layout.callbacks.append((node, offsets, offset))
+    function = lowering.special_names.setdefault("callback", "") or lowering.parameter("callback", "callback")
+    lowering.special_names["callback"] = function
+    lowering.say(f"call void {function}(i64 {number}, ptr %workspace)")
+    if node.shape == ():
+        lowering.scalars[node] = lowering.load(place, node.dtype.kind, "0")
+    else:
+        lowering.pointers[node] = place
+        lowering.schedule.stored.add(node)
+
+
+# --- arrays put together
+def _stack(lowering: Lowering, node: Node) -> bool:
+    return _join(lowering, node, [(i, (1, *i.shape)) for i in node.inputs], 0)
+
+
+def _concatenate(lowering: Lowering, node: Node) -> bool:
+    return _join(lowering, node, [(i, i.shape) for i in node.inputs], node.attributes["axis"])
+
+
+def _join(lowering: Lowering, node: Node, parts: list[tuple[Node, tuple[int, ...]]], axis: int) -> bool:
+    target, kind, start = lowering.pointer(node), node.dtype.kind, 0
+    for part, shape in parts:
+        extra = len(shape) - len(part.shape)
+
+        def body(position: Position, part: Node = part, start: int = start, extra: int = extra) -> None:
+            there = list(position)
+            there[axis] = lowering.plus(there[axis], str(start))
+            element = lowering.value(part, position[extra:])
+            lowering.store(target, kind, lowering.linear(there, node.shape), element)
+
+        lowering.nest(shape, body)
+        start += shape[axis]
+    return True
+
+
+def _index_set(lowering: Lowering, node: Node) -> bool:
+    source, new, *arrays = node.inputs
+    if any(a.primitive is not CONSTANT for a in arrays):
+        return False
+    target, kind = lowering.pointer(node), node.dtype.kind
+    lowering.copy(source, target, kind)
+    index = node.attributes["index"]
+
+    def body(position: Position) -> None:
+        there = lowering.indexed(index, arrays, node.shape, position)
+        element = lowering.value(new, lowering.aligned(new, position))
+        lowering.store(target, kind, lowering.linear(there, node.shape), element)
+
+    lowering.nest(taken_shape(node), body)
+    return True
+
+
+def taken_shape(node: Node) -> tuple[int, ...]:
+    """The shape of what an index_set with constant indices replaces."""
+    index = node.attributes["index"].resolve(tuple(a.value for a in node.inputs[2:]))
+    return np.broadcast_to(np.False_, node.shape)[index].shape
+
+
+# --- running totals
+def _cumsum(lowering: Lowering, node: Node) -> bool:
+    return _cumulate(lowering, node, "fadd", 0.0)
+
+
+def _cumprod(lowering: Lowering, node: Node) -> bool:
+    return _cumulate(lowering, node, "fmul", 1.0)
+
+
+def _cumulate(lowering: Lowering, node: Node, word: str, start: float) -> bool:
+    if node.dtype.kind != "f":
+        return False
+    axis, shape = node.attributes["axis"], node.shape
+    target = lowering.pointer(node)
+    others = tuple(1 if i == axis else n for i, n in enumerate(shape))
+    total = f"%{lowering.fresh('run')}"
+    lowering.entry.append(f"  {total} = alloca double")
+
+    def run(position: Position) -> None:
+        lowering.say(f"store double {hexadecimal(start)}, ptr {total}")
+
+        def body(i: str) -> None:
+            there = [*position[:axis], i, *position[axis + 1 :]]
+            element = as_kind(lowering, lowering.value(node.inputs[0], there), "f")
+            before = lowering.op(f"load double, ptr {total}")
+            after = lowering.op(f"{word} double {before}, {element}")
+            lowering.say(f"store double {after}, ptr {total}")
+            lowering.store(target, "f", lowering.linear(there, shape), (after, "f"))
+
+        lowering.loop(shape[axis], body)
+
+    if node.size:
+        lowering.nest(others, run)
+    return True
+
+
+# --- linear algebra
+def _matmul(lowering: Lowering, node: Node) -> bool:
+    """Products of matrices and vectors as plain loops: rows, inner dimension, columns."""
+    a, b = node.inputs
+    if node.dtype.kind != "f" or len(a.shape) > 2 or len(b.shape) > 2 or node.size * a.shape[-1] > 1_000_000:
+        return False
+    target = lowering.pointer(node)
+    rows = a.shape[0] if len(a.shape) == 2 else 1
+    columns = b.shape[-1] if len(b.shape) == 2 else 1
+    if node.size == 0:
+        return True
+    lowering.loop(node.size, lambda i: lowering.store(target, "f", i, (hexadecimal(0.0), "f")))
+    if a.shape[-1] == 0:
+        return True
+
+    def multiply(position: Position) -> None:
+        i, k, j = position
+        x = as_kind(lowering, lowering.value(a, [i, k] if len(a.shape) == 2 else [k]), "f")
+        y = as_kind(lowering, lowering.value(b, [k, j] if len(b.shape) == 2 else [k]), "f")
+        offset = lowering.linear([i, j], (rows, columns))
+        total = lowering.load(target, "f", offset)[0]
+        product = lowering.op(f"fmul {FLAGS}double {x}, {y}")
+        lowering.store(target, "f", offset, (lowering.op(f"fadd {FLAGS}double {total}, {product}"), "f"))
+
+    lowering.nest((rows, a.shape[-1], columns), multiply)
+    return True
+
+
+def _cholesky(lowering: Lowering, node: Node) -> bool:
+    return _kernel(lowering, node, [node.shape[-1]])
+
+
+def _solve_triangular(lowering: Lowering, node: Node) -> bool:
+    if node.inputs[0].shape[:-2] != node.inputs[1].shape[:-2]:
+        return False
+    flags = [int(node.attributes[flag]) for flag in ("lower", "trans", "unit")]
+    return _kernel(lowering, node, [*node.shape[-2:], *flags])
+
+
+def _kernel(lowering: Lowering, node: Node, integers: list[int]) -> bool:
+    """Call a kernel of ``matrices.py`` for each matrix of a stack."""
+    function = lowering.special(node.primitive.name)
+    places = [*(_in_memory(lowering, i) for i in node.inputs), lowering.pointer(node)]
+    steps = [int(np.prod(array.shape[-2:], dtype=np.int64)) for array in (*node.inputs, node)]
+
+    def call(position: Position) -> None:
+        arguments = [f"i64 {i}" for i in integers]
+        for place, step in zip(places, steps, strict=True):
+            offset = lowering.times(position[0], step)
+            at = place if offset == "0" else lowering.op(f"getelementptr inbounds double, ptr {place}, i64 {offset}")
+            arguments.append(f"ptr {at}")
+        lowering.say(f"call void {function}({', '.join(arguments)})")
+
+    lowering.nest([int(np.prod(node.shape[:-2], dtype=np.int64))], call)
+    return True
+
+
+def _in_memory(lowering: Lowering, node: Node) -> str:
+    """The address of a node's elements, as float64 in C order; copied there if need be."""
+    leaf = node.primitive in (INPUT, CONSTANT)
+    if node.dtype.kind == "f" and (leaf or node in lowering.schedule.stored):
+        return lowering.pointer(node)
+    place = lowering.parameter("p", f"workspace {lowering.reserve(node.size * 8)}")
+    lowering.copy(node, place, "f")
+    return place
+
+
+WHOLE: dict[str, Callable[[Lowering, Node], bool]] = {
+    "stack": _stack,
+    "concatenate": _concatenate,
+    "index_set": _index_set,
+    "cumsum": _cumsum,
+    "cumprod": _cumprod,
+    "matmul": _matmul,
+    "cholesky": _cholesky,
+    "solve_triangular": _solve_triangular,
+}
