@@ -9,14 +9,15 @@ other operations on whole arrays (factorisations, products) if all of the cotang
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from bayesad.ad.array import TracedArray, bind, node_of
 from bayesad.ad.primitives.indexing import Index, scatter, take
-from bayesad.ad.primitives.shaping import broadcast_to, stack_rows, unbroadcast
+from bayesad.ad.primitives.shaping import broadcast_to, concatenate, stack_rows, unbroadcast
 from bayesad.ad.primitives.table import NO_RULE
 from bayesad.ad.program import CONSTANT, GUARD, Node, Program
 from bayesad.ad.simplify import rewrite
@@ -24,6 +25,24 @@ from bayesad.ad.trace import Trace
 from bayesad.errors import DerivativeError
 
 __all__ = ["active_nodes", "fragile_nodes", "missing_rule", "operand", "reverse"]
+
+MOST_SEGMENTS = 256  # more slices of one array than this are scattered one by one
+
+
+class Element(NamedTuple):
+    """The cotangent of one element or row, ``x[at]`` with integers alone."""
+
+    at: Index
+    cotangent: Any
+
+
+class Slice(NamedTuple):
+    """The cotangent of ``x[start:stop]``."""
+
+    start: int
+    stop: int
+    cotangent: Any
+
 
 LINEAR = {"add", "subtract", "negative", "positive", "where", "cast"}  # their rules use the cotangent alone
 
@@ -94,7 +113,7 @@ def missing_rule(node: Node, position: int, mode: str) -> DerivativeError:
 def _accumulate(trace: Trace, program: Program, wanted: set[Node], seeds: Sequence[Any]) -> dict[Node, list[Any]]:
     """Contributions to the cotangent of each input; every other node's are used up on the way.
 
-    A contribution is an array that broadcasts to the node's shape, or an (Index, array) pair for an element or row.
+    A contribution is an array that broadcasts to the node's shape, or an Element or Slice of it.
     """
     active = active_nodes(program, wanted)
     contributions: dict[Node, list[Any]] = {}
@@ -138,8 +157,12 @@ def _pull_back(trace: Trace, node: Node, g: Any, active: set[Node], fragile: set
     """(input, contribution) for the active inputs of a node; ``fragile``: those that may hold NaN which is not used."""
     primitive = node.primitive
     index = node.attributes.get("index")
-    if primitive is take and isinstance(index, Index) and index.integers is not None:
-        return [(node.inputs[0], (index, g))]
+    if primitive is take and isinstance(index, Index):
+        if index.integers is not None:
+            return [(node.inputs[0], Element(index, g))]
+        bounds = _leading_slice(index, node.inputs[0].shape[0])
+        if bounds is not None:
+            return [(node.inputs[0], Slice(*bounds, broadcast_to(g, node.shape)))]
     if not primitive.elementwise:
         g = broadcast_to(g, node.shape)
     arguments = [operand(trace, i) for i in node.inputs]
@@ -163,13 +186,31 @@ def _pull_back(trace: Trace, node: Node, g: Any, active: set[Node], fragile: set
     return pulled
 
 
+def _leading_slice(index: Index, n: int) -> tuple[int, int] | None:
+    """Begin and end of an index that is one slice without steps, on the first axis."""
+    if len(index.items) != 1 or type(index.items[0]) is not tuple:
+        return None
+    start, stop, step = slice(*index.items[0][1:]).indices(n)
+    return (start, max(start, stop)) if step == 1 else None
+
+
 def _total(contributions: list[Any], node: Node) -> Any:
-    """The sum of contributions; elements and rows are gathered into one scatter first."""
-    dense = [c for c in contributions if type(c) is not tuple]
-    by_depth: dict[int, list[tuple[Index, Any]]] = {}
+    """The sum of contributions; those of elements and slices are joined first."""
+    dense = [c for c in contributions if not isinstance(c, (Element, Slice))]
+    slices = [c for c in contributions if isinstance(c, Slice)]
+    by_depth: dict[int, list[Element]] = {}
     for c in contributions:
-        if type(c) is tuple:
-            by_depth.setdefault(len(c[0].items), []).append(c)
+        if isinstance(c, Element):
+            by_depth.setdefault(len(c.at.items), []).append(c)
+    if slices and len(slices) + len(by_depth.get(1, ())) <= MOST_SEGMENTS:
+        for element in by_depth.pop(1, ()):
+            (i,) = element.at.items
+            slices.append(Slice(i, i + 1, broadcast_to(element.cotangent, node.shape[1:])[None]))
+        dense.append(_joined(slices, node.shape))
+    else:
+        for c in slices:
+            index = Index((("slice", c.start, c.stop, None),))
+            dense.append(bind(scatter, (c.cotangent,), {"index": index, "shape": node.shape}))
     for depth, entries in by_depth.items():
         dense.append(_scattered(entries, depth, node.shape))
     if not dense:
@@ -180,7 +221,25 @@ def _total(contributions: list[Any], node: Node) -> Any:
     return total
 
 
-def _scattered(entries: list[tuple[Index, Any]], depth: int, shape: tuple[int, ...]) -> Any:
+def _joined(slices: list[Slice], shape: tuple[int, ...]) -> Any:
+    """The sum of slices of an array, one segment between two ends after the other."""
+    segments = []
+    for begin, end in itertools.pairwise(sorted({0, shape[0], *[c.start for c in slices], *[c.stop for c in slices]})):
+        covering = [c for c in slices if c.start <= begin and end <= c.stop]
+        parts = [_part(c, begin, end) for c in covering]
+        segment = parts[0] if parts else np.zeros((end - begin, *shape[1:]))
+        for part in parts[1:]:
+            segment = segment + part
+        segments.append(segment)
+    return concatenate(segments, 0)
+
+
+def _part(c: Slice, begin: int, end: int) -> Any:
+    whole = (begin, end) == (c.start, c.stop)
+    return c.cotangent if whole else c.cotangent[begin - c.start : end - c.start]
+
+
+def _scattered(entries: list[Element], depth: int, shape: tuple[int, ...]) -> Any:
     rest = shape[depth:]
     merged: dict[tuple[int, ...], Any] = {}
     for index, g in entries:

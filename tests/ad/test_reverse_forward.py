@@ -152,3 +152,20 @@ def test_a_long_loop_differentiates_element_by_element():
         return total
 
     assert ad.gradient(f, phi) == pytest.approx(np.imag(f(phi + 1e-100j)) / 1e-100, rel=1e-12)
+
+
+def test_cotangents_of_overlapping_slices_and_elements_add_up():
+    def f(x):
+        steps = x[1:] - x[:-1]
+        return np.sum(np.sin(x[2:5]) * x[3]) + np.sum(steps**2) + x[0] * x[6] + np.sum(x[5:5])
+
+    x = np.random.default_rng(2).normal(size=7)
+    expected = [np.imag(f(x + 1e-30j * (np.arange(7) == i))) / 1e-30 for i in range(7)]
+    np.testing.assert_allclose(ad.gradient(f, x), expected, rtol=1e-13)
+
+
+def test_the_gradient_of_a_vector_read_by_slices_is_joined_not_scattered():
+    program, _, _ = ad.trace(lambda x: np.sum(x[:3] ** 2) + np.exp(x[3]) + np.sum(x[4:] * x[4:]), np.arange(6.0))
+    names = [node.primitive.name for node in reverse(program, [0], [np.float64(1.0)]).nodes]
+    assert "scatter" not in names
+    assert names.count("concatenate") == 1
