@@ -1,0 +1,134 @@
+"""Value and gradient of a log density, evaluated many times without Python in between: by bayesad and by C."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayesad import Posterior
+from bayesad.ad.backends.llvm.kernel import Float, Floats, Int, LogDensity, LogDensityPointer, compile_kernel
+from bayesad.errors import BayesadError
+
+__all__ = ["COMPILER", "Contestant", "Native", "bayesad_density", "c_density", "c_library", "disagreement"]
+
+Array = NDArray[np.float64]
+
+COMPILER = shutil.which("gcc") or shutil.which("cc")
+OPTIONS = ["-Ofast", "-march=native", "-std=gnu11", "-fPIC", "-Wall"]
+SOURCES = Path(__file__).parent / "c"
+
+
+class Contestant(Protocol):
+    """A log density and its gradient."""
+
+    def evaluate(self, q: Array) -> tuple[float, Array]:
+        """Once, for comparison."""
+
+    def run(self, n: int) -> object:
+        """n times, at its starting point."""
+
+
+def repeat(log_density: LogDensity, q: Floats, gradient: Floats, n: Int) -> Float:
+    """Evaluate a log density n times."""
+    total = 0.0
+    for _ in range(n):
+        total += log_density(q, gradient)
+    return total
+
+
+class Native:
+    """A contestant that is a C function ``double f(void *context, const double *q, double *gradient)``.
+
+    Parameters
+    ----------
+    address, context : int
+    q : float array, shape (d,)
+        Where `run` evaluates it.
+    keep : object
+        What has to stay alive.
+    """
+
+    def __init__(self, address: int, context: int, q: Array, keep: Any) -> None:
+        self._pointer = LogDensityPointer(address, context, keep)
+        self._q = np.array(q)
+        self._gradient = np.empty_like(self._q)
+        self._repeat = compile_kernel(repeat)
+
+    def evaluate(self, q: Array) -> tuple[float, Array]:
+        gradient = np.empty_like(q)
+        return self._repeat(self._pointer, np.array(q), gradient, 1), gradient
+
+    def run(self, n: int) -> float:
+        return self._repeat(self._pointer, self._q, self._gradient, n)
+
+
+def bayesad_density(posterior: Posterior, q: Array) -> Native:
+    """The compiled log density of a posterior, as samplers call it."""
+    density = posterior.unconstrained.compiled.log_density(q)
+    table, keep = density.context()
+    return Native(density.address, table.ctypes.data, q, (table, keep))
+
+
+def c_density(source: str, defines: Mapping[str, int], arrays: Sequence[NDArray[Any]], q: Array) -> Native:
+    """A log density written in C: ``c/SOURCE.c``, compiled for the shapes of its data.
+
+    Parameters
+    ----------
+    source : str
+    defines : mapping
+        Macros, by which the compiler knows the shapes as bayesad does.
+    arrays : sequence of array
+        The data; the function gets a table of their addresses.
+    q : float array, shape (d,)
+    """
+    library = c_library(source, tuple(defines.items()))
+    address = ctypes.cast(library.log_density, ctypes.c_void_p).value
+    assert address is not None
+    table = np.array([array.ctypes.data for array in arrays], dtype=np.uint64)
+    return Native(address, table.ctypes.data, q, (table, arrays, library))
+
+
+@functools.cache
+def c_library(source: str, defines: tuple[tuple[str, int], ...] = ()) -> ctypes.CDLL:
+    """``c/SOURCE.c`` as a shared library.
+
+    Raises
+    ------
+    BayesadError
+        If there is no compiler or it refuses.
+    """
+    if COMPILER is None:
+        raise BayesadError("there is neither gcc nor cc on the path; the rows of hand-written C need one")
+    with tempfile.TemporaryDirectory() as folder:
+        objects, library = Path(folder, f"{source}.o"), Path(folder, f"{source}.so")
+        macros = [f"-D{name}={value}" for name, value in defines]
+        _cc([*OPTIONS, *macros, "-c", str(SOURCES / f"{source}.c"), "-o", str(objects)])
+        # Linked without -Ofast, which would make the whole process flush subnormal numbers to zero.
+        _cc(["-shared", str(objects), "-o", str(library), "-lm"])
+        return ctypes.CDLL(str(library))
+
+
+def _cc(arguments: Sequence[str]) -> None:
+    run = subprocess.run([str(COMPILER), *arguments], capture_output=True, text=True, check=False)
+    if run.returncode:
+        raise BayesadError(f"{COMPILER} {' '.join(arguments)} failed:\n{run.stderr}")
+
+
+def disagreement(one: Contestant, other: Contestant, points: Sequence[Array]) -> float:
+    """How far two contestants differ, relatively: in differences of log densities, and in gradients."""
+    values, gradients = zip(*[one.evaluate(q) for q in points], strict=True)
+    others, other_gradients = zip(*[other.evaluate(q) for q in points], strict=True)
+    gap = np.subtract(values, others)
+    errors = [np.max(np.abs(gap - gap[0]) / (1 + np.abs(values)))]
+    for g, h in zip(gradients, other_gradients, strict=True):
+        errors.append(np.max(np.abs(g - h)) / (1 + np.max(np.abs(g))))
+    return float(np.max(errors))

@@ -1,0 +1,72 @@
+"""The contestants of the benchmarks compute the same log density, and the harness reports what it measured."""
+
+import json
+import time
+
+import numpy as np
+import pytest
+
+from benchmarks import __main__ as command
+from benchmarks.cases import CASES, hierarchical, linear, logistic
+from benchmarks.contestants import COMPILER
+from benchmarks.gradients import contestants
+from benchmarks.report import Figure, Table, save
+from benchmarks.timing import Effort, take_turns
+
+SMALL = [
+    *[case for case in CASES if case.name in ("eight_schools", "garch", "mixture")],
+    linear(50, 5),
+    logistic(40, 3),
+    logistic(160, 40),
+    hierarchical(800, 7),
+]
+
+
+@pytest.mark.parametrize("case", SMALL, ids=lambda case: case.name)
+def test_hand_written_c_computes_the_same_log_density_and_gradient(case):
+    found = contestants(case, peers=[])  # raises where they differ
+    assert ("C" in found) == (COMPILER is not None)
+
+
+@pytest.mark.parametrize("case", SMALL, ids=lambda case: case.name)
+def test_gradient_of_the_benchmarked_density_agrees_with_finite_differences(case):
+    bayesad = contestants(case, peers=[])["bayesad"]
+    (q,) = case.points(1)
+    direction = np.random.default_rng(1).standard_normal(len(q))
+    step = 1e-5
+    difference = (bayesad.evaluate(q + step * direction)[0] - bayesad.evaluate(q - step * direction)[0]) / (2 * step)
+    np.testing.assert_allclose(bayesad.evaluate(q)[1] @ direction, difference, rtol=1e-6)
+
+
+def test_a_contestant_that_works_twice_as_much_takes_longer():
+    def work(n):
+        for _ in range(n):
+            sum(range(20_000))
+
+    timings = take_turns({"once": work, "ten times": lambda n: work(10 * n)}, Effort(rounds=5, seconds=0.002))
+    assert timings.ratio("ten times", "once") > 2
+    assert timings.median("once") > 0
+
+
+def test_results_of_one_day_gather_in_one_file(tmp_path):
+    machine = {"date": time.strftime("%Y-%m-%d"), "name": "somewhere"}
+    first = Table("a", "First", ["row", "µs"], [{"row": "x", "µs": 1.5}], [Figure("speed", 1.5, 2.0)])
+    save([first], machine, tmp_path)
+    file = save([Table("b", "Second", ["row"], [], [Figure("share", 0.5, 0.65, "", at_most=False)])], machine, tmp_path)
+    assert list(json.loads(file.read_text())["tables"]) == ["a", "b"]
+    text = file.with_suffix(".md").read_text()
+    assert "| speed | ≤ 2 × | 1.5 × | yes |" in text
+    assert "| share | ≥ 0.65  | 0.5  | no |" in text
+
+
+def test_command_measures_one_row(capsys, monkeypatch):
+    monkeypatch.setattr(command, "ONE_THREAD", {})  # the other tests keep their threads
+    assert command.main(["gradients", "--quick", "--only", "eight"]) == 0
+    shown = capsys.readouterr().out
+    assert "eight schools" in shown
+    assert "results:" not in shown
+
+
+def test_command_names_the_tables_there_are():
+    with pytest.raises(SystemExit):
+        command.main(["gradient"])
