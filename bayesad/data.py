@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -35,9 +36,9 @@ def as_data(x: Any, name: str) -> Any:
     DataError
         For ragged lists, lists that mix numbers and text, and integers beyond 64 bits.
     """
-    if isinstance(x, np.ma.MaskedArray):
-        return _frozen(np.ma.filled(x.astype(np.float64), np.nan) if np.ma.is_masked(x) else x.data, name)
     if isinstance(x, np.ndarray):
+        if "numpy.ma" in sys.modules and isinstance(x, np.ma.MaskedArray):  # importing it to find out costs time
+            return _frozen(np.ma.filled(x.astype(np.float64), np.nan) if np.ma.is_masked(x) else x.data, name)
         return as_data(x.tolist(), name) if x.dtype.kind == "O" and x.ndim else _frozen(x, name)
     if isinstance(x, Mapping):
         return {key: as_data(value, f"{name}[{key!r}]") for key, value in x.items()}

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from bayesad import ad
+from bayesad.ad.rows import map_rows
 from bayesad.distributions.supports import contains
 from bayesad.dsl import Model
 from bayesad.errors import ModelError, suggestion
@@ -166,11 +167,8 @@ class Posterior:
         if q.ndim == 1:
             return {name: np.asarray(value) for name, value in self._values(self.unconstrained.check(q)).items()}
         points = q.reshape(-1, q.shape[-1])
-        rows = [self._values(row) for row in (points if len(points) else np.zeros((1, q.shape[-1])))]
-        return {
-            name: np.reshape([row[name] for row in rows[: len(points)]], (*q.shape[:-1], *np.shape(rows[0][name])))
-            for name in rows[0]
-        }
+        found = map_rows(self._values, points if len(points) else np.zeros((1, q.shape[-1])))
+        return {name: value[: len(points)].reshape(*q.shape[:-1], *value.shape[1:]) for name, value in found.items()}
 
     def initial(self, rng: np.random.Generator, kind: Any = "uniform") -> np.ndarray:
         """A starting point with finite log density and gradient.

@@ -2,39 +2,69 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import time
 import warnings
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from bayesad.ad.backends.llvm.kernel import LogDensityPointer
 from bayesad.errors import ConfigError
-from bayesad.samplers import NUTS, Chains, run_chains
+from bayesad.samplers import HMC, NUTS, Chains, run_chains
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from bayesad.posterior import Posterior
 
-__all__ = ["sample"]
+__all__ = ["Drawn", "draw", "sample"]
+
+MODULES_OF_THE_RESULT = ("pandas", "xarray", "arviz_base")
+"""What a DataTree takes, in steps of some tenths of a second."""
 
 INITIAL_STREAM = 2**31  # spawn key of the streams for starting points, apart from those of the chains
+
+
+class Drawn(NamedTuple):
+    """Draws in memory, as they come from the chains.
+
+    Attributes
+    ----------
+    values : dict of str to array, shape (chains, draws, *shape)
+        Every parameter, deterministic quantity and completed observed variable, in the order of the model.
+    warmup_values : the same of warmup, or None
+    chains : Chains
+        The unconstrained draws, their statistics, and what adaptation found.
+    seed : int
+    preparing_time : float
+        Seconds before the chains began: tracing, compiling, finding starting points.
+    """
+
+    values: dict[str, np.ndarray]
+    warmup_values: dict[str, np.ndarray] | None
+    chains: Chains
+    seed: int
+    preparing_time: float
 
 
 def sample(
     posterior: Posterior,
     *,
-    sampler: Any = None,
-    chains: int = 4,
-    warmup: int = 1000,
-    draws: int = 1000,
-    seed: int | None = None,
-    initial: Any = "uniform",
-    keep_warmup: bool = False,
-    progress: Callable[[Any], None] | None = None,
-) -> Any:
+    sampler: NUTS | HMC | None = None,
+    meanwhile: Sequence[str] = (),
+    **settings: Any,
+) -> xr.DataTree:
     """Draw from a posterior; `Posterior.sample` documents the parameters.
+
+    Parameters
+    ----------
+    meanwhile : sequence of str
+        Modules that the caller will need afterwards: they are imported while the chains run, after those that the
+        result needs.
 
     Returns
     -------
@@ -48,23 +78,47 @@ def sample(
     InitialisationError
         If a chain finds no starting point.
     """
+    sampler = NUTS() if sampler is None else sampler
+    imports = import_one_by_one((*MODULES_OF_THE_RESULT, *meanwhile))
+    drawn = draw(posterior, sampler=sampler, meanwhile=imports, **settings)
+    return _datatree(posterior, sampler, drawn)
+
+
+def draw(
+    posterior: Posterior,
+    *,
+    sampler: NUTS | HMC | None = None,
+    chains: int = 4,
+    warmup: int = 1000,
+    draws: int = 1000,
+    seed: int | None = None,
+    initial: Any = "uniform",
+    keep_warmup: bool = False,
+    progress: Callable[[Any], None] | None = None,
+    meanwhile: Iterator[Any] | None = None,
+) -> Drawn:
+    """Draw from a posterior as `sample` does, without making a DataTree of it, which takes longer than small models do.
+
+    Parameters
+    ----------
+    meanwhile : iterator, optional
+        See `bayesad.samplers.run_chains`; the others are those of `Posterior.sample`.
+    """
     for name, value, least in (("chains", chains, 1), ("warmup", warmup, 0), ("draws", draws, 1)):
         if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
             raise ConfigError(f"{name} must be a whole number of at least {least}; got {value!r}")
     if posterior.unconstrained.dimension == 0:
         raise ConfigError(f"model {posterior.model.name!r} has no free parameter: there is nothing to sample")
     seed = secrets.randbits(32) if seed is None else int(seed)
-    sampler = NUTS() if sampler is None else sampler
     started = time.perf_counter()
     points = np.stack([_starting_point(posterior, seed, chain, initial) for chain in range(chains)])
     density = posterior.unconstrained.compiled.log_density(points[0])
     tables = [density.context() for _ in range(chains)]
-    pointers = [LogDensityPointer(density.address, table.ctypes.data) for table, _ in tables]
     prepared = time.perf_counter()
     result = run_chains(
-        pointers,
+        [LogDensityPointer(density.address, table.ctypes.data) for table, _ in tables],
         posterior.unconstrained.dimension,
-        sampler,
+        NUTS() if sampler is None else sampler,
         chains=chains,
         warmup=warmup,
         draws=draws,
@@ -72,15 +126,25 @@ def sample(
         initial=points,
         keep_warmup=keep_warmup,
         progress=progress,
+        meanwhile=meanwhile,
     )
     if density.error is not None:
         warnings.warn(
             f"model {posterior.model.name!r} raised {density.error!r} at some points; they were rejected as having "
             "density zero. If that is not meant, look at that line",
             RuntimeWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
-    return _datatree(posterior, sampler, result, seed, prepared - started)
+    warmup_values = None if result.warmup_draws is None else posterior.values(result.warmup_draws)
+    return Drawn(posterior.values(result.draws), warmup_values, result, seed, prepared - started)
+
+
+def import_one_by_one(modules: Iterable[str]) -> Iterator[None]:
+    """Import modules, one at each step; whoever needs one that is missing will say so."""
+    for name in modules:
+        with contextlib.suppress(ImportError):
+            import_module(name)
+        yield
 
 
 def _starting_point(posterior: Posterior, seed: int, chain: int, initial: Any) -> np.ndarray:
@@ -93,12 +157,13 @@ def _starting_point(posterior: Posterior, seed: int, chain: int, initial: Any) -
     return posterior.initial(np.random.default_rng(stream), initial)
 
 
-def _datatree(posterior: Posterior, sampler: Any, result: Chains, seed: int, preparing: float) -> Any:
+def _datatree(posterior: Posterior, sampler: NUTS | HMC, drawn: Drawn) -> xr.DataTree:
     from bayesad.results import to_datatree
 
-    groups: dict[str, Any] = {"posterior": posterior.values(result.draws), "sample_stats": result.stats}
-    if result.warmup_draws is not None:
-        groups["warmup_posterior"] = posterior.values(result.warmup_draws)
+    result = drawn.chains
+    groups: dict[str, Any] = {"posterior": drawn.values, "sample_stats": result.stats}
+    if drawn.warmup_values is not None:
+        groups["warmup_posterior"] = drawn.warmup_values
         groups["warmup_sample_stats"] = result.warmup_stats
     if posterior.observed_data:
         groups["observed_data"] = posterior.observed_data
@@ -106,9 +171,9 @@ def _datatree(posterior: Posterior, sampler: Any, result: Chains, seed: int, pre
         groups["constant_data"] = posterior.constant_data
     attributes = {
         "model": posterior.model.name,
-        "seed": seed,
+        "seed": drawn.seed,
         "sampler": repr(sampler),
-        "preparing_time": preparing,
+        "preparing_time": drawn.preparing_time,
         "warmup_time": result.warmup_time.tolist(),
         "sampling_time": result.sampling_time.tolist(),
         "gradient_evaluations": result.gradient_evaluations.tolist(),
@@ -122,7 +187,7 @@ def _datatree(posterior: Posterior, sampler: Any, result: Chains, seed: int, pre
     return tree
 
 
-def _divergences(posterior: Posterior, result: Chains) -> Any:
+def _divergences(posterior: Posterior, result: Chains) -> xr.DataTree:
     """Where divergent transitions broke off: the parameters at the begin of the leapfrog step that diverged."""
     import xarray as xr
 

@@ -5,6 +5,8 @@ Such a function (``np.array`` of traced values, ``np.zeros`` that will be filled
 under whatever name, from the start of the outermost trace to its end. The replacements ask whether the calling thread
 is tracing, so other threads see the original behaviour.
 
+SciPy's functions join when SciPy is imported, which may be in the middle of a trace; it is not imported from here.
+
 Arrays that the user's code makes of plain values are *buffers* inside a trace: unknowns can be written into them.
 Compiled libraries get plain arrays: what they make is handed to code that reads memory.
 """
@@ -12,6 +14,7 @@ Compiled libraries get plain arrays: what they make is handed to code that reads
 from __future__ import annotations
 
 import functools
+import os
 import sys
 import threading
 from collections.abc import Callable
@@ -19,11 +22,10 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-import scipy.linalg
-import scipy.special
 
 from bayesad.ad.array import FUNCTIONS, TracedArray, asarray, buffer, is_traced, value_of
 from bayesad.ad.functions import as_buffers, scipy_linalg, scipy_special, without_buffers
+from bayesad.ad.imports import when_imported
 from bayesad.ad.trace import current_depth
 from bayesad.errors import TracingError
 
@@ -34,9 +36,10 @@ Function = Callable[..., Any]
 _LIBRARIES = """numpy scipy pandas xarray matplotlib sklearn numba llvmlite numexpr h5py netCDF4 statsmodels
     arviz arviz_base"""
 COMPILED_LIBRARIES = frozenset(_LIBRARIES.split())
+STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep
 PUBLIC_NUMPY = ("numpy", "numpy.linalg")  # other modules of NumPy keep the originals, for their own use
 
-_lock = threading.Lock()
+_lock = threading.RLock()
 _active = 0
 _replaced: list[tuple[dict[str, Any], str, Any]] = []
 _slots: dict[ModuleType, tuple[int, list[tuple[str, int]]]] = {}  # of installed modules: number of names, what to swap
@@ -47,17 +50,8 @@ def install() -> None:
     global _active
     with _lock:
         _active += 1
-        if _active > 1:
-            return
-        for module in list(sys.modules.values()):
-            name = getattr(module, "__name__", "")
-            if name.startswith("bayesad.ad") or (name.startswith("numpy.") and name not in PUBLIC_NUMPY):
-                continue
-            namespace = getattr(module, "__dict__", None)
-            if namespace is not None:
-                _swap(namespace, _found(module, namespace))
-        for namespace in _running_namespaces():
-            _swap(namespace, _slots_of(namespace))
+        if _active == 1:
+            _swap_everywhere()
 
 
 def uninstall() -> None:
@@ -79,6 +73,25 @@ def visit(function: Any) -> None:
             _swap(namespace, _slots_of(namespace))
 
 
+def _swap_everywhere() -> None:
+    for module in list(sys.modules.values()):
+        name = getattr(module, "__name__", "")
+        if name.startswith("bayesad.ad") or (name.startswith("numpy.") and name not in PUBLIC_NUMPY):
+            continue
+        if _is_standard(getattr(module, "__file__", None) or ""):
+            continue
+        namespace = getattr(module, "__dict__", None)
+        if namespace is not None:
+            _swap(namespace, _found(module, namespace))
+    for namespace in _running_namespaces():
+        _swap(namespace, _slots_of(namespace))
+
+
+def _is_standard(file: str) -> bool:
+    """Whether a module is of Python's own library, which holds nothing of NumPy."""
+    return file.startswith(STANDARD_LIBRARY) and "site-packages" not in file and "dist-packages" not in file
+
+
 def _slots_of(namespace: dict[str, Any]) -> list[tuple[str, int]]:
     return [(name, id(value)) for name, value in list(namespace.items()) if id(value) in TABLE]
 
@@ -94,7 +107,7 @@ def _swap(namespace: dict[str, Any], found: list[tuple[str, int]]) -> None:
 def _running_namespaces() -> list[dict[str, Any]]:
     """Of code on the stack that belongs to no module, such as what ``exec`` runs."""
     found: dict[int, dict[str, Any]] = {}
-    frame = sys._getframe(2)
+    frame = sys._getframe(1)
     while frame is not None:
         namespace = frame.f_globals
         module = sys.modules.get(namespace.get("__name__", ""))
@@ -308,7 +321,7 @@ def _makers() -> dict[Any, Function]:
 
 
 def _table() -> dict[int, tuple[Any, Any]]:
-    """id of the original -> (original, replacement)."""
+    """id of the original -> (original, replacement), for NumPy."""
     makers = {original: _creating(original, traced) for original, traced in _makers().items()}
     in_a_trace = _NumPyInATrace("numpy")
     for original, replacement in makers.items():
@@ -316,11 +329,6 @@ def _table() -> dict[int, tuple[Any, Any]]:
     entries: list[tuple[Any, Any]] = [(np, in_a_trace), *makers.items()]
     for namespace, names in ((np, ON_LISTS.split()), (np.linalg, MATRICES.split())):
         entries += [(getattr(namespace, name), _on_lists(getattr(namespace, name))) for name in names]
-    for library, functions in ((scipy.special, scipy_special.FUNCTIONS), (scipy.linalg, scipy_linalg.FUNCTIONS)):
-        for name, traced in functions.items():
-            original = getattr(library, name, None)  # not every version of SciPy has them all
-            if original is not None:
-                entries.append((original, _computing(original, traced)))
     entries += [(np.take, _computing(np.take, FUNCTIONS[np.take]))]  # NumPy does not look at the indices
     entries += [(np.r_, _Joined(np.r_, np.concatenate)), (np.c_, _Joined(np.c_, np.column_stack))]
     return {id(original): (original, replacement) for original, replacement in entries}
@@ -328,6 +336,22 @@ def _table() -> dict[int, tuple[Any, Any]]:
 
 MAKERS = frozenset(id(make) for make in _makers())
 TABLE = _table()
+
+
+def _add(functions: dict[str, Function], library: ModuleType) -> None:
+    """Add a library's functions to the table, and where a trace is being recorded swap them at once."""
+    with _lock:
+        for name, traced in functions.items():
+            original = getattr(library, name, None)  # not every version of SciPy has them all
+            if original is not None:
+                TABLE.setdefault(id(original), (original, _computing(original, traced)))
+        _slots.clear()
+        if _active:
+            _swap_everywhere()
+
+
+when_imported("scipy.special", functools.partial(_add, scipy_special.FUNCTIONS))
+when_imported("scipy.linalg", functools.partial(_add, scipy_linalg.FUNCTIONS))
 
 
 def traced_meaning(f: Function) -> Function:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
-import threading
 import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
@@ -19,8 +17,6 @@ PLAIN_INTERVAL = 10.0
 class Progress:
     """The `progress` callback of `Posterior.sample`, and the context in which it may write to the terminal.
 
-    The first call also starts importing what the report will need, since by then the chains run on their own.
-
     Parameters
     ----------
     clock : callable, optional
@@ -32,7 +28,6 @@ class Progress:
         self._started = clock()
         self._last_line = self._started
         self._live: Any = None
-        self._imports: threading.Thread | None = None
 
     def __enter__(self) -> Progress:
         if sys.stderr.isatty():
@@ -52,9 +47,6 @@ class Progress:
     def __call__(self, chains: Sequence[Any]) -> None:
         """Show a snapshot: one object per chain with phase, iteration, total, divergences, step_size, tree_depth,
         leapfrogs."""
-        if self._imports is None:
-            self._imports = threading.Thread(target=_import_what_the_report_needs, daemon=True)
-            self._imports.start()
         now = self._clock()
         elapsed = now - self._started
         if self._live is not None:
@@ -62,12 +54,6 @@ class Progress:
         elif now - self._last_line >= PLAIN_INTERVAL:
             self._last_line = now
             print(_line(chains, elapsed), file=sys.stderr, flush=True)
-
-
-def _import_what_the_report_needs() -> None:
-    with contextlib.suppress(ImportError):  # whoever needs it will say so
-        import arviz_stats  # noqa: F401
-        import matplotlib.figure  # noqa: F401
 
 
 def _table(chains: Sequence[Any], elapsed: float) -> Any:

@@ -1,7 +1,8 @@
 """Draw from a model's posterior and leave a run folder.
 
-The folder holds the draws (posterior.nc), the summary, a trace plot, and all it takes to repeat the run. A folder
-that exists and is not empty is never touched: NAME-2, NAME-3, ... is used instead.
+The folder holds the draws (posterior.nc), the summary, a trace plot (which comes last, after the summary is printed),
+and all it takes to repeat the run. A folder that exists and is not empty is never touched: NAME-2, NAME-3, ... is used
+instead.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from bayesad.config import RunConfig, SamplerConfig, describe_keys, load_config,
 from bayesad.errors import BayesadError, ModelError
 
 if TYPE_CHECKING:
+    import pandas as pd
     import xarray as xr
 
     from bayesad.dsl import Model
@@ -31,6 +33,15 @@ if TYPE_CHECKING:
     from bayesad.samplers import HMC, NUTS
 
 HELP = "draw from a model's posterior"
+
+MODULES_OF_THE_REPORT = (
+    *(f"scipy.{part}" for part in ("special", "linalg", "sparse", "spatial", "fft", "optimize", "ndimage", "stats")),
+    "arviz_stats",
+    "h5netcdf",
+    "matplotlib.figure",
+    "matplotlib.backends.backend_agg",
+)
+"""What files, summary and plot take, in steps that leave the progress table time in between."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -112,11 +123,13 @@ def _write_inputs(run: Run, config: RunConfig) -> None:
 
 def _draw(posterior: Posterior, config: RunConfig) -> xr.DataTree:
     from bayesad.cli.progress import Progress
+    from bayesad.sampling import sample
 
     settings = config.sampler
     started = time.monotonic()
     with Progress() as progress:
-        tree = posterior.sample(
+        tree = sample(
+            posterior,
             sampler=_sampler(settings),
             chains=settings.chains,
             warmup=settings.warmup,
@@ -125,6 +138,7 @@ def _draw(posterior: Posterior, config: RunConfig) -> xr.DataTree:
             initial=settings.init,
             keep_warmup=settings.keep_warmup,
             progress=progress,
+            meanwhile=MODULES_OF_THE_REPORT,
         )
     drawn = f"{_draws(tree)} of {settings.draws}" if _interrupted(tree, settings) else f"{_draws(tree)}"
     took = f"{time.monotonic() - started:.1f} s"
@@ -153,7 +167,7 @@ def _sampler(settings: SamplerConfig) -> HMC | NUTS:
 
 
 def _finish(run: Run, tree: xr.DataTree, config: RunConfig) -> int:
-    """Save the draws first; then summary, advice and plot, none of which can lose them."""
+    """Save the draws first; then summary and advice, then the plot, none of which can lose them."""
     from bayesad.results import ResultsError
 
     if _draws(tree) == 0:
@@ -193,17 +207,23 @@ def _deaf_to_ctrl_c() -> Iterator[None]:
 def _report(run: Run, tree: xr.DataTree, title: str) -> bool:
     from bayesad.cli.show import show_findings, show_table
     from bayesad.diagnostics import advice, summary, trustworthy
-    from bayesad.plots import plot_trace, save_trace
 
     table = summary(tree)
     run.write_summary(table)
     show_table(table, more=str(run.summary_file))
     findings = advice(tree, table)
     show_findings(findings, table, tree["posterior"].sizes["chain"])
-    sys.stdout.flush()
-    save_trace(plot_trace(tree, table, title=title), run.trace_file)
-    print(f"run folder: {_short(run.folder)}")
+    print(f"run folder: {_short(run.folder)}", flush=True)
+    _plot(run, tree, table, title)
     return trustworthy(findings)
+
+
+def _plot(run: Run, tree: xr.DataTree, table: pd.DataFrame, title: str) -> None:
+    """Draw the trace plot: last, as Matplotlib takes longer than all the rest of a short run."""
+    from bayesad.plots import plot_trace, save_trace
+
+    save_trace(plot_trace(tree, table, title=title), run.trace_file)
+    print(f"trace plot: {_short(run.trace_file)}")
 
 
 def _short(folder: Path) -> Path:

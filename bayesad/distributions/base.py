@@ -3,8 +3,8 @@
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass, fields
-from typing import Any, ClassVar, dataclass_transform
+from dataclasses import MISSING, FrozenInstanceError, dataclass, fields
+from typing import Any, ClassVar, NoReturn, dataclass_transform
 
 import numpy as np
 
@@ -68,7 +68,7 @@ class Distribution(ABC):
     _signature: ClassVar[inspect.Signature] = inspect.Signature()
 
     def __init_subclass__(cls) -> None:
-        dataclass(init=False, frozen=True, eq=False, repr=False)(cls)
+        dataclass(init=False, eq=False, repr=False)(cls)  # frozen below: a dataclass would write code for each law
         cls._domains = {
             f.name: extra
             for f in fields(cls)  # type: ignore[arg-type]
@@ -97,6 +97,12 @@ class Distribution(ABC):
             self.__dict__[name] = value if domain is None else domain.convert(self._name, name, value)
         self.batch_shape  # noqa: B018  (computed now, so that shapes that do not broadcast are told at once)
         self._validate()
+
+    def __setattr__(self, name: str, value: Any) -> NoReturn:
+        raise FrozenInstanceError(f"cannot assign to {name!r}: a distribution is immutable")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise FrozenInstanceError(f"cannot delete {name!r}: a distribution is immutable")
 
     def _validate(self) -> None:  # noqa: B027  (most laws have nothing to check beyond the domains)
         """Check parameters against each other; raises DistributionError."""

@@ -6,11 +6,14 @@ chains, nor on whether it ran in one go or in blocks.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
+import signal
+import threading
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -33,8 +36,13 @@ Array = NDArray[np.float64]
 Density = Callable[[Array, Array], float] | LogDensityPointer
 """`f(q, gradient) -> float`, which fills `gradient` in place, or the same as machine code."""
 
-POLL_INTERVAL = 0.1
-"""Seconds between two looks at the chains."""
+PROGRESS_INTERVAL = 0.1
+"""Seconds between two calls of `progress`."""
+
+POLL_INTERVAL = 0.02
+"""Seconds that the waiting thread sleeps at most: where a signal cannot wake it, it answers Ctrl-C that late."""
+
+_NOTHING = object()
 
 _C_LOG_DENSITY = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
 
@@ -144,10 +152,11 @@ def run_chains(
     initial: Any,
     keep_warmup: bool = False,
     progress: Callable[[tuple[ChainProgress, ...]], None] | None = None,
+    meanwhile: Iterator[Any] | None = None,
     compiled: bool = True,
     threads: int | None = None,
 ) -> Chains:
-    """Run chains to their end, or until Ctrl-C.
+    """Run chains to their end, or until Ctrl-C, after which each runs at most one more leapfrog.
 
     Parameters
     ----------
@@ -168,6 +177,9 @@ def run_chains(
         Whether to return the draws of warmup too.
     progress : callable, optional
         Called from this thread at the beginning, about ten times a second and at the end.
+    meanwhile : iterator, optional
+        Work of the caller that is done in this thread while the chains run, step by step; what is left of it when they
+        end is not begun.
     compiled : bool
         False runs the kernels as Python, for comparison: the same draws, a thousand times slower.
     threads : int, optional
@@ -203,7 +215,7 @@ def run_chains(
         for stream, point in zip(streams(seed, chains), points, strict=True)
     ]
     crew = _Crew(all_chains, _densities(log_density, chains), compiled)
-    interrupted = crew.run(progress, min(chains, threads or os.cpu_count() or 1))
+    interrupted = crew.run(progress, meanwhile or iter(()), min(chains, threads or os.cpu_count() or 1))
     return _collect(all_chains, sampler, crew, interrupted)
 
 
@@ -234,33 +246,69 @@ class _Crew:
         self.chains = chains
         self.compiled = compiled
         self.times = np.zeros((len(chains), 2))
+        self._interrupted = False
         self._errors: dict[int, BaseException] = {}
         self._densities = [self._watched(number, density) for number, density in enumerate(densities)]
 
-    def run(self, progress: Callable[[tuple[ChainProgress, ...]], None] | None, threads: int) -> bool:
+    def run(
+        self,
+        progress: Callable[[tuple[ChainProgress, ...]], None] | None,
+        meanwhile: Iterator[Any],
+        threads: int,
+    ) -> bool:
         """Run all chains; returns whether Ctrl-C ended that. Raises the first chain's error."""
         kernel(self.compiled)
-        interrupted = False
-        with ThreadPoolExecutor(threads, thread_name_prefix="chain") as pool:
-            try:
-                running = {pool.submit(self._run_chain, number) for number in range(len(self.chains))}
-                self._watch(running, progress)
-            except KeyboardInterrupt:
-                interrupted = True
-            finally:
-                # Leaving the pool waits for the chains: whatever went wrong here, they must not go on.
-                self._stop()
+        waiting = deque(range(len(self.chains)))
+        workers = [threading.Thread(target=self._work, args=(waiting,)) for _ in range(threads)]
+        started = []
+        try:
+            with _ctrl_c(self._interrupt):
+                for worker in workers:
+                    worker.start()
+                    started.append(worker)
+                self._watch(started, progress, meanwhile)
+        except KeyboardInterrupt:
+            self._interrupt()
+        finally:
+            self._stop()  # whatever went wrong here, the chains must not go on
+            for worker in started:
+                worker.join()
         if self._errors:
             raise self._errors[min(self._errors)]
-        return interrupted
+        return self._interrupted
 
-    def _watch(self, running: set[Future[None]], progress: Callable[[tuple[ChainProgress, ...]], None] | None) -> None:
-        while running:
+    def _watch(
+        self,
+        workers: Sequence[threading.Thread],
+        progress: Callable[[tuple[ChainProgress, ...]], None] | None,
+        meanwhile: Iterator[Any],
+    ) -> None:
+        """Wait for the chains, show their progress and do what there is to do meanwhile."""
+
+        def show() -> None:
             if progress is not None:
                 progress(tuple(chain.progress(number) for number, chain in enumerate(self.chains)))
-            _, running = wait(running, timeout=POLL_INTERVAL)
-        if progress is not None:
-            progress(tuple(chain.progress(number) for number, chain in enumerate(self.chains)))
+
+        show()
+        due = time.monotonic() + PROGRESS_INTERVAL
+        busy = True
+        while any(worker.is_alive() for worker in workers):
+            if time.monotonic() >= due:
+                show()
+                due = time.monotonic() + PROGRESS_INTERVAL
+            busy = busy and not self._interrupted and next(meanwhile, _NOTHING) is not _NOTHING
+            if not busy:
+                next((worker for worker in workers if worker.is_alive()), workers[0]).join(POLL_INTERVAL)
+        show()
+
+    def _work(self, waiting: deque[int]) -> None:
+        """What a thread does: one chain after the other, as long as there are any."""
+        while True:
+            try:
+                number = waiting.popleft()
+            except IndexError:
+                return
+            self._run_chain(number)
 
     def _run_chain(self, number: int) -> None:
         chain = self.chains[number]
@@ -297,9 +345,36 @@ class _Crew:
         self._errors.setdefault(number, error)
         self._stop()
 
+    def _interrupt(self) -> None:
+        self._interrupted = True
+        self._stop()
+
     def _stop(self) -> None:
         for chain in self.chains:
             chain.stop()
+
+
+@contextlib.contextmanager
+def _ctrl_c(interrupt: Callable[[], None]) -> Iterator[None]:
+    """While entered, the first Ctrl-C calls `interrupt` and raises nothing: what this thread is at, such as an import
+    or drawing, is not broken off halfway. The next one raises KeyboardInterrupt as usual.
+
+    Handlers of the caller's own, and threads to which no signals come, are left as they are.
+    """
+    usual = signal.default_int_handler
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is not usual:
+        yield
+        return
+
+    def handle(*_: Any) -> None:
+        signal.signal(signal.SIGINT, usual)
+        interrupt()
+
+    signal.signal(signal.SIGINT, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
 
 
 def _callable(pointer: LogDensityPointer) -> Callable[[Array, Array], float]:

@@ -86,7 +86,7 @@ def test_a_good_run_fills_the_folder_and_says_all_is_well(cli, project, drawn, m
     assert files_of(project / "out/schools") == ALL_FILES
     assert result.out.splitlines()[0].split()[:2] == ["mean", "sd"]
     assert "All is well" in result.out
-    assert result.out.rstrip().endswith("run folder: out/schools")
+    assert result.out.splitlines()[-2:] == ["run folder: out/schools", "trace plot: out/schools/trace.png"]
     assert "data that the model does not use: J" in result.err
     assert calls[0].config.sampler.draws == 400
     assert (project / "out/schools/summary.csv").read_text().startswith("quantity,mean,sd,")
@@ -120,7 +120,7 @@ def test_a_seed_that_was_not_given_is_recorded(cli, project, drawn, make_draws):
 def test_without_a_folder_the_runs_are_named_after_the_model(cli, project, drawn, make_draws):
     drawn(make_draws())
     result = cli("sample", "schools.py", "--data", "schools.json", "--set", "coords.school=3")
-    assert result.out.rstrip().endswith("run folder: runs/schools")
+    assert "run folder: runs/schools\n" in result.out
 
 
 def test_data_may_stand_in_the_configuration(cli, project, drawn, make_draws):
@@ -180,6 +180,21 @@ def test_a_plot_that_fails_costs_no_draws(cli, project, drawn, make_draws, monke
     assert result.err.splitlines()[-1] == f"error: the report failed (ValueError: no ink); {safe}"
     assert "All is well" in result.out
     assert files_of(project / "out/schools") == ALL_FILES - {"trace.png"}
+
+
+def test_the_plot_comes_after_everything_else(cli, project, drawn, make_draws, monkeypatch, capsys):
+    drawn(make_draws())
+    before = []
+
+    def plot(*_, **__):
+        before.append((capsys.readouterr().out, files_of(project / "out/schools")))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bayesad.plots.plot_trace", plot)
+    assert cli("sample", "--config", "run.toml").code == 130
+    ((printed, files),) = before
+    assert "All is well" in printed and printed.endswith("run folder: out/schools\n")
+    assert files == ALL_FILES - {"trace.png"}
 
 
 def test_a_summary_that_fails_costs_no_draws(cli, project, drawn, make_draws, monkeypatch):

@@ -4,6 +4,7 @@ import _thread
 import dataclasses
 import itertools
 import math
+import signal
 import threading
 import time
 
@@ -12,6 +13,7 @@ import pytest
 
 from bayesad.errors import ConfigError, InitialisationError
 from bayesad.samplers import HMC, NUTS, Chain, ChainState, SamplingError, is_usable, run_chains
+from bayesad.samplers import chains as chains_module
 from bayesad.samplers import control as codes
 from bayesad.samplers.adaptation import windows
 from bayesad.samplers.chain import kernel
@@ -322,6 +324,96 @@ def test_ctrl_c_keeps_what_was_drawn(compiled):
     np.testing.assert_array_equal(result.warmup_draws, undisturbed.warmup_draws[chosen])
 
 
+@pytest.mark.parametrize("sampler", [NUTS(step_size=1e-3), HMC(n_steps=1000, step_size=1e-3)])
+@pytest.mark.parametrize("compiled", [True, False])
+def test_after_ctrl_c_each_chain_runs_at_most_one_more_leapfrog(sampler, compiled, monkeypatch):
+    """With such a step size a transition takes a thousand leapfrogs: the chains stop in the midst of one."""
+    stopped = threading.Event()
+    begun = [0, 0]  # leapfrogs of each chain
+    at_the_stop = []
+    interrupt = chains_module._Crew._interrupt
+
+    def watched(crew):
+        interrupt(crew)
+        at_the_stop.extend(begun)
+        stopped.set()
+
+    monkeypatch.setattr(chains_module._Crew, "_interrupt", watched)
+
+    def density(chain):
+        def log_density(q, gradient):
+            begun[chain] += 1
+            if begun[0] == 100:
+                begun[0] += 1
+                signal.raise_signal(signal.SIGINT)  # comes to the main thread, which sleeps or draws
+                assert stopped.wait(60)
+            return standard_normal(q, gradient)
+
+        return log_density
+
+    result = run([density(0), density(1)], sampler=sampler, warmup=0, draws=100, threads=2, compiled=compiled)
+    assert result.interrupted and len(at_the_stop) == 2
+    assert all(after - before <= 1 for after, before in zip(begun, at_the_stop, strict=True))
+    assert begun[0] == at_the_stop[0] == 101
+
+
+def test_ctrl_c_breaks_off_neither_progress_nor_what_is_done_meanwhile():
+    """An import that stops halfway leaves modules that cannot be imported again."""
+    steps = []
+
+    def steps_of_work():
+        for name in ("first", "second"):
+            signal.raise_signal(signal.SIGINT)
+            steps.append(name)
+            yield
+
+    def slow(q, gradient):
+        time.sleep(1e-3)
+        return standard_normal(q, gradient)
+
+    result = run(slow, warmup=20, draws=10_000, meanwhile=steps_of_work())
+    assert result.interrupted and steps == ["first"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_handler_of_the_users_own_is_left_alone():
+    seen = []
+
+    def own(*_):
+        seen.append(signal.getsignal(signal.SIGINT))
+
+    def raise_once(rows):
+        if not seen:
+            signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, own)
+    try:
+        assert not run(standard_normal, warmup=5, draws=5, progress=raise_once).interrupted
+        assert seen == [own] and signal.getsignal(signal.SIGINT) is own
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_what_is_done_meanwhile_ends_with_the_chains():
+    """Of endless work only as much is done as there is time for, in the caller's thread."""
+    where = []
+    begun = threading.Event()
+
+    def steps_of_work():
+        while True:
+            where.append(threading.current_thread())
+            begun.set()
+            yield
+
+    def patient(q, gradient):
+        assert begun.wait(60)
+        return standard_normal(q, gradient)
+
+    result = run(patient, warmup=20, draws=20, meanwhile=steps_of_work())
+    assert not result.interrupted and result.draws.shape == (2, 20, 2)
+    assert set(where) == {threading.current_thread()}
+
+
 def test_ctrl_c_leaves_out_chains_that_had_hardly_begun():
     def density(pause):
         def log_density(q, gradient):
@@ -331,7 +423,7 @@ def test_ctrl_c_leaves_out_chains_that_had_hardly_begun():
         return log_density
 
     def interrupt(rows):
-        if rows[0].iteration >= 60:
+        if min(rows[0].iteration, rows[1].iteration) >= 60:
             raise KeyboardInterrupt
 
     densities = [density(2e-4), density(2e-4), density(0.2)]

@@ -9,7 +9,6 @@ import numpy as np
 
 from bayesad.ad.array import asarray, is_traced
 from bayesad.ad.functions.reductions import logsumexp
-from bayesad.ad.primitives import special
 from bayesad.errors import TracingError
 
 __all__ = ["FUNCTIONS"]
@@ -39,6 +38,8 @@ def zeta(x: Any, q: Any = None, out: Any = None) -> Any:
         raise TracingError(
             "scipy.special.zeta(x) has no derivative rule; use zeta(ad.stop_gradient(x), 1.0) if x counts as constant"
         )
+    from bayesad.ad.primitives import special  # here, as SciPy costs more time than starting does
+
     return special.zeta(x, q)
 
 
@@ -46,6 +47,8 @@ def polygamma(n: Any, x: Any) -> Any:
     """The derivative of order ``n`` of psi, for plain whole ``n``."""
     if is_traced(n):
         raise TracingError("scipy.special.polygamma(n, x) needs an order n that is a plain integer, not a traced array")
+    from bayesad.ad.primitives import special
+
     return special.polygamma(n, x)
 
 

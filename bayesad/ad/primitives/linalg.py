@@ -22,8 +22,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from scipy.linalg import expm
-from scipy.linalg.lapack import dtrtrs
 
 from bayesad.ad.primitives.shaping import sum_to
 from bayesad.ad.primitives.table import FLOAT, Primitive, broadcast_shapes, define, promoted_type
@@ -129,6 +127,8 @@ matmul_p = define("matmul", np.matmul, _matmul_shape, vjp=(_matmul_left, _matmul
 
 # --- triangular systems (Giles 2008, 2.3.1; Seeger et al. 2017, 3.2)
 def _trtrs(a: np.ndarray, b: np.ndarray, lower: bool, trans: bool, unit: bool) -> Any:
+    from scipy.linalg.lapack import dtrtrs  # here, as SciPy costs more time than starting does
+
     if a.flags.c_contiguous:  # LAPACK reads columns: the transpose costs no copy
         x, info = dtrtrs(a.T, b, lower=not lower, trans=not trans, unitdiag=unit)
     else:
@@ -462,9 +462,15 @@ def _frechet(a: Any, t: Any) -> Any:
     return _bind(expm_p, np.concatenate([top, bottom], axis=-2))[..., :n, n:]
 
 
+def _evaluate_expm(a: np.ndarray) -> np.ndarray:
+    from scipy.linalg import expm
+
+    return expm(np.asarray(a, dtype=FLOAT))
+
+
 expm_p = define(
     "expm",
-    lambda a: expm(np.asarray(a, dtype=FLOAT)),
+    _evaluate_expm,
     _same_type,
     vjp=(lambda g, y, a: _frechet(_mT(a), g),),
     jvp=(lambda t, y, a: _frechet(a, t),),

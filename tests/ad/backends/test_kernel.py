@@ -370,12 +370,13 @@ def texts_written(monkeypatch, tmp_path):
     monkeypatch.setenv("BAYESAD_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(kernel, "_libraries", {})
     written = []
+    write = kernel_statements.kernel_text
 
     def counted(*arguments):
         written.append(arguments)
-        return kernel_statements.kernel_text(*arguments)
+        return write(*arguments)
 
-    monkeypatch.setattr(kernel, "kernel_text", counted)
+    monkeypatch.setattr(kernel_statements, "kernel_text", counted)
     return written
 
 

@@ -25,7 +25,6 @@ import numpy as np
 from bayesad.ad.backends.llvm import jit
 from bayesad.ad.backends.llvm.kernel_log_density import LogDensityPointer, python_log_density
 from bayesad.ad.backends.llvm.kernel_source import Signature, fingerprint, signature
-from bayesad.ad.backends.llvm.kernel_statements import kernel_text
 from bayesad.ad.backends.llvm.kernel_types import (
     ARRAYS,
     BOOL,
@@ -71,6 +70,12 @@ _lock = threading.Lock()
 _libraries: dict[str, jit.Library] = {}
 
 
+def _text(function: types.FunctionType, fast_math: tuple[str, ...]) -> str:
+    from bayesad.ad.backends.llvm.kernel_statements import kernel_text  # the compiler: not for what the cache holds
+
+    return kernel_text(function, fast_math)
+
+
 class CompiledKernel:
     """A kernel as machine code; call it as the Python function, or pass `address` to other compiled code.
 
@@ -99,7 +104,7 @@ class CompiledKernel:
     @functools.cached_property
     def ir(self) -> str:
         """The LLVM text before optimisation."""
-        return kernel_text(self.function, self._fast_math)
+        return _text(self.function, self._fast_math)
 
     def __call__(self, *arguments: Any) -> Any:
         """Run the kernel; other Python threads go on meanwhile.
@@ -152,7 +157,7 @@ def compile_kernel(function: Callable[..., Any], *, fast_math: Sequence[str] = (
     identity = f"kernel {fingerprint(function)} {flags}"
     with _lock:
         if identity not in _libraries:
-            object_code = jit.cached_object(identity, lambda: kernel_text(function, flags))
+            object_code = jit.cached_object(identity, lambda: _text(function, flags))
             _libraries[identity] = jit.load(object_code, ["kernel"])
         return CompiledKernel(function, flags, _libraries[identity])
 
