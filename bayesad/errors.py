@@ -11,6 +11,7 @@ __all__ = [
     "DistributionError",
     "InitialisationError",
     "ModelError",
+    "ScanError",
     "TracingError",
     "suggestion",
 ]
@@ -26,6 +27,10 @@ class TracingError(BayesadError, TypeError):
 
 class DerivativeError(BayesadError, ValueError):
     """A derivative was asked for that does not exist or has no rule."""
+
+
+class ScanError(BayesadError, ValueError):
+    """The carry, the rows or a branch of a scan do not fit its step."""
 
 
 class DistributionError(BayesadError, ValueError):

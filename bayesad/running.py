@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bayesad.ad.scan import in_step
 from bayesad.ad.swaps import visit
 from bayesad.errors import DistributionError, ModelError
 from bayesad.locations import blame, current_line
@@ -111,6 +112,12 @@ class Run:
         """Take a name for a site; returns the line."""
         if not isinstance(name, str):
             raise self.fail(name, f"the name of a variable is a string, not {type(name).__name__}")
+        if in_step():
+            raise self.fail(
+                name,
+                "a variable inside the step of ba.scan would be one for all steps; sample an array with a row per step "
+                "before the scan and pass it as xs, and collect terms and quantities as the step's y",
+            )
         where = current_line()
         if name in self.taken:
             raise self.fail(name, f"the name is taken by the statement at {self.taken[name]}; names must differ")

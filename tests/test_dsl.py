@@ -271,6 +271,18 @@ def test_a_statement_outside_a_model_is_an_error(statement):
     fails(ModelError, statement, "'mu'", "outside a model", __file__)
 
 
+def test_a_statement_inside_the_step_of_a_scan_is_an_error():
+    @ba.model
+    def walk(y):
+        def step(level, x):
+            return ba.sample("level", ba.Normal(level, 1)), None  # inside
+
+        ba.scan(step, 0.0, y)
+
+    message = ("variable 'level'", line_of("inside"), "one for all steps", "as xs")
+    fails(ModelError, lambda: walk(y=np.zeros(3)).neg_log_posterior({"level": 0.0}), *message)
+
+
 def test_an_exception_in_a_model_leaves_no_run_behind():
     @ba.model
     def m():

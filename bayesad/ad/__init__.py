@@ -7,6 +7,7 @@
 """
 
 from bayesad.ad import functions as functions
+from bayesad.ad import rolling as rolling
 from bayesad.ad.array import TracedArray, is_traced
 from bayesad.ad.array import plain_or_traced as asarray
 from bayesad.ad.checking import Check, check
@@ -26,6 +27,7 @@ from bayesad.ad.operators import (
     vjp,
 )
 from bayesad.ad.program import Program
+from bayesad.ad.scan import scan
 from bayesad.ad.trace import trace
 
 __all__ = [
@@ -47,6 +49,7 @@ __all__ = [
     "is_traced",
     "jacobian",
     "jvp",
+    "scan",
     "stop_gradient",
     "trace",
     "value_and_gradient",

@@ -142,13 +142,20 @@ def _lines(program: Program) -> Iterable[str]:
             yield f"  {names[node]}: {_type_name(node)} = {_literal(node)}"
     for node in program.nodes:
         operands = [operand(i) for i in node.inputs]
-        operands += [f"{key}={value}" for key, value in node.attributes.items() if key != "expected"]
+        operands += [
+            f"{key}={value.name if isinstance(value, Program) else value}"
+            for key, value in node.attributes.items()
+            if key != "expected"
+        ]
         call = f"{node.primitive.name}({', '.join(operands)})"
         if node.primitive is GUARD:
             text = f"  {call} is {node.attributes['expected']}"
         else:
             text = f"  {names[node]}: {_type_name(node)} = {call}"
         yield f"{text:<60}  # {_short_line(node)}" if node.source else text
+        for value in node.attributes.values():
+            if isinstance(value, Program):
+                yield from (f"    {line}" for line in _lines(value))
     yield f"  return {', '.join(operand(node) for node in program.outputs)}"
     yield "}"
 

@@ -47,7 +47,13 @@ class Slice(NamedTuple):
 LINEAR = {"add", "subtract", "negative", "positive", "where", "cast"}  # their rules use the cotangent alone
 
 
-def reverse(program: Program, wrt: Sequence[int] | None = None, seeds: Sequence[Any] | None = None) -> Program:
+def reverse(
+    program: Program,
+    wrt: Sequence[int] | None = None,
+    seeds: Sequence[Any] | None = None,
+    *,
+    masked: bool = False,
+) -> Program:
     """The program of a program's outputs followed by the cotangents of its inputs.
 
     Parameters
@@ -57,6 +63,8 @@ def reverse(program: Program, wrt: Sequence[int] | None = None, seeds: Sequence[
         Whose cotangents are wanted.
     seeds : one per output, optional
         Plain arrays, the cotangents of the outputs. Without them the new program takes these as further inputs.
+    masked : bool
+        The seeds may hold exact zeros for branches not taken.
 
     Raises
     ------
@@ -69,7 +77,7 @@ def reverse(program: Program, wrt: Sequence[int] | None = None, seeds: Sequence[
         seeds = [trace.input(node.shape, np.dtype(np.float64)) for node in program.outputs]
     wanted = {program.inputs[i] for i in chosen}
     with np.errstate(all="ignore"):  # rules fold over constants, and their edges are met on purpose
-        cotangents = _accumulate(trace, program, wanted, seeds)
+        cotangents = _accumulate(trace, program, wanted, seeds, masked)
     grads = []
     for i in chosen:
         node = program.inputs[i]
@@ -110,7 +118,9 @@ def missing_rule(node: Node, position: int, mode: str) -> DerivativeError:
     )
 
 
-def _accumulate(trace: Trace, program: Program, wanted: set[Node], seeds: Sequence[Any]) -> dict[Node, list[Any]]:
+def _accumulate(
+    trace: Trace, program: Program, wanted: set[Node], seeds: Sequence[Any], masked_seeds: bool
+) -> dict[Node, list[Any]]:
     """Contributions to the cotangent of each input; every other node's are used up on the way.
 
     A contribution is an array that broadcasts to the node's shape, or an Element or Slice of it.
@@ -118,7 +128,7 @@ def _accumulate(trace: Trace, program: Program, wanted: set[Node], seeds: Sequen
     active = active_nodes(program, wanted)
     contributions: dict[Node, list[Any]] = {}
     fragile = fragile_nodes(program)
-    masked: set[Node] = set()  # their cotangent holds exact zeros for branches not taken
+    masked = set(program.outputs) if masked_seeds else set()  # their cotangent holds exact zeros for branches not taken
     for node, seed in zip(program.outputs, seeds, strict=True):
         if node in active:
             contributions.setdefault(node, []).append(seed)
@@ -160,7 +170,7 @@ def _pull_back(trace: Trace, node: Node, g: Any, active: set[Node], fragile: set
     if primitive is take and isinstance(index, Index):
         if index.integers is not None:
             return [(node.inputs[0], Element(index, g))]
-        bounds = _leading_slice(index, node.inputs[0].shape[0])
+        bounds = _leading_slice(index, node.inputs[0].shape)
         if bounds is not None:
             return [(node.inputs[0], Slice(*bounds, broadcast_to(g, node.shape)))]
     if not primitive.elementwise:
@@ -186,11 +196,11 @@ def _pull_back(trace: Trace, node: Node, g: Any, active: set[Node], fragile: set
     return pulled
 
 
-def _leading_slice(index: Index, n: int) -> tuple[int, int] | None:
+def _leading_slice(index: Index, shape: tuple[int, ...]) -> tuple[int, int] | None:
     """Begin and end of an index that is one slice without steps, on the first axis."""
     if len(index.items) != 1 or type(index.items[0]) is not tuple:
         return None
-    start, stop, step = slice(*index.items[0][1:]).indices(n)
+    start, stop, step = slice(*index.items[0][1:]).indices(shape[0])
     return (start, max(start, stop)) if step == 1 else None
 
 

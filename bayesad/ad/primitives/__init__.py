@@ -1,6 +1,6 @@
 """The primitives: one entry each, in the file of its family; ``table.py`` says what an entry holds."""
 
-from bayesad.ad.primitives import elementwise, indexing, linalg, reductions, shaping
+from bayesad.ad.primitives import elementwise, indexing, linalg, loops, reductions, shaping
 from bayesad.ad.primitives.table import PRIMITIVES, UFUNCS, Primitive, define
 from bayesad.ad.primitives.table import elementwise as define_elementwise
 
@@ -13,6 +13,7 @@ __all__ = [
     "elementwise",
     "indexing",
     "linalg",
+    "loops",
     "reductions",
     "shaping",
 ]

@@ -1,0 +1,333 @@
+"""ad.scan against the same loops written out in Python: values, derivatives of every order, branches, errors."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bayesad import ad
+from bayesad.ad.primitives import loops
+from bayesad.errors import ScanError, TracingError
+
+RNG = np.random.default_rng(7)
+Y = RNG.normal(size=9)
+
+
+def unrolled(step, carry, xs=None, length=None, reverse=False):
+    """The same loop, written out."""
+    n = length if xs is None else len(ad.compiled.trees.flatten(xs)[0][0])
+    rows = []
+    for t in reversed(range(n)) if reverse else range(n):
+        x = None if xs is None else ad.compiled.trees.tree_map(lambda a, t=t: a[t], xs)
+        carry, y = step(carry, x)
+        rows.append(y)
+    rows = rows[::-1] if reverse else rows
+    return carry, None if rows[0] is None else ad.compiled.trees.tree_map(lambda *leaves: np.stack(leaves), *rows)
+
+
+def garch(scan, q):
+    def step(sigma, y):
+        sigma = np.sqrt(np.exp(q[0]) + 0.2 * (y - q[1]) ** 2 + q[2] ** 2 * sigma**2)
+        return sigma, sigma
+
+    last, sigma = scan(step, 1.0, Y)
+    return np.sum(np.log(sigma) * np.arange(9.0)) + last
+
+
+def backwards(scan, q):
+    last, ys = scan(lambda c, x: (np.tanh(c * q[0] + x), c * q[1]), q[2], Y, reverse=True)
+    return last * q[0] + np.sum(ys * np.arange(9.0))
+
+
+class State(NamedTuple):
+    level: Any
+    trend: Any
+
+
+def trees_of_states(scan, q):
+    def step(state, x):
+        new = State(state.level * q[0] + state.trend, 0.9 * state.trend + x["u"] * q[1])
+        return new, {"product": new.level * new.trend, "x": (x["u"] + x["v"][1], None)}
+
+    xs = {"u": Y * q[2], "v": np.reshape(np.arange(18.0), (9, 2)) * q[0]}
+    state, ys = scan(step, State(q[0], 0.5), xs)
+    return state.level + 2.0 * state.trend + np.sum(ys["product"] ** 2) + np.sum(np.sin(ys["x"][0]))
+
+
+def vector_state(scan, q):
+    transition = np.array([[0.8, 0.1], [0.2, 0.7]]) * q[0]
+
+    def step(s, x):
+        s = np.tanh(transition @ s + x * q[1:3])
+        return s, np.sum(s[:, None] * s)
+
+    state, ys = scan(step, q[:2], Y)
+    return np.sum(state**2) + np.sum(ys)
+
+
+def hidden_markov(scan, q):
+    log_transition = np.log(np.array([[0.8, 0.2], [0.3, 0.7]]))
+    emission = -0.5 * (Y[:, None] - q[:2]) ** 2
+
+    def step(alpha, e):
+        return e + np.logaddexp(alpha[0] + log_transition[0], alpha[1] + log_transition[1] * q[2]), None
+
+    alpha, nothing = scan(step, emission[0], emission[1:])
+    assert nothing is None
+    return np.logaddexp(alpha[0], alpha[1])
+
+
+def integers_and_booleans(scan, q):
+    def step(state, x):
+        count, sign, total = state
+        total = total + np.where(sign, x, -x) * q[0] ** count
+        return (count + 1, np.logical_not(sign), total), (count, sign)
+
+    (count, sign, total), (counts, signs) = scan(step, (0, True, q[1]), Y)
+    return total + np.sum(np.where(signs, q[2], q[1]) * counts) + count * q[0] + np.where(sign, 1.0, q[2])
+
+
+def autoregression(scan, q):
+    def step(lags, x):
+        new = q[0] * lags[0] + q[1] * lags[1] + x
+        return (new, lags[0]), lags[1] * new
+
+    lags, ys = scan(step, (q[2], 0.0), Y)
+    return lags[0] * lags[1] + np.sum(ys)
+
+
+def running_totals(scan, q):
+    def step(carry, x):
+        total, walk, last, product = carry
+        return (total + np.sin(x * q[0]) - walk, walk + x * q[1], x, product * q[2]), walk * last + product
+
+    carry, ys = scan(step, (0.0, q[2], 0.0, 1.0), Y)
+    return np.sum(ys**2) + carry[0] + carry[1] * carry[2]
+
+
+def without_rows(scan, q):
+    return scan(lambda c, _: (np.sin(c) * q[0] + q[1], c), q[2], length=7)[1] @ np.arange(7.0)
+
+
+def nested(scan, q):
+    def outer(c, x):
+        inner, ys = scan(lambda d, z: (d * q[0] + z, d * q[1]), c, np.arange(3.0) * x)
+        return inner * 0.1, np.sum(ys)
+
+    c, ys = scan(outer, q[2], Y)
+    return c + np.sum(ys**2)
+
+
+def behind_where(scan, q):
+    def step(c, x):
+        safe = np.where(x > 0.0, np.sqrt(np.where(x > 0.0, x, 1.0)) * c, c)
+        return safe, np.where(c > 1e9, np.log(np.abs(c - 1.0)), c)
+
+    c, ys = scan(step, q[0] + 1.0, Y)
+    return c + np.sum(ys * q[1])
+
+
+CASES = [garch, backwards, trees_of_states, vector_state, hidden_markov, integers_and_booleans, autoregression,
+         running_totals, without_rows, nested, behind_where]  # fmt: skip
+Q = np.array([0.3, 0.5, 0.8])
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_value_and_gradients_equal_those_of_the_loop_written_out(case):
+    def rolled(q):
+        return case(ad.scan, q)
+
+    def written_out(q):
+        return case(unrolled, q)
+
+    np.testing.assert_allclose(ad.compile(rolled)(Q), written_out(Q), rtol=1e-13)
+    expected = ad.gradient(written_out, Q)
+    np.testing.assert_allclose(ad.gradient(rolled, Q), expected, rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(ad.gradient(rolled, Q, mode=ad.Forward), expected, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_second_derivatives_equal_those_of_the_loop_written_out(case):
+    expected = ad.hessian(lambda q: case(unrolled, q), Q)
+
+    def gradient(q):
+        return ad.gradient(lambda p: case(ad.scan, p), q)
+
+    np.testing.assert_allclose(ad.hessian(lambda q: case(ad.scan, q), Q), expected, rtol=1e-11, atol=1e-12)
+    np.testing.assert_allclose(ad.jacobian(gradient, Q, mode=ad.Reverse), expected, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_gradients_equal_differences(case, difference_gradient):
+    found = ad.gradient(lambda q: case(ad.scan, q), Q)
+    np.testing.assert_allclose(found, difference_gradient(lambda q: case(unrolled, q), Q), rtol=1e-8, atol=1e-9)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_plain_arrays_give_the_same_as_the_loop_written_out(case):
+    np.testing.assert_allclose(case(ad.scan, Q), case(unrolled, Q), rtol=1e-14)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_segments_that_are_computed_again_give_the_same_derivatives(case, monkeypatch):
+    expected = ad.gradient(lambda q: case(unrolled, q), Q)
+    monkeypatch.setattr(loops, "HISTORY", 4)
+    np.testing.assert_allclose(ad.gradient(lambda q: case(ad.scan, q), Q), expected, rtol=1e-12, atol=1e-13)
+
+
+def test_a_long_history_is_not_kept(monkeypatch):
+    monkeypatch.setattr(loops, "HISTORY", 100)
+    n = 400
+    program = ad.compile(lambda q: ad.scan(lambda c, _: (np.sin(c * q), None), q, length=n)[0])
+    assert ad.gradient(program, 0.7) == pytest.approx(
+        ad.gradient(lambda q: unrolled(lambda c, _: (np.sin(c * q), None), q, length=n)[0], 0.7), rel=1e-12
+    )
+    (path,) = program.paths
+    assert max(node.size for node in path.reverse(1, seed=True).nodes) <= 2 * 21
+
+
+OPERATIONS = [
+    lambda a, b: np.tanh(a + b),
+    lambda a, b: np.sin(a * b),
+    lambda a, b: 0.5 * a - 0.3 * b,
+    lambda a, b: np.where(a > b, a, 0.5 * b),
+    lambda a, b: a / (2.0 + b * b),
+    lambda a, b: np.exp(-a * a),
+]
+
+
+def random_recurrence(seed, depth):
+    """A step that mixes two carries, a row and a parameter by random operations that stay bounded."""
+    rng = np.random.default_rng(seed)
+    chosen = [(rng.choice(OPERATIONS), *rng.integers(0, 100, size=2)) for _ in range(depth)]
+
+    def step(carry, x, q):
+        values = [carry[0], carry[1], x, q[0], q[1]]
+        for operation, i, j in chosen:
+            values.append(operation(values[i % len(values)], values[j % len(values)]))
+        return (values[-1], 0.5 * values[-2]), values[-3]
+
+    return step
+
+
+@given(seed=st.integers(0, 10**6), depth=st.integers(3, 9), reverse=st.booleans())
+@settings(max_examples=40, deadline=None)
+def test_random_recurrences_equal_the_loop_written_out(seed, depth, reverse):
+    step = random_recurrence(seed, depth)
+    q = np.array([0.4, -0.7])
+
+    def f(scan, q):
+        carry, ys = scan(lambda c, x: step(c, x, q), (q[0], 0.1), Y, reverse=reverse)
+        return carry[0] + 2.0 * carry[1] + np.sum(ys * np.cos(np.arange(9.0)))
+
+    expected = ad.gradient(lambda q: f(unrolled, q), q)
+    np.testing.assert_allclose(ad.gradient(lambda q: f(ad.scan, q), q), expected, rtol=1e-11, atol=1e-12)
+
+
+def test_a_scan_is_one_node_however_many_steps():
+    def f(q):
+        return np.sum(ad.scan(lambda c, x: (np.sin(c * x), c), q, RNG.normal(size=5000))[1])
+
+    program = ad.compile(f)
+    program(0.5)
+    assert len(program.paths[0].program.nodes) < 20
+    assert len(program.paths[0].reverse(1, seed=True).nodes) < 60
+
+
+# --- what leaves the loop
+def scans_of(f, q):
+    program = ad.compile(f)
+    program(q)
+    return [node for node in program.paths[0].program.nodes if node.primitive.name == "scan"]
+
+
+def test_what_does_not_depend_on_the_carry_leaves_the_loop():
+    (scan,) = scans_of(lambda q: garch(ad.scan, q), Q)
+    assert [node.primitive.name for node in scan.attributes["body"].nodes].count("subtract") == 0
+    assert len(scan.attributes["body"].outputs) == 1
+
+
+def test_running_totals_and_rows_of_the_step_before_leave_the_loop():
+    (scan,) = scans_of(lambda q: running_totals(ad.scan, q), Q)
+    assert scan.attributes["carries"] == 1  # the product
+
+
+def test_what_is_only_read_from_carries_is_computed_after_the_loop():
+    (scan,) = scans_of(lambda q: autoregression(ad.scan, q), Q)
+    assert len(scan.attributes["body"].outputs) == scan.attributes["carries"] == 2
+
+
+# --- branches and errors
+def test_a_branch_that_always_goes_the_same_way_becomes_a_guard():
+    def f(q):
+        def step(c, x):
+            return (np.sin(c) + x if c < 10.0 else c * q), None
+
+        return ad.scan(step, q, np.abs(Y))[0]
+
+    compiled = ad.compile(f)
+    assert compiled(0.5) == pytest.approx(f(0.5))
+    assert compiled(100.0) == pytest.approx(100.0**10)
+    assert len(compiled.paths) == 2
+    assert len(compiled.paths[0].program.guards) == 1
+
+
+@pytest.mark.parametrize("traced", [False, True])
+def test_a_branch_that_changes_its_way_is_an_error_with_its_line(traced):
+    def f(q):
+        return ad.scan(lambda c, x: ((c + x) if x > 0 else c * q, None), q, Y)[0]
+
+    with pytest.raises(
+        ScanError, match=rf"test_scan.py:\d+ does not go the same way .*at step {np.argmax(Y < 0)} .*np.where"
+    ):
+        ad.gradient(f, 0.5) if traced else f(0.5)
+
+
+def test_a_branch_on_an_unknown_number_of_steps_is_refused():
+    with pytest.raises(TracingError, match="use np"):
+        ad.scan(lambda c, x: (c if c > 0 else -c, None), 1.0, np.zeros(0))
+
+
+def test_no_steps():
+    carry, ys = ad.scan(lambda c, x: (c + x, {"y": c * x}), 2, np.zeros(0))
+    assert carry == 2.0
+    assert ys["y"].shape == (0,)
+    assert ad.gradient(lambda q: ad.scan(lambda c, x: (c * x * q, c), q, np.zeros(0))[0], 3.0) == 1.0
+
+
+ERRORS = {
+    "shape": (lambda: ad.scan(lambda c, x: ({"a": c["a"], "b": np.zeros(3)}, None), {"a": 0.0, "b": 0.0}, Y),
+              r"carry\['b'\] has shape \(\), and the step returns shape \(3,\)"),
+    "structure": (lambda: ad.scan(lambda c, x: ((c, c), None), 0.0, Y),
+                  r"gets carry and returns carry\[0\], carry\[1\]"),
+    "pair": (lambda: ad.scan(lambda c, x: c, 0.0, Y), r"has to return a pair \(carry, y\); it returned"),
+    "lengths": (lambda: ad.scan(lambda c, x: (c, None), 0.0, {"u": Y, "v": Y[1:]}),
+                r"xs\['u'\] has 9, xs\['v'\] has 8"),
+    "no length": (lambda: ad.scan(lambda c, x: (c, None), 0.0), "length="),
+    "wrong length": (lambda: ad.scan(lambda c, x: (c, None), 0.0, Y, length=3), "length=3, but xs has 9 rows"),
+    "negative": (lambda: ad.scan(lambda c, x: (c, None), 0.0, length=-1), "number of steps, not -1"),
+    "scalar": (lambda: ad.scan(lambda c, x: (c, None), 0.0, [1.0, 2.0]), r"xs\[0\] is a scalar.*np.array\(list\)"),
+    "words": (lambda: ad.scan(lambda c, x: (c, None), np.array(["a"]), Y), "carry is ndarray of dtype <U1"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ERRORS)
+def test_errors_say_what_does_not_fit(case):
+    call, message = ERRORS[case]
+    with pytest.raises(ScanError, match=message):
+        call()
+
+
+def test_integer_carries_become_floats_where_the_step_makes_them_so():
+    total, _ = ad.scan(lambda c, x: (c + x, None), 0, Y)
+    assert total == pytest.approx(Y.sum())
+    count, _ = ad.scan(lambda c, x: (c + 1, None), 0, Y)
+    assert count == 9 and count.dtype == np.int64
+
+
+def test_a_scan_is_printed_with_its_body():
+    text = ad.inspect(lambda q: ad.scan(lambda c, x: (np.sin(c), None), q, length=5)[0], 0.5)
+    assert "body=<lambda>" in text
+    assert "      v0: f64[] = sin(x0)" in text
