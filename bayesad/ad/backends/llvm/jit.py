@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from bayesad.ad.backends.llvm import cache
 
-__all__ = ["Library", "assembly", "build", "cached_object", "compile_object", "load", "optimised_ir"]
+__all__ = ["Library", "assembly", "build", "cached_object", "compile_object", "features", "load", "optimised_ir"]
 
 _SPEED_LEVEL = 2
 _PIPELINE = {
@@ -28,6 +28,8 @@ _PIPELINE = {
     "loop_interleaving": False,
     "loop_unrolling": False,
 }
+
+NO_IMPORTS: Mapping[str, int] = {}
 
 _lock = threading.RLock()
 _library_numbers = itertools.count()
@@ -90,6 +92,12 @@ def _code_model() -> str:
     return "small" if on_windows_arm else "default"
 
 
+def features() -> Mapping[str, bool]:
+    """What the processor can do, by LLVM's names."""
+    with _lock:
+        return dict(_engine().llvm.get_host_cpu_features())
+
+
 def _machine(optimise: bool) -> Any:
     return _engine().target_machine if optimise else _engine().quick_target_machine
 
@@ -142,8 +150,13 @@ def compile_object(text: str, *, optimise: bool = True) -> bytes:
         return _machine(optimise).emit_object(_optimised_module(text, optimise))
 
 
-def load(object_code: bytes, symbols: Iterable[str]) -> Library:
+def load(object_code: bytes, symbols: Iterable[str], imports: Mapping[str, int] = NO_IMPORTS) -> Library:
     """Link object code into this process; symbols it lacks are looked up among those of the process.
+
+    Parameters
+    ----------
+    imports : mapping
+        Addresses of further symbols that the object code may refer to.
 
     Returns
     -------
@@ -161,6 +174,8 @@ def load(object_code: bytes, symbols: Iterable[str]) -> Library:
         builder = engine.llvm.JITLibraryBuilder().add_object_img(object_code).add_current_process()
         for symbol in symbols:
             builder.export_symbol(symbol)
+        for symbol, address in imports.items():
+            builder.import_symbol(symbol, address)
         return Library(builder.link(engine.jit, f"bayesad.{next(_library_numbers)}"), symbols)
 
 
@@ -184,6 +199,8 @@ def cached_object(source: str, text: Callable[[], str], *, optimise: bool = True
         return object_code
 
 
-def build(text: str, symbols: Iterable[str], *, optimise: bool = True) -> Library:
+def build(
+    text: str, symbols: Iterable[str], *, imports: Mapping[str, int] = NO_IMPORTS, optimise: bool = True
+) -> Library:
     """Compile LLVM text, or take its object code from the cache, and load it."""
-    return load(cached_object(text, lambda: text, optimise=optimise), symbols)
+    return load(cached_object(text, lambda: text, optimise=optimise), symbols, imports)

@@ -27,6 +27,7 @@ class Lowered:
     text: str
     layout: Layout
     n_instructions: int
+    mathematics: tuple[str, ...]
 
 
 def lower(program: Program, *, log_density: bool = False) -> Lowered:
@@ -346,7 +347,7 @@ class Lowering(Writer):
                 self.run_loop(loop)
         self._write_outputs()
         text = module_text(self, self.layout, log_density=log_density)
-        return Lowered(text, self.layout, self.count)
+        return Lowered(text, self.layout, self.count, tuple(self.mathematics))
 
     def _write_outputs(self) -> None:
         for number, node in enumerate(self.program.outputs):

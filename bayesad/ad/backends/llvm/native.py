@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from bayesad.ad.backends.llvm import jit
+from bayesad.ad.backends.llvm import jit, vector_math
 from bayesad.ad.backends.llvm.decompose import decompose
 from bayesad.ad.backends.llvm.kernel import compile_kernel
 from bayesad.ad.backends.llvm.lower import lower
@@ -35,7 +35,12 @@ class NativeProgram:
         self.text = lowered.text
         self.layout: Layout = lowered.layout
         symbols = ["run", "log_density"] if log_density else ["run"]
-        self.library = jit.build(lowered.text, symbols, optimise=lowered.n_instructions <= STRAIGHT_LINE_LIMIT)
+        self.library = jit.build(
+            lowered.text,
+            symbols,
+            imports=vector_math.addresses(lowered.mathematics),
+            optimise=lowered.n_instructions <= STRAIGHT_LINE_LIMIT,
+        )
         self.constants = [np.ascontiguousarray(node.value) for node in self.layout.constants]
         self.kernels = {name: compile_kernel(KERNELS[name]) for name in self.layout.special if name in KERNELS}
         self.special = [

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from bayesad.ad.backends.llvm.vector_math import INLINED, hexadecimal
+from bayesad.ad.backends.llvm.vector_math import FUNCTIONS, hexadecimal
 
 __all__ = ["FLAGS", "ON_INTEGERS", "SCALARS", "SPECIAL", "Operand", "as_kind", "emit_scalar"]
 
@@ -111,7 +111,7 @@ _comparison("less_equal", "ole", "sle")
 _comparison("greater", "ogt", "sgt")
 _comparison("greater_equal", "oge", "sge")
 for _name, _callee in {
-    **{name: f"bayesad.{name}" for name in INLINED},
+    **{name: f"bayesad.{name}" for name in FUNCTIONS},
     "sqrt": "llvm.sqrt.f64",
     "fabs": "llvm.fabs.f64",
     "floor": "llvm.floor.f64",
@@ -121,21 +121,13 @@ for _name, _callee in {
     "copysign": "llvm.copysign.f64",
     "fmax": "llvm.maxnum.f64",
     "fmin": "llvm.minnum.f64",
-    "sin": "sin",
-    "cos": "cos",
-    "tan": "tan",
     "arcsin": "asin",
     "arccos": "acos",
-    "arctan": "atan",
     "arctan2": "atan2",
     "hypot": "hypot",
-    "sinh": "sinh",
-    "cosh": "cosh",
-    "tanh": "tanh",
     "arcsinh": "asinh",
     "arccosh": "acosh",
     "arctanh": "atanh",
-    "expm1": "expm1",
     "exp2": "exp2",
     "log2": "log2",
     "log10": "log10",
@@ -178,7 +170,8 @@ def _abs(writer: Any, x: str) -> str:
 def _sign(writer: Any, x: str) -> str:
     above = writer.op(f"fcmp ogt double {x}, {hexadecimal(0.0)}")
     below = writer.op(f"fcmp olt double {x}, {hexadecimal(0.0)}")
-    up = writer.op(f"select i1 {above}, double {hexadecimal(1.0)}, double {x}")  # zero and NaN stay
+    other = writer.op(f"fadd double {x}, {hexadecimal(0.0)}")  # zero, of sign +, and NaN stay
+    up = writer.op(f"select i1 {above}, double {hexadecimal(1.0)}, double {other}")
     return writer.op(f"select i1 {below}, double {hexadecimal(-1.0)}, double {up}")
 
 
@@ -276,7 +269,7 @@ ON_INTEGERS = {"add", "subtract", "multiply", "where", "positive", "stop_gradien
 # Scalar C functions that SciPy exports (scipy.special.cython_special), called by address.
 SPECIAL = {
     "psi": 1, "erfcx": 1, "ndtr": 1, "log_ndtr": 1, "ndtri": 1, "i0": 1, "i0e": 1, "i1": 1, "i1e": 1, "gammainc": 2,
-    "gammaincc": 2, "betainc": 3, "beta": 2, "betaln": 2, "gamma": 1, "logit": 1, "iv": 2, "ive": 2, "dawsn": 1,
+    "gammaincc": 2, "betainc": 3, "beta": 2, "betaln": 2, "gamma": 1, "iv": 2, "ive": 2, "dawsn": 1,
 }  # fmt: skip
 
 

@@ -1,45 +1,70 @@
-"""Vector mathematics as LLVM functions that inline into loops.
+"""Vector mathematics: functions of doubles as LLVM text, for scalars and for vectors.
 
-Branch-free, so that the loop vectoriser turns them into vector code; no flags on their own operations but
-``contract`` where it is harmless, so that no rounding is reassociated.
+No flags stand on their operations but ``contract`` where it is harmless, so that no rounding is reassociated; their
+error bounds hold with and without FMA. A function has up to three forms:
+
+- inlined into loops, which the loop vectoriser turns into vector code: branch-free, and worth it for short functions;
+- called, a scalar: for straight-line code, where copies would only cost compile time;
+- called, a vector: what the loop vectoriser makes of calls of the former. It may branch where all lanes agree.
+
+The called forms are compiled once per machine, function by function, and kept in the cache of object code.
 """
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
-from bayesad.ad.backends.llvm.vector_math.elementary import exp, expit, log, log1p, log_expit, logaddexp
-from bayesad.ad.backends.llvm.vector_math.expressions import Value, define, hexadecimal
+from bayesad.ad.backends.llvm.vector_math import elementary, hyperbolic, library, trigonometric
+from bayesad.ad.backends.llvm.vector_math.expressions import Target, Value, arity, define, hexadecimal
 
-__all__ = ["INLINED", "hexadecimal", "module_text", "symbol"]
+__all__ = ["FUNCTIONS", "INLINED", "addresses", "hexadecimal", "module_text", "symbol"]
 
-FUNCTIONS: dict[str, tuple[Callable[..., Value], int]] = {
-    "exp": (exp, 1),
-    "log": (log, 1),
-    "log1p": (log1p, 1),
-    "expit": (expit, 1),
-    "log_expit": (log_expit, 1),
-    "logaddexp": (logaddexp, 2),
+FUNCTIONS: dict[str, Callable[..., Value]] = {
+    "exp": elementary.exp,
+    "expm1": elementary.expm1,
+    "log": elementary.log,
+    "log1p": elementary.log1p,
+    "expit": elementary.expit,
+    "log_expit": elementary.log_expit,
+    "logaddexp": elementary.logaddexp,
+    "logit": elementary.logit,
+    "sinh": hyperbolic.sinh,
+    "cosh": hyperbolic.cosh,
+    "tanh": hyperbolic.tanh,
+    "sin": trigonometric.sin,
+    "cos": trigonometric.cos,
+    "tan": trigonometric.tan,
+    "arctan": trigonometric.arctan,
 }
-INLINED = tuple(FUNCTIONS)
+INLINED = ("exp", "expm1", "log", "log1p", "expit", "log_expit", "logaddexp", "tanh")
+"""Short and branch-free: these are inlined into loops."""
 
-ATTRIBUTES = {"inlined": "alwaysinline nounwind memory(none)", "called": "noinline nounwind memory(none)"}
+_INLINED, _CALLED = "bayesad.inlined.", "bayesad."
 
 
 def symbol(name: str, *, inline: bool) -> str:
-    """The LLVM name of a function: of the one that inlines into loops, or of the one to be called, for
-    straight-line code where copies of it would only cost compile time."""
-    return f"bayesad.{'inlined' if inline else 'called'}.{name}"
-
-
-@functools.cache
-def _definition(name: str) -> str:
-    _, form, function = name.split(".")
-    write, arity = FUNCTIONS[function]
-    return define(name, ATTRIBUTES[form], write, arity)
+    """The LLVM name of a function: of its inlined form if asked for and if it has one, else of its called form."""
+    return (_INLINED if inline and name in INLINED else _CALLED) + name
 
 
 def module_text(symbols: Iterable[str]) -> str:
-    """The definitions of the functions that a module calls."""
-    return "\n".join(map(_definition, symbols))
+    """The definitions and declarations that a module needs for the functions it calls."""
+    symbols = list(symbols)
+    inlined = [s.removeprefix(_INLINED) for s in symbols if s.startswith(_INLINED)]
+    called = {s: arity(FUNCTIONS[s.removeprefix(_CALLED)]) for s in symbols if not s.startswith(_INLINED)}
+    attributes = "alwaysinline nounwind willreturn memory(none)"
+    return "\n".join(
+        [
+            *[define(f"{_INLINED}{name}", FUNCTIONS[name], Target(), attributes, "internal")[0] for name in inlined],
+            library.declarations(called) if called else "",
+        ]
+    )
+
+
+def addresses(symbols: Iterable[str]) -> Mapping[str, int]:
+    """Where the called forms among the given functions are: symbol -> address, for the linker."""
+    found: dict[str, int] = {}
+    for s in symbols:
+        if not s.startswith(_INLINED):
+            found |= library.load(s, FUNCTIONS[s.removeprefix(_CALLED)])
+    return found

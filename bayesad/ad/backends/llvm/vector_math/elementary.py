@@ -1,75 +1,158 @@
-"""exp, log, log1p and what is made of them.
+"""exp, expm1, log, log1p and what is made of them.
 
-exp reduces to |r| <= log(2)/2 and sums the Taylor series; log reduces to [sqrt(1/2), sqrt(2)) and sums the series
-of atanh in s = f/(2 + f) (Muller 2016, Elementary Functions, ch. 11).
+exp reduces to |r| <= log(2)/2; log reduces to [sqrt(1/2), sqrt(2)) and takes the series of atanh in s = f/(2 + f)
+(Muller 2016, Elementary Functions, ch. 11), with minimax coefficients.
 """
 
 from __future__ import annotations
 
 import math
 
-from bayesad.ad.backends.llvm.vector_math.expressions import Value, fused, magnitude, polynomial, select
+from bayesad.ad.backends.llvm.vector_math.coefficients import EXP, LOG
+from bayesad.ad.backends.llvm.vector_math.expressions import (
+    Value,
+    copysign,
+    fused,
+    magnitude,
+    polynomial,
+    product,
+    select,
+    total,
+)
 
-__all__ = ["exp", "expit", "log", "log1p", "log_expit", "logaddexp"]
+__all__ = ["exp", "expit", "expm1", "log", "log1p", "log_expit", "logaddexp", "logit"]
 
 LN2_HIGH = 6.93147180369123816490e-01  # log 2 with the last 32 bits cleared: k * LN2_HIGH is exact
 LN2_LOW = 1.90821492927058770002e-10
 SHIFT = 6755399441055744.0  # 1.5 * 2**52: adding it rounds to an integer that stands in the low bits
-SHIFT_BITS = 0x4338000000000000
-ONE_BITS = 1023 << 52
 SQRT_HALF_BITS = 0x3FE6A09E667F3BCD
+MANTISSA = (1 << 52) - 1
 SMALLEST_NORMAL = 2.2250738585072014e-308
 
 
-def exp(x: Value) -> Value:
+def bits_of_power(n: int) -> int:
+    """The bits of 2**n."""
+    return (1023 + n) << 52
+
+
+def exp_reduced(x: Value) -> tuple[Value, Value]:
+    """(2**52 * 1.5 + k, exp(r) - 1) with x = k log(2) + r, |r| <= log(2)/2."""
+    shifted = fused(x, 1.0 / math.log(2.0), SHIFT)
+    k = shifted - SHIFT
+    r = fused(k, -LN2_LOW, fused(k, -LN2_HIGH, x))
+    return shifted, fused(r * r, polynomial(r, EXP), r)
+
+
+def power_of_two(shifted: Value, n: Value | int) -> Value:
+    """2**(k + n - 1023) of 2**52 * 1.5 + k, where the bits of 2**n are given."""
+    return ((shifted.bits() << 52) + n).double()
+
+
+def exp_parts(x: Value) -> tuple[Value, Value]:
+    """exp(x) as a rounded value and its error."""
     x = select(x < -746.0, -746.0, x)
     x = select(x > 710.0, 710.0, x)
-    k = (x * (1.0 / math.log(2.0)) + SHIFT) - SHIFT
-    r = (x - k * LN2_HIGH) - k * LN2_LOW
-    series = polynomial(r, [1.0 / math.factorial(n) for n in range(13, 1, -1)])
-    e = (r + (r * r) * series) + 1.0
-    # 2**k in two halves, so that subnormal results come out right
-    first = k * 0.5 + SHIFT
-    second = (k - (first - SHIFT)) + SHIFT
-    return e * _power_of_two(first) * _power_of_two(second)
+    shifted, small = exp_reduced(x)
+    e, lost = total(small.body.number(1.0), small)
+    # 2**k in two factors, so that the results that are subnormal or overflow come out right
+    low = x < -700.0
+    factor = power_of_two(shifted, select(low, bits_of_power(100), bits_of_power(-1)))
+    other = select(low, 2.0**-100, 2.0)
+    return e * factor * other, lost * factor * other
 
 
-def _power_of_two(shifted: Value) -> Value:
-    return ((shifted.bits() << 52) + ONE_BITS).double()
+def exp(x: Value) -> Value:
+    return exp_parts(x)[0]
+
+
+def expm1(x: Value) -> Value:
+    a = select(x < -40.0, -40.0, x)
+    a = select(a > 710.0, 710.0, a)
+    shifted = fused(a, 1.0 / math.log(2.0), SHIFT)
+    k = shifted - SHIFT
+    high = fused(k, -LN2_HIGH, a)
+    r = fused(k, -LN2_LOW, high)
+    tail = fused(r * r, polynomial(r, EXP), fused(k, -LN2_LOW, high - r))
+    large = a > 700.0
+    scale = power_of_two(shifted, select(large, bits_of_power(-1), bits_of_power(0)))
+    s, lost = total(scale - 1.0, scale * r)
+    return copysign((s + fused(scale, tail, lost)) * select(large, 2.0, 1.0), x)
+
+
+def log_parts(u: Value, correction: Value | None = None) -> tuple[Value, Value]:
+    """(e, f) with ``u + correction = 2**e (1 + f)`` and 1 + f in [sqrt(1/2), sqrt(2)), for normal positive u."""
+    biased = u.bits() + (bits_of_power(0) - SQRT_HALF_BITS)
+    e = ((biased >> 52) | bits_of_power(52)).double() - (2.0**52 + 1023.0)
+    f = ((biased & MANTISSA) + SQRT_HALF_BITS).double() - 1.0
+    if correction is not None:
+        f = f + correction * (bits_of_power(1024) - (biased & ~MANTISSA)).double() * 0.5  # times 2**(1 - e) / 2
+    return e, f
+
+
+def log_sum(e: Value, f: Value) -> Value:
+    """e log(2) + log(1 + f)."""
+    s = f / (f + 2.0)
+    z = s * s
+    h = f * f * 0.5
+    r = fused(s, fused(z, polynomial(z, LOG), h), e * LN2_LOW)
+    return fused(e, LN2_HIGH, f - (h - r))
+
+
+def log_edges(x: Value, y: Value, zero: float = 0.0) -> Value:
+    """``y`` but for arguments that are no number, negative, zero or infinite."""
+    y = select(x.equals(math.inf), x, y)
+    y = select(x.equals(zero), -math.inf, y)
+    return select(x.not_at_least(zero), math.nan, y)
 
 
 def log(x: Value) -> Value:
     tiny = x < SMALLEST_NORMAL
-    bits = select(tiny, x * 2.0**54, x).bits()
-    exponent = (bits - SQRT_HALF_BITS) >> 52
-    f = (bits - (exponent << 52)).double() - 1.0
-    e = ((exponent + SHIFT_BITS).double() - SHIFT) + select(tiny, -54.0, 0.0)
-    s = f / (f + 2.0)
-    z = s * s
-    series = z * polynomial(z, [2.0 / (2 * n + 1) for n in range(11, 0, -1)])
-    h = f * f * 0.5
-    y = e * LN2_HIGH + (f - (h - fused(e, LN2_LOW, s * (h + series))))
-    y = select(x.equals(math.inf), x, y)
-    y = select(x.equals(0.0), -math.inf, y)
-    return select(x.not_at_least(0.0), math.nan, y)
+    e, f = log_parts(select(tiny, x * 2.0**54, x))
+    return log_edges(x, log_sum(e - select(tiny, 54.0, 0.0), f))
 
 
 def log1p(x: Value) -> Value:
     u = x + 1.0
-    logarithm = log(u)
-    corrected = logarithm + (x - (u - 1.0)) / u
-    return select((u < math.inf) & (u > 0.0), corrected, logarithm)
+    y = log_sum(*log_parts(u, x - (u - 1.0)))
+    return log_edges(x, copysign(y, x), -1.0)
 
 
 def expit(x: Value) -> Value:
-    e = exp(-magnitude(x))
-    return select(x < 0.0, e, 1.0) / (e + 1.0)
+    """exp(-|x|)/(1 + exp(-|x|)), or one less that; the errors of numerator and denominator are made good."""
+    e, e_low = exp_parts(-magnitude(x))
+    bottom, lost = total(x.body.number(1.0), e)
+    negative = x < 0.0
+    y = select(negative, e, 1.0) / bottom
+    missing = select(negative, e_low, 0.0) - y * (lost + e_low)
+    return fused(missing, select(negative, 1.0 - y, y), y)  # the factor is 1/bottom
+
+
+def log1p_exp(x: Value) -> Value:
+    """log(1 + exp(-|x|))."""
+    e, e_low = exp_parts(-magnitude(x))
+    u, lost = total(x.body.number(1.0), e)
+    return log_sum(*log_parts(u, lost + e_low))
 
 
 def log_expit(x: Value) -> Value:
-    return select(x < 0.0, x, -0.0) - log1p(exp(-magnitude(x)))
+    return select(x < 0.0, x, -0.0) - log1p_exp(x)
 
 
 def logaddexp(a: Value, b: Value) -> Value:
-    y = select(a > b, a, b) + log1p(exp(-magnitude(a - b)))
+    """As accurate as the larger of the arguments: near its zeros the relative error is that of a difference."""
+    y = select(a > b, a, b) + log1p_exp(a - b)
     return select(a.equals(b), a + math.log(2.0), y)
+
+
+def logit(p: Value) -> Value:
+    """The logarithm of p/(1 - p), the error of the quotient made good, so that it is accurate near p = 1/2 too."""
+    tiny = p < 2.0**-960
+    top = select(tiny, p * 2.0**54, p)
+    bottom, lost = total(p.body.number(1.0), -p)
+    q = top / bottom
+    back, back_low = product(q, bottom)
+    missing = (((top - back) - back_low) - q * lost) * (q + 1.0)  # the factor is 1/bottom, where it matters
+    e, f = log_parts(q, missing)
+    y = log_sum(e - select(tiny, 54.0, 0.0), f)
+    y = select(p.equals(0.0), -math.inf, select(p.equals(1.0), math.inf, y))
+    return select((p >= 0.0) & (p <= 1.0), y, math.nan)

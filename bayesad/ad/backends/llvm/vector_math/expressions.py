@@ -1,11 +1,17 @@
-"""Writes LLVM functions of doubles as expressions: Python operators on values append the instructions."""
+"""Writes LLVM functions of doubles as expressions: Python operators on values append the instructions.
+
+The same expressions make a scalar function and one of vectors of any width; only the types differ.
+"""
 
 from __future__ import annotations
 
+import inspect
 import struct
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
-__all__ = ["Body", "Value", "copysign", "fused", "hexadecimal", "magnitude", "polynomial", "select"]
+__all__ = ["Body", "Target", "Value", "arity", "copysign", "define", "fused", "hexadecimal", "magnitude", "polynomial",
+           "product", "rarely", "root", "select", "total"]  # fmt: skip
 
 
 def hexadecimal(x: float) -> str:
@@ -13,27 +19,54 @@ def hexadecimal(x: float) -> str:
     return f"0x{struct.unpack('<Q', struct.pack('<d', x))[0]:016X}"
 
 
-class Body:
-    """The instructions of one function."""
+@dataclass(frozen=True)
+class Target:
+    """For what a function is written: the number of lanes (0: a scalar), and whether the processor has FMA."""
 
-    def __init__(self) -> None:
-        self.lines: list[str] = []
+    lanes: int = 0
+    fma: bool = False
+
+    def of(self, kind: str) -> str:
+        """The LLVM type of values whose elements are of a kind."""
+        return f"<{self.lanes} x {kind}>" if self.lanes else kind
+
+    def literal(self, kind: str, x: float) -> str:
+        text = hexadecimal(float(x)) if kind == "double" else str(int(x))
+        return f"splat ({kind} {text})" if self.lanes else text
+
+    def intrinsic(self, name: str) -> str:
+        return f"@llvm.{name}.{f'v{self.lanes}f64' if self.lanes else 'f64'}"
+
+
+@dataclass
+class Body:
+    """The instructions of one function, the block that is being written, and the scalar C functions that it calls."""
+
+    target: Target
+    lines: list[str] = field(default_factory=list)
+    block: str = "entry"
+    external: set[str] = field(default_factory=set)
 
     def op(self, kind: str, text: str) -> Value:
-        """Append an instruction and return its result, of LLVM type ``kind``."""
+        """Append an instruction and return its result."""
         name = f"%v{len(self.lines)}"
         self.lines.append(f"  {name} = {text}")
         return Value(self, kind, name)
 
-    def literal(self, kind: str, x: Value | float) -> Value:
-        """A number as an operand; values pass."""
-        if isinstance(x, Value):
-            return x
-        return Value(self, kind, hexadecimal(float(x)) if kind == "double" else str(x))
+    def operand(self, kind: str, x: Value | float) -> str:
+        """A value or a number as text."""
+        return x.text if isinstance(x, Value) else self.target.literal(kind, x)
+
+    def number(self, x: float) -> Value:
+        return Value(self, "double", self.target.literal("double", x))
+
+    def label(self, name: str) -> None:
+        self.lines.append(f"{name}:")
+        self.block = name
 
 
 class Value:
-    """A double, an i64 or an i1; operators append instructions to the function's body.
+    """A double, an i64 or an i1, or a vector of them; operators append instructions to the function's body.
 
     Those on doubles have no fast-math flags, so each rounds exactly as it is written.
     """
@@ -43,15 +76,18 @@ class Value:
     def __init__(self, body: Body, kind: str, text: str) -> None:
         self.body, self.kind, self.text = body, kind, text
 
+    @property
+    def typed(self) -> str:
+        return f"{self.body.target.of(self.kind)} {self.text}"
+
     def _binary(self, words: dict[str, str], other: Value | float, swapped: bool = False) -> Value:
-        a, b = self.text, self.body.literal(self.kind, other).text
+        a, b = self.text, self.body.operand(self.kind, other)
         if swapped:
             a, b = b, a
-        return self.body.op(self.kind, f"{words[self.kind]} {self.kind} {a}, {b}")
+        return self.body.op(self.kind, f"{words[self.kind]} {self.body.target.of(self.kind)} {a}, {b}")
 
     def _compare(self, words: dict[str, str], other: Value | float) -> Value:
-        return self.body.op("i1", f"{words[self.kind]} {self.kind} {self.text}, "
-                                  f"{self.body.literal(self.kind, other).text}")  # fmt: skip
+        return self.body.op("i1", f"{words[self.kind]} {self.typed}, {self.body.operand(self.kind, other)}")
 
     def __add__(self, other: Value | float) -> Value:
         return self._binary(ADD, other)
@@ -76,7 +112,7 @@ class Value:
         return self._binary(DIVIDE, other, swapped=True)
 
     def __neg__(self) -> Value:
-        return self.body.op(self.kind, f"fneg {self.kind} {self.text}")
+        return self.body.op(self.kind, f"fneg {self.typed}")
 
     def __and__(self, other: Value | int) -> Value:
         return self._binary(AND, other)
@@ -84,11 +120,14 @@ class Value:
     def __or__(self, other: Value | int) -> Value:
         return self._binary(OR, other)
 
+    def __xor__(self, other: Value | int) -> Value:
+        return self._binary(XOR, other)
+
     def __lshift__(self, places: int) -> Value:
         return self._binary(LEFT, places)
 
     def __rshift__(self, places: int) -> Value:
-        """Shift with the sign."""
+        """Shift in zeros."""
         return self._binary(RIGHT, places)
 
     def __lt__(self, other: Value | float) -> Value:
@@ -110,13 +149,17 @@ class Value:
         """Less, or one of the two is NaN."""
         return self._compare({"double": "fcmp ult"}, other)
 
+    def not_at_most(self, other: Value | float) -> Value:
+        """Greater, or one of the two is NaN."""
+        return self._compare({"double": "fcmp ugt"}, other)
+
     def bits(self) -> Value:
         """The bits of a double as an integer."""
-        return self.body.op("i64", f"bitcast double {self.text} to i64")
+        return self.body.op("i64", f"bitcast {self.typed} to {self.body.target.of('i64')}")
 
     def double(self) -> Value:
         """The double that has these bits."""
-        return self.body.op("double", f"bitcast i64 {self.text} to double")
+        return self.body.op("double", f"bitcast {self.typed} to {self.body.target.of('double')}")
 
 
 ADD = {"double": "fadd", "i64": "add"}
@@ -124,49 +167,116 @@ SUBTRACT = {"double": "fsub", "i64": "sub"}
 MULTIPLY = {"double": "fmul", "i64": "mul"}
 DIVIDE = {"double": "fdiv"}
 AND, OR = {"i64": "and", "i1": "and"}, {"i64": "or", "i1": "or"}
-LEFT, RIGHT = {"i64": "shl"}, {"i64": "ashr"}
+XOR = {"i64": "xor", "i1": "xor"}
+LEFT, RIGHT = {"i64": "shl"}, {"i64": "lshr"}
 LESS, LESS_EQUAL = {"double": "fcmp olt", "i64": "icmp slt"}, {"double": "fcmp ole", "i64": "icmp sle"}
 GREATER, GREATER_EQUAL = {"double": "fcmp ogt", "i64": "icmp sgt"}, {"double": "fcmp oge", "i64": "icmp sge"}
 EQUAL = {"double": "fcmp oeq", "i64": "icmp eq"}
 
 
 def select(test: Value, a: Value | float, b: Value | float) -> Value:
-    """``a`` where the test holds, else ``b``; plain numbers are doubles unless the other operand says otherwise."""
-    kind = next((x.kind for x in (a, b) if isinstance(x, Value)), "double")
+    """``a`` where the test holds, else ``b``; two plain numbers are doubles, or integers if they are ints."""
     body = test.body
-    return body.op(kind, f"select i1 {test.text}, {kind} {body.literal(kind, a).text}, "
-                         f"{kind} {body.literal(kind, b).text}")  # fmt: skip
+    plain = "i64" if isinstance(a, int) and isinstance(b, int) else "double"
+    kind = next((x.kind for x in (a, b) if isinstance(x, Value)), plain)
+    of = body.target.of(kind)
+    return body.op(kind, f"select {test.typed}, {of} {body.operand(kind, a)}, {of} {body.operand(kind, b)}")
 
 
 def fused(a: Value, b: Value | float, c: Value | float) -> Value:
     """``a b + c`` where it does not matter whether the product is rounded: one instruction on processors with FMA."""
-    body = a.body
-    product = body.op("double", f"fmul contract double {a.text}, {body.literal('double', b).text}")
-    return body.op("double", f"fadd contract double {product.text}, {body.literal('double', c).text}")
+    body, of = a.body, a.body.target.of("double")
+    ab = body.op("double", f"fmul contract {of} {a.text}, {body.operand('double', b)}")
+    return body.op("double", f"fadd contract {of} {ab.text}, {body.operand('double', c)}")
 
 
 def polynomial(x: Value, coefficients: Sequence[float]) -> Value:
     """The polynomial of the given coefficients, that of the highest power first, by Horner's rule."""
-    value: Value = x.body.literal("double", coefficients[0])
-    for c in coefficients[1:]:
+    first, second, *rest = coefficients
+    value = fused(x, first, second)
+    for c in rest:
         value = fused(value, x, c)
     return value
 
 
+def _call(name: str, *arguments: Value) -> Value:
+    body = arguments[0].body
+    of = body.target.of("double")
+    return body.op("double", f"call {of} {body.target.intrinsic(name)}({', '.join(a.typed for a in arguments)})")
+
+
 def magnitude(x: Value) -> Value:
-    return x.body.op("double", f"call double @llvm.fabs.f64(double {x.text})")
+    return _call("fabs", x)
+
+
+def root(x: Value) -> Value:
+    return _call("sqrt", x)
 
 
 def copysign(x: Value, sign: Value) -> Value:
     """``x`` with the sign of another double."""
-    return x.body.op("double", f"call double @llvm.copysign.f64(double {x.text}, double {sign.text})")
+    return _call("copysign", x, sign)
 
 
-def define(name: str, attributes: str, write: Callable[..., Value], arity: int) -> str:
-    """The text of an LLVM function whose result ``write`` makes of its arguments."""
-    body = Body()
-    arguments = [Value(body, "double", f"%x{i}") for i in range(arity)]
+def total(a: Value, b: Value | float) -> tuple[Value, Value]:
+    """The rounded sum and its exact error, where ``|a| >= |b|`` or ``a`` is a multiple of b's last place (Dekker)."""
+    s = a + b
+    return s, (a - s) + b
+
+
+def product(a: Value, b: Value | float) -> tuple[Value, Value]:
+    """The rounded product and its exact error: by an FMA, or by Dekker's splitting (no overflow below 2**996)."""
+    p = a * b
+    body = a.body
+    if body.target.fma:
+        of = body.target.of("double")
+        text = f"call {of} {body.target.intrinsic('fma')}({a.typed}, {of} {body.operand('double', b)}, {(-p).typed})"
+        return p, body.op("double", text)
+    (a1, a2), (b1, b2) = _split(a), _split(b)
+    return p, ((a1 * b1 - p) + a1 * b2 + a2 * b1) + a2 * b2
+
+
+def _split(x: Value | float) -> tuple[Value | float, Value | float]:
+    """Two halves of 26 bits (Veltkamp)."""
+    scaled = x * 134217729.0
+    high = scaled - (scaled - x)
+    return high, x - high
+
+
+def rarely(test: Value, x: Value, external: str, usual: Value) -> Value:
+    """A scalar C function of ``x`` in lanes where the test holds, else ``usual``; skipped where it holds nowhere."""
+    body, lanes = test.body, test.body.target.lanes
+    body.external.add(external)
+    some = body.op("", f"call i1 @llvm.vector.reduce.or.v{lanes}i1({test.typed})").text if lanes else test.text
+    before, number = body.block, len(body.lines)
+    body.lines.append(f"  br i1 {some}, label %rare{number}, label %usual{number}")
+    body.label(f"rare{number}")
+    if lanes:
+        result = usual
+        for i in range(lanes):
+            element = body.op("", f"extractelement {x.typed}, i64 {i}").text
+            found = body.op("", f"call double @{external}(double {element})").text
+            result = body.op("double", f"insertelement {result.typed}, double {found}, i64 {i}")
+        result = select(test, result, usual)
+    else:
+        result = body.op("double", f"call double @{external}({x.typed})")
+    body.lines.append(f"  br label %usual{number}")
+    after = body.block
+    body.label(f"usual{number}")
+    of = body.target.of("double")
+    return body.op("double", f"phi {of} [ {usual.text}, %{before} ], [ {result.text}, %{after} ]")
+
+
+def define(
+    name: str, write: Callable[..., Value], target: Target, attributes: str, linkage: str = ""
+) -> tuple[str, set[str]]:
+    """The text of an LLVM function whose result ``write`` makes of its arguments; and the C functions that it calls."""
+    body = Body(target)
+    arguments = [Value(body, "double", f"%x{i}") for i in range(arity(write))]
     result = write(*arguments)
-    parameters = ", ".join(f"double {argument.text}" for argument in arguments)
-    head = f"define internal double @{name}({parameters}) {attributes} {{"
-    return "\n".join([head, *body.lines, f"  ret double {result.text}", "}"])
+    head = f"define {linkage} {target.of('double')} @{name}({', '.join(a.typed for a in arguments)}) {attributes} {{"
+    return "\n".join([head, "entry:", *body.lines, f"  ret {result.typed}", "}"]), body.external
+
+
+def arity(write: Callable[..., Value]) -> int:
+    return len(inspect.signature(write).parameters)

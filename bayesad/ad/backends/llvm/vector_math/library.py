@@ -1,0 +1,73 @@
+"""The called functions of the vector mathematics: compiled and loaded one by one, when first needed."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import platform
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from bayesad.ad.backends.llvm import jit
+from bayesad.ad.backends.llvm.vector_math.expressions import Target, Value, define
+
+__all__ = ["declarations", "load"]
+
+ATTRIBUTES = "nounwind willreturn memory(none)"
+
+
+@functools.cache
+def _targets() -> tuple[Target, Target]:
+    """For the scalar form and for the vector form, of as many lanes as the loop vectoriser takes on this processor."""
+    features = jit.features()
+    fma = features.get("fma", False) or platform.machine().lower() in ("arm64", "aarch64")
+    return Target(0, fma), Target(4 if features.get("avx") else 2, fma)
+
+
+def _vector_symbol(symbol: str) -> str:
+    return f"{symbol}.x{_targets()[1].lanes}"
+
+
+def declarations(arities: Mapping[str, int]) -> str:
+    """Declares functions, and tells the loop vectoriser of their vector forms (the Vector Function ABI of LLVM)."""
+    scalar, vector = _targets()
+    lines = []
+    for symbol, n in arities.items():
+        other = _vector_symbol(symbol)
+        variant = f'"vector-function-abi-variant"="_ZGV_LLVM_N{vector.lanes}{"v" * n}_{symbol}({other})"'
+        for name, target, extra in ((symbol, scalar, variant), (other, vector, "")):
+            of = target.of("double")
+            lines.append(f"declare {of} @{name}({', '.join([of] * n)}) {ATTRIBUTES} {extra}")
+    # Nothing calls the vector forms until the loop vectoriser does.
+    used = ", ".join(f"ptr @{_vector_symbol(symbol)}" for symbol in arities)
+    lines.append(f'@llvm.compiler.used = appending global [{len(arities)} x ptr] [{used}], section "llvm.metadata"')
+    return "\n".join(lines)
+
+
+def _text(symbol: str, write: Callable[..., Value]) -> str:
+    parts, external = [], set()
+    for name, target in zip((symbol, _vector_symbol(symbol)), _targets(), strict=True):
+        text, called = define(name, write, target, ATTRIBUTES)
+        parts.append(text)
+        external |= called
+    return "\n".join([*[f"declare double @{name}(double) {ATTRIBUTES}" for name in sorted(external)], *parts])
+
+
+@functools.cache
+def _version() -> str:
+    """A digest of the sources that the functions' text is made by, which is quicker to come by than the text."""
+    digest = hashlib.sha256()
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()
+
+
+@functools.cache
+def _library(symbol: str, write: Callable[..., Value]) -> jit.Library:
+    object_code = jit.cached_object(f"{symbol} {_targets()} {_version()}", lambda: _text(symbol, write))
+    return jit.load(object_code, [symbol, _vector_symbol(symbol)])
+
+
+def load(symbol: str, write: Callable[..., Value]) -> Mapping[str, int]:
+    """The addresses of the scalar and the vector form of a function; they stay valid."""
+    return _library(symbol, write)
