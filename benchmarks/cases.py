@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
-import bayesad as ba
 from bayesad import Model, Posterior
 from benchmarks import densities
+from benchmarks.models import linear_regression, logistic_regression, varying_intercepts
 from models.posteriordb._posteriors import ReferencePosterior
 from models.posteriordb.eight_schools_noncentered import eight_schools_noncentered
 from models.posteriordb.garch11 import garch11
 from models.posteriordb.low_dim_gauss_mix import low_dim_gauss_mix
 
-__all__ = ["CASES", "Case", "hierarchical", "linear", "logistic"]
+__all__ = ["CASES", "Case", "hierarchical", "linear", "logistic", "logistic_data"]
 
 
 @dataclass(frozen=True)
@@ -62,31 +62,6 @@ class Case:
         """Where to evaluate: n unconstrained vectors near 0, the same in every run."""
         rng = np.random.default_rng(20251123)
         return [0.3 * rng.standard_normal(self.posterior.unconstrained.dimension) for _ in range(n)]
-
-
-@ba.model
-def linear_regression(X, y):
-    alpha = ba.sample("alpha", ba.Normal(0, 1))
-    beta = ba.sample("beta", ba.Normal(0, 1), shape=X.shape[1])
-    sigma = ba.sample("sigma", ba.HalfNormal(1))
-    ba.sample("y", ba.Normal(alpha + X @ beta, sigma), obs=y)
-
-
-@ba.model
-def logistic_regression(X, y):
-    alpha = ba.sample("alpha", ba.Normal(0, 1))
-    beta = ba.sample("beta", ba.Normal(0, 1), shape=X.shape[1])
-    ba.sample("y", ba.BernoulliLogit(X @ beta + alpha), obs=y)
-
-
-@ba.model
-def varying_intercepts(x, y, group):
-    mu = ba.sample("mu", ba.Normal(0, 1))
-    tau = ba.sample("tau", ba.HalfNormal(1))
-    beta = ba.sample("beta", ba.Normal(0, 1))
-    sigma = ba.sample("sigma", ba.HalfNormal(1))
-    alpha = ba.sample("alpha", ba.Normal(mu, tau), shape=group.max() + 1)
-    ba.sample("y", ba.Normal(alpha[group] + beta * x, sigma), obs=y)
 
 
 def regression_data(rows: int, columns: int) -> dict[str, Any]:

@@ -16,9 +16,19 @@ from numpy.typing import NDArray
 
 from bayesad import Posterior
 from bayesad.ad.backends.llvm.kernel import Float, Floats, Int, LogDensity, LogDensityPointer, compile_kernel
+from bayesad.ad.backends.llvm.native import NativeLogDensity
 from bayesad.errors import BayesadError
 
-__all__ = ["COMPILER", "Contestant", "Native", "bayesad_density", "c_density", "c_library", "disagreement"]
+__all__ = [
+    "COMPILER",
+    "Contestant",
+    "Native",
+    "bayesad_density",
+    "bayesad_value",
+    "c_density",
+    "c_library",
+    "disagreement",
+]
 
 Array = NDArray[np.float64]
 
@@ -58,22 +68,31 @@ class Native:
     """
 
     def __init__(self, address: int, context: int, q: Array, keep: Any) -> None:
-        self._pointer = LogDensityPointer(address, context, keep)
+        self.pointer = LogDensityPointer(address, context, keep)
         self._q = np.array(q)
         self._gradient = np.empty_like(self._q)
         self._repeat = compile_kernel(repeat)
 
     def evaluate(self, q: Array) -> tuple[float, Array]:
         gradient = np.empty_like(q)
-        return self._repeat(self._pointer, np.array(q), gradient, 1), gradient
+        return self._repeat(self.pointer, np.array(q), gradient, 1), gradient
 
     def run(self, n: int) -> float:
-        return self._repeat(self._pointer, self._q, self._gradient, n)
+        return self._repeat(self.pointer, self._q, self._gradient, n)
 
 
 def bayesad_density(posterior: Posterior, q: Array) -> Native:
     """The compiled log density of a posterior, as samplers call it."""
     density = posterior.unconstrained.compiled.log_density(q)
+    table, keep = density.context()
+    return Native(density.address, table.ctypes.data, q, (table, keep))
+
+
+def bayesad_value(posterior: Posterior, q: Array) -> Native:
+    """The log density of a posterior without its gradient, compiled in the same way."""
+    compiled = posterior.unconstrained.compiled
+    path, _ = compiled.outputs((q,), lambda path: path.program, [q])
+    density = NativeLogDensity(path.program, lambda q, _: float(compiled(q)))
     table, keep = density.context()
     return Native(density.address, table.ctypes.data, q, (table, keep))
 

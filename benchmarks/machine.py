@@ -17,7 +17,7 @@ PACKAGES = ("bayesad", "numpy", "scipy", "llvmlite", "jax", "autograd", "pytenso
 
 
 def describe() -> dict[str, Any]:
-    """Date, name of the machine for files, processor, cores, Python, versions of the packages, commit."""
+    """Date, the machine's name for files, processor, cores and their load, Python, versions of packages, commit."""
     processor = _processor()
     versions = {package: _version(package) for package in PACKAGES}
     return {
@@ -25,6 +25,7 @@ def describe() -> dict[str, Any]:
         "name": re.sub(r"[^a-z0-9]+", "-", processor.lower()).strip("-"),
         "processor": processor,
         "cores": os.cpu_count(),
+        "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else "unknown",
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         **{package: version for package, version in versions.items() if version},

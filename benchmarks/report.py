@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Grid
 
-__all__ = ["Figure", "Table", "save", "show"]
+__all__ = ["Cell", "Figure", "Table", "save", "show"]
 
 Cell = float | int | str | None
 

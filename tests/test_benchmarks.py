@@ -6,11 +6,16 @@ import time
 import numpy as np
 import pytest
 
+from bayesad.errors import BayesadError
 from benchmarks import __main__ as command
 from benchmarks.cases import CASES, hierarchical, linear, logistic
-from benchmarks.contestants import COMPILER
+from benchmarks.compile import stages
+from benchmarks.contestants import COMPILER, bayesad_density, bayesad_value
 from benchmarks.gradients import contestants
+from benchmarks.models import warm_up
+from benchmarks.processes import run
 from benchmarks.report import Figure, Table, save
+from benchmarks.sampler import overheads
 from benchmarks.timing import Effort, take_turns
 
 SMALL = [
@@ -36,6 +41,35 @@ def test_gradient_of_the_benchmarked_density_agrees_with_finite_differences(case
     step = 1e-5
     difference = (bayesad.evaluate(q + step * direction)[0] - bayesad.evaluate(q - step * direction)[0]) / (2 * step)
     np.testing.assert_allclose(bayesad.evaluate(q)[1] @ direction, difference, rtol=1e-6)
+
+
+def test_the_value_alone_is_the_value_of_the_pair():
+    (case,) = [case for case in SMALL if case.name == "mixture"]
+    (q,) = case.points(1)
+    both, alone = bayesad_density(case.posterior, q), bayesad_value(case.posterior, q)
+    assert alone.evaluate(q)[0] == pytest.approx(both.evaluate(q)[0], rel=1e-14)
+
+
+def test_the_sampler_costs_time_beside_the_gradient():
+    whole, gradient = overheads(dimension=3, rounds=3, leapfrogs=2_000)
+    assert whole > gradient > 0
+
+
+def test_stages_of_compiling_are_measured_from_nothing():
+    posterior = warm_up(y=[1.0, 2.0])
+    first, again = stages(posterior), stages(posterior)
+    assert all(time > 0 for time in first.values())
+    assert again["trace"] < first["trace"]  # that it has been traced by then shows
+
+
+def test_a_process_is_timed_to_its_first_word_and_to_its_end(tmp_path):
+    code = "import time; print('word', flush=True); time.sleep(0.2); x = bytearray(50_000_000); print('end')"
+    finished = run(["-c", code], tmp_path)
+    assert finished.output.split() == ["word", "end"]
+    assert finished.ended > finished.spoke + 0.2
+    assert finished.peak > 50e6
+    with pytest.raises(BayesadError, match="boom"):
+        run(["-c", "raise SystemExit('boom')"], tmp_path)
 
 
 def test_a_contestant_that_works_twice_as_much_takes_longer():
