@@ -7,8 +7,7 @@ import json
 import sys
 import time
 
-from bayesad.sampling import sample
-from benchmarks.drawing import draw
+from bayesad.sampling import draw, sample
 from benchmarks.processes import ROOT
 from models.eight_schools import eight_schools
 
