@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayesad.ad.backends.llvm.kernel import LogDensityPointer, python_log_density
+from bayesad.ad.backends.llvm.libraries import one_thread
 from bayesad.errors import BayesadError, ConfigError, InitialisationError
 from bayesad.samplers import control as codes
 from bayesad.samplers.adaptation import STEP
@@ -215,7 +216,8 @@ def run_chains(
         for stream, point in zip(streams(seed, chains), points, strict=True)
     ]
     crew = _Crew(all_chains, _densities(log_density, chains), compiled)
-    interrupted = crew.run(progress, meanwhile or iter(()), min(chains, threads or os.cpu_count() or 1))
+    with one_thread():  # for BLAS: chains that shared its threads would wait for each other
+        interrupted = crew.run(progress, meanwhile or iter(()), min(chains, threads or os.cpu_count() or 1))
     return _collect(all_chains, sampler, crew, interrupted)
 
 

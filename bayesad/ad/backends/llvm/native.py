@@ -9,11 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from bayesad.ad.backends.llvm import jit, vector_math
+from bayesad.ad.backends.llvm import jit, libraries, matrices, vector_math
 from bayesad.ad.backends.llvm.decompose import decompose
-from bayesad.ad.backends.llvm.kernel import compile_kernel
 from bayesad.ad.backends.llvm.lower import lower
-from bayesad.ad.backends.llvm.matrices import KERNELS
 from bayesad.ad.backends.llvm.table import Layout
 from bayesad.ad.backends.numpy import GuardFailed
 from bayesad.ad.program import Node, Program
@@ -42,13 +40,15 @@ class NativeProgram:
             optimise=lowered.n_instructions <= STRAIGHT_LINE_LIMIT,
         )
         self.constants = [np.ascontiguousarray(node.value) for node in self.layout.constants]
-        self.kernels = {name: compile_kernel(KERNELS[name]) for name in self.layout.special if name in KERNELS}
-        self.special = [
-            self.kernels[name].address if name in self.kernels else _special_address(name)
-            for name in self.layout.special
-        ]
+        self.kernels = {name: matrices.kernel(name) for name in self.layout.special if matrices.is_kernel(name)}
+        self.special = [self._address(name) for name in self.layout.special]
         self.callback_error: list[BaseException] = []
         self.callback = CALLBACK(self._run_in_python)
+
+    def _address(self, name: str) -> int:
+        if name in self.kernels:
+            return self.kernels[name]["kernel"]
+        return libraries.address(name) if name in libraries.ROUTINES else _special_address(name)
 
     def table(self) -> tuple[np.ndarray, list[Any]]:
         """A new table with a workspace of its own, and what must be kept alive with it."""

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bayesad.ad.backends.llvm import factorisations
 from bayesad.ad.backends.llvm.scalars import FLAGS, as_kind
 from bayesad.ad.backends.llvm.vector_math import hexadecimal
 from bayesad.ad.backends.llvm.writer import SIZES, Position
-from bayesad.ad.program import CONSTANT, INPUT, Node
+from bayesad.ad.program import CONSTANT, Node
 
 if TYPE_CHECKING:
     from bayesad.ad.backends.llvm.lower import Lowering
@@ -156,45 +157,6 @@ def _matmul(lowering: Lowering, node: Node) -> bool:
     return True
 
 
-def _cholesky(lowering: Lowering, node: Node) -> bool:
-    return _kernel(lowering, node, [node.shape[-1]])
-
-
-def _solve_triangular(lowering: Lowering, node: Node) -> bool:
-    if node.inputs[0].shape[:-2] != node.inputs[1].shape[:-2]:
-        return False
-    flags = [int(node.attributes[flag]) for flag in ("lower", "trans", "unit")]
-    return _kernel(lowering, node, [*node.shape[-2:], *flags])
-
-
-def _kernel(lowering: Lowering, node: Node, integers: list[int]) -> bool:
-    """Call a kernel of ``matrices.py`` for each matrix of a stack."""
-    function = lowering.special(node.primitive.name)
-    places = [*(_in_memory(lowering, i) for i in node.inputs), lowering.pointer(node)]
-    steps = [int(np.prod(array.shape[-2:], dtype=np.int64)) for array in (*node.inputs, node)]
-
-    def call(position: Position) -> None:
-        arguments = [f"i64 {i}" for i in integers]
-        for place, step in zip(places, steps, strict=True):
-            offset = lowering.times(position[0], step)
-            at = place if offset == "0" else lowering.op(f"getelementptr inbounds double, ptr {place}, i64 {offset}")
-            arguments.append(f"ptr {at}")
-        lowering.say(f"call void {function}({', '.join(arguments)})")
-
-    lowering.nest([int(np.prod(node.shape[:-2], dtype=np.int64))], call)
-    return True
-
-
-def _in_memory(lowering: Lowering, node: Node) -> str:
-    """The address of a node's elements, as float64 in C order; copied there if need be."""
-    leaf = node.primitive in (INPUT, CONSTANT)
-    if node.dtype.kind == "f" and (leaf or node in lowering.schedule.stored):
-        return lowering.pointer(node)
-    place = lowering.parameter("p", f"workspace {lowering.reserve(node.size * 8)}")
-    lowering.copy(node, place, "f")
-    return place
-
-
 WHOLE: dict[str, Callable[[Lowering, Node], bool]] = {
     "stack": _stack,
     "concatenate": _concatenate,
@@ -202,6 +164,7 @@ WHOLE: dict[str, Callable[[Lowering, Node], bool]] = {
     "cumsum": _cumsum,
     "cumprod": _cumprod,
     "matmul": _matmul,
-    "cholesky": _cholesky,
-    "solve_triangular": _solve_triangular,
+    "cholesky": factorisations.cholesky,
+    "cholesky_pullback": factorisations.cholesky_pullback,
+    "solve_triangular": factorisations.solve_triangular,
 }

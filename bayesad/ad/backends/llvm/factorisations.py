@@ -1,0 +1,218 @@
+"""Factorisations and systems of matrices as machine code: written out, in kernels of our own, or by LAPACK, by size."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bayesad.ad.backends.llvm.libraries import Matrix, call, multiply, solve
+from bayesad.ad.backends.llvm.vector_math import hexadecimal
+from bayesad.ad.backends.llvm.writer import Position
+from bayesad.ad.program import CONSTANT, INPUT, Node
+
+if TYPE_CHECKING:
+    from bayesad.ad.backends.llvm.lower import Lowering
+
+__all__ = ["cholesky", "cholesky_pullback", "in_memory", "solve_triangular"]
+
+SMALL = 16  # rows up to which kernels of our own are no slower than LAPACK
+BLOCK = 16  # rows taken at a time where LAPACK has no routine
+ZERO, NAN, INFINITY = (hexadecimal(x) for x in (0.0, math.nan, math.inf))
+
+
+# --- memory
+def in_memory(lowering: Lowering, node: Node) -> str:
+    """The address of a node's elements, as float64 in C order; copied there if need be."""
+    leaf = node.primitive in (INPUT, CONSTANT)
+    if node.dtype.kind == "f" and (leaf or node in lowering.schedule.stored):
+        return lowering.pointer(node)
+    place = scratch(lowering, node.size)
+    lowering.copy(node, place, "f")
+    return place
+
+
+def scratch(lowering: Lowering, size: int) -> str:
+    """Memory for float64s."""
+    return lowering.parameter("p", f"workspace {lowering.reserve(8 * size)}")
+
+
+def displaced(lowering: Lowering, pointer: str, offset: str | int) -> str:
+    """The address ``offset`` float64s further."""
+    if str(offset) == "0":
+        return pointer
+    return lowering.op(f"getelementptr inbounds double, ptr {pointer}, i64 {offset}")
+
+
+def minus(lowering: Lowering, a: int, b: str) -> str:
+    return str(a - int(b)) if b.isdigit() else lowering.op(f"sub nsw i64 {a}, {b}")
+
+
+def each_matrix(lowering: Lowering, nodes: Sequence[Node], body: Callable[..., None]) -> None:
+    """``body(pointers)`` for every matrix of stacks of equal length, of which the last node is the result."""
+    places = [*(in_memory(lowering, node) for node in nodes[:-1]), lowering.pointer(nodes[-1])]
+    sizes = [int(np.prod(node.shape[-2:], dtype=np.int64)) for node in nodes]
+
+    def one(position: Position) -> None:
+        offsets = [lowering.times(position[0], size) for size in sizes]
+        body(*[displaced(lowering, place, offset) for place, offset in zip(places, offsets, strict=True)])
+
+    lowering.nest([int(np.prod(nodes[-1].shape[:-2], dtype=np.int64))], one)
+
+
+def kernel(lowering: Lowering, name: str, *pointers: str) -> None:
+    """A call of a kernel of ``matrices.py``."""
+    lowering.say(f"call void {lowering.special(name)}({', '.join(f'ptr {pointer}' for pointer in pointers)})")
+
+
+def fill_with_nan(lowering: Lowering, wrong: str, pointer: str, size: int) -> None:
+    """Make a result NaN where ``wrong``, an i1, holds."""
+    fill, go_on = lowering.fresh("fill"), lowering.fresh("go")
+    lowering.say(f"br i1 {wrong}, label %{fill}, label %{go_on}")
+    lowering.label(fill)
+    lowering.loop(size, lambda i: lowering.store(pointer, "f", i, (NAN, "f")))
+    lowering.say(f"br label %{go_on}")
+    lowering.label(go_on)
+
+
+# --- Cholesky
+def cholesky(lowering: Lowering, node: Node) -> bool:
+    n = node.shape[-1]
+    if not node.size:
+        return True
+    if n <= SMALL:
+        work = scratch(lowering, n * (n + 3))
+        each_matrix(lowering, (*node.inputs, node), lambda *p: kernel(lowering, f"cholesky {n}", *p, work))
+    else:
+        each_matrix(lowering, (*node.inputs, node), lambda a, out: _dpotrf(lowering, n, a, out))
+    return True
+
+
+def _dpotrf(lowering: Lowering, n: int, a: str, out: str) -> None:
+    """LAPACK's factor; to it, our lower triangle is the upper one."""
+
+    def copy(position: Position) -> None:
+        i, j = position
+        offset = lowering.linear(position, (n, n))
+        element = lowering.load(a, "f", offset)[0]
+        below = lowering.op(f"icmp ule i64 {j}, {i}")
+        lowering.store(out, "f", offset, (lowering.op(f"select i1 {below}, double {element}, double {ZERO}"), "f"))
+
+    lowering.nest((n, n), copy)
+    call(lowering, "dpotrf", "U", n, out, n, status(lowering))
+    failed = failure(lowering)
+    # NaN and infinities pass LAPACK's test of its pivots.
+    bad = any_on_diagonal(lowering, n, out, [("ule", ZERO), ("oeq", INFINITY)])
+    fill_with_nan(lowering, lowering.op(f"or i1 {failed}, {bad}"), out, n * n)
+
+
+def any_on_diagonal(lowering: Lowering, n: int, a: str, tests: Sequence[tuple[str, str]]) -> str:
+    """Whether an element of a diagonal passes one of the comparisons with numbers."""
+    found = f"%{lowering.fresh('found')}"
+    lowering.entry.append(f"  {found} = alloca i1")
+    lowering.say(f"store i1 false, ptr {found}")
+
+    def look(i: str) -> None:
+        element = lowering.load(a, "f", lowering.times(i, n + 1))[0]
+        result = lowering.op(f"load i1, ptr {found}")
+        for test, number in tests:
+            passes = lowering.op(f"fcmp {test} double {element}, {number}")
+            result = lowering.op(f"or i1 {result}, {passes}")
+        lowering.say(f"store i1 {result}, ptr {found}")
+
+    lowering.loop(n, look)
+    return lowering.op(f"load i1, ptr {found}")
+
+
+def status(lowering: Lowering) -> str:
+    """The address of what LAPACK's routines set to 0 if all went well."""
+    if "status" not in lowering.special_names:
+        place = f"%{lowering.fresh('status')}"
+        lowering.entry.append(f"  {place} = alloca i32")
+        lowering.special_names["status"] = place
+    return lowering.special_names["status"]
+
+
+def failure(lowering: Lowering) -> str:
+    """Whether the last routine did not go well."""
+    return lowering.op(f"icmp ne i32 {lowering.op(f'load i32, ptr {status(lowering)}')}, 0")
+
+
+def cholesky_pullback(lowering: Lowering, node: Node) -> bool:
+    n = node.shape[-1]
+    if not node.size:
+        return True
+    work = scratch(lowering, 2 * min(n, SMALL) * (min(n, SMALL) + 3))
+    nodes = (*node.inputs, node)
+    if n <= SMALL:
+        each_matrix(lowering, nodes, lambda *p: kernel(lowering, f"cholesky_pullback {n}", *p, work))
+    else:
+        mirrored = scratch(lowering, BLOCK * BLOCK)
+        each_matrix(lowering, nodes, lambda factor, g, out: _pull_back(lowering, n, factor, g, out, work, mirrored))
+    return True
+
+
+def _pull_back(lowering: Lowering, n: int, factor: str, g: str, out: str, work: str, mirrored: str) -> None:
+    """Murray 2016, section 3.2, in place: blocks of rows from the last to the first, lower triangles alone."""
+    lowering.loop(n * n, lambda i: lowering.store(out, "f", i, lowering.load(g, "f", i)))
+    first = n % BLOCK or BLOCK
+    if n > first:
+        lowering.loop(
+            (n - first) // BLOCK,
+            lambda turn: _pull_back_block(
+                lowering, n, BLOCK, minus(lowering, n - BLOCK, lowering.times(turn, BLOCK)), factor, out, work, mirrored
+            ),
+        )
+    _pull_back_block(lowering, n, first, "0", factor, out, work, mirrored)
+    kernel(lowering, f"halve_and_mirror {n}", out)
+
+
+def _pull_back_block(
+    lowering: Lowering, n: int, rows: int, start: str, factor: str, out: str, work: str, mirrored: str
+) -> None:
+    """The rows from ``start``: to Murray, they hold R and D, the rows below B and C."""
+    end = lowering.plus(start, str(rows))
+    below = minus(lowering, n, end)
+
+    def at(matrix: str, row: str, column: str) -> Matrix:
+        return Matrix(displaced(lowering, matrix, lowering.plus(lowering.times(row, n), column)), n)
+
+    r, d, b_and_c = at(factor, start, "0"), at(factor, start, start), at(factor, end, "0")
+    r_bar, d_bar, b_bar, c_bar = at(out, start, "0"), at(out, start, start), at(out, end, "0"), at(out, end, start)
+    solve(lowering, d, "LN", below, rows, c_bar, right=True)
+    multiply(lowering, (rows, below, end), -1.0, c_bar._replace(transposed=True), b_and_c, 1.0, r_bar)
+    kernel(lowering, f"pull_back_block {rows} {n}", d.address, d_bar.address, mirrored, work)
+    if start != "0":
+        multiply(lowering, (below, rows, start), -1.0, c_bar, r, 1.0, b_bar)
+        multiply(lowering, (rows, rows, start), -1.0, Matrix(mirrored, rows), r, 1.0, r_bar)
+
+
+# --- triangular systems
+def solve_triangular(lowering: Lowering, node: Node) -> bool:
+    a, b = node.inputs
+    if a.shape[:-2] != b.shape[:-2]:
+        return False
+    if not node.size:
+        return True
+    n, m = node.shape[-2:]
+    flags = [bool(node.attributes[flag]) for flag in ("lower", "trans", "unit")]
+    if n <= SMALL:
+        name = f"solve_triangular {n} {m} {' '.join(str(int(flag)) for flag in flags)}"
+        each_matrix(lowering, (a, b, node), lambda *p: kernel(lowering, name, *p))
+    else:
+        each_matrix(lowering, (a, b, node), lambda a, b, out: _dtrsm(lowering, (n, m), a, b, out, flags))
+    return True
+
+
+def _dtrsm(lowering: Lowering, shape: tuple[int, int], a: str, b: str, out: str, flags: Sequence[bool]) -> None:
+    (n, m), (lower, trans, unit) = shape, flags
+    lowering.loop(n * m, lambda i: lowering.store(out, "f", i, lowering.load(b, "f", i)))
+    kind = ("L" if lower else "U") + ("U" if unit else "N")
+    if m == 1:
+        call(lowering, "dtrsv", "U" if lower else "L", "N" if trans else "T", kind[1], n, a, n, out, 1)
+    else:
+        solve(lowering, Matrix(a, n, trans), kind, n, m, Matrix(out, m))
+    if not unit:
+        fill_with_nan(lowering, any_on_diagonal(lowering, n, a, [("oeq", ZERO)]), out, n * m)
