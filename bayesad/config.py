@@ -10,7 +10,6 @@ import dataclasses
 import json
 import math
 import re
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -264,6 +263,8 @@ def _belongs(name: tuple[str, str], algorithm: Any) -> bool:
 
 
 def _read_file(file: Path) -> dict[tuple[str, str], Entry]:
+    import tomllib  # here and below: not for --help
+
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -297,6 +298,8 @@ def _read_override(text: str) -> tuple[tuple[str, str], Entry]:
 
 def _literal(text: str, place: str) -> Any:
     """The TOML value of `text`; a bare word is a string."""
+    import tomllib
+
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

@@ -1,6 +1,5 @@
 """The errors bayesad raises: what was wrong, where, and what to do about it."""
 
-import difflib
 from collections.abc import Iterable
 
 __all__ = [
@@ -55,5 +54,7 @@ class InitialisationError(BayesadError, RuntimeError):
 
 def suggestion(name: str, known: Iterable[object]) -> str:
     """``; did you mean 'x'?`` where one of the known names is close to ``name``, or nothing."""
+    import difflib  # here: only mistakes should cost its import
+
     close = difflib.get_close_matches(name, [str(k) for k in known], n=1)
     return f"; did you mean {close[0]!r}?" if close else ""

@@ -302,16 +302,21 @@ def inspect(f: Callable[..., Any], x: Any, stage: str = "trace") -> str:
 
     Parameters
     ----------
-    stage : "trace" or "gradient"
-        The simplified program of ``f`` at ``x``, or that of its value and gradient.
+    stage : "trace", "gradient", "llvm" or "asm"
+        The simplified program of ``f`` at ``x``; that of its value and gradient; the LLVM text for the latter, before
+        LLVM optimises it; or the assembly for this machine.
     """
+    from bayesad.ad.backends.llvm import inspection
+
     compiled = compile_function(f)
     x = _active(x)
     leaves = trees.flatten(x)[0]
     path, _ = compiled.outputs((x,), lambda path: path.program, leaves)
     if stage == "trace":
         return str(path.program)
-    if stage == "gradient":
+    if stage == "gradient" or stage in inspection.STAGES:
         _scalar_output(path, compiled.__name__)
-        return str(path.reverse(len(leaves), seed=True))
-    raise DerivativeError(f"unknown stage {stage!r}; choose 'trace' or 'gradient'")
+        program = path.reverse(len(leaves), seed=True)
+        return str(program) if stage == "gradient" else inspection.show(program, stage)
+    known = ", ".join(map(repr, ("trace", "gradient", *inspection.STAGES)))
+    raise DerivativeError(f"unknown stage {stage!r}; choose one of {known}")

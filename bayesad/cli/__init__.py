@@ -1,8 +1,8 @@
 """The command line: finds the command, runs it, and turns errors into one clear message and an exit code.
 
-A command is a module of this package with `HELP` (one line), `add_arguments(parser)` and `run(arguments) -> exit code`;
-it is registered by its row in `COMMANDS`. Command modules import what is heavy inside their functions, so that
-`--help` costs nothing.
+A command is a module of this package with a docstring, `add_arguments(parser)` and `run(arguments) -> exit code`; it is
+registered by its row in `COMMANDS`. Only the module of the command that is called is imported, and it imports what is
+heavy inside its functions, so that `--help` costs nothing.
 """
 
 from __future__ import annotations
@@ -20,11 +20,13 @@ from bayesad.errors import BayesadError
 __all__ = ["COMMANDS", "main"]
 
 COMMANDS = {
-    "sample": "bayesad.cli.sample",
-    "summary": "bayesad.cli.summary",
-    "plot": "bayesad.cli.plot",
+    "sample": ("bayesad.cli.sample", "draw from a model's posterior"),
+    "summary": ("bayesad.cli.summary", "summarise a run folder or a file of draws"),
+    "plot": ("bayesad.cli.plot", "draw the trace plot of a run folder or a file of draws"),
+    "inspect": ("bayesad.cli.inspect", "show what a model's log density is compiled to"),
+    "cache": ("bayesad.cli.cache", "show or clear the cache of compiled models"),
 }
-"""Command -> module. Add a command here."""
+"""Command -> its module and its help in one line. Add a command here."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -40,7 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         The exit code, see `bayesad.cli.codes`.
     """
-    arguments = _parser().parse_args(argv)
+    argv = sys.argv[1:] if argv is None else argv
+    arguments = _parser(next((word for word in argv if word in COMMANDS), None)).parse_args(argv)
     try:
         return arguments.run(arguments)
     except KeyboardInterrupt:
@@ -62,7 +65,8 @@ def _message(error: Exception) -> str:
     return f"{type(error).__name__}: {error} (unexpected; --traceback shows where)"
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(called: str | None) -> argparse.ArgumentParser:
+    """The parser of all commands; only the one that is called knows its arguments."""
     parser = argparse.ArgumentParser(
         prog="bayesad",
         description="Bayesian sampling: a model file and data become a posterior, a summary and trace plots.",
@@ -71,18 +75,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name, path in COMMANDS.items():
-        module = import_module(path)
+    for name, (path, summary) in COMMANDS.items():
         command = commands.add_parser(
-            name,
-            help=module.HELP,
-            description=module.__doc__,
-            epilog=EXIT_CODES,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            name, help=summary, epilog=EXIT_CODES, formatter_class=argparse.RawDescriptionHelpFormatter
         )
-        module.add_arguments(command)
-        command.add_argument("--traceback", action="store_true", help="show where an error comes from")
-        command.set_defaults(run=module.run)
+        if name == called:
+            module = import_module(path)
+            command.description = module.__doc__
+            module.add_arguments(command)
+            command.add_argument("--traceback", action="store_true", help="show where an error comes from")
+            command.set_defaults(run=module.run)
     return parser
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import gzip
 import importlib.util
@@ -11,18 +12,29 @@ import re
 import sys
 import traceback
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bayesad.config import DataConfig, ModelConfig
-from bayesad.errors import ConfigError, DataError, ModelError, suggestion
+from bayesad.config import DataConfig, ModelConfig, RunConfig
+from bayesad.errors import BayesadError, ConfigError, DataError, ModelError, suggestion
 from bayesad.results import open_run
 
 if TYPE_CHECKING:
     from bayesad.dsl import Model
+    from bayesad.posterior import Posterior
 
-__all__ = ["arguments_for", "find_draws", "load_data", "load_model", "read_data_file", "split_names", "users_line"]
+__all__ = [
+    "arguments_for",
+    "blaming",
+    "find_draws",
+    "load_data",
+    "load_model",
+    "load_posterior",
+    "read_data_file",
+    "split_names",
+    "users_line",
+]
 
 MISSING = ("", "NA", "NaN", "nan")
 """How a missing value may be written in a CSV column of numbers."""
@@ -97,6 +109,35 @@ def users_line(error: BaseException, file: Path) -> str | None:
         return f"{message}\n  at {error.filename}:{error.lineno}: {(error.text or '').strip()}"
     theirs = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename) == file]
     return f"{message}\n  at {file}:{theirs[-1].lineno}: {theirs[-1].line}" if theirs else None
+
+
+@contextlib.contextmanager
+def blaming(model: Model) -> Iterator[None]:
+    """Exceptions of the model's own code become errors that show its line instead of ours."""
+    try:
+        yield
+    except Exception as error:
+        line = users_line(error, Path(model.file))
+        if isinstance(error, BayesadError) or line is None:
+            raise
+        raise ModelError(f"the model {model.name} raised {line}") from error
+
+
+def load_posterior(config: RunConfig) -> tuple[str, Posterior, list[str]]:
+    """The model of a configuration with its data and coordinates.
+
+    Returns
+    -------
+    name : str
+        Of the model in its file.
+    posterior : Posterior
+    unused : list of str
+        Names of data that the model does not use.
+    """
+    name, model = load_model(config.model)
+    data, unused = arguments_for(model, load_data(config.data), config.data)
+    with blaming(model):
+        return name, model.with_coords(**config.coords)(**data), unused
 
 
 # --- draws ---

@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-HELP = "draw the trace plot of a run folder or a file of draws"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_folder", metavar="FOLDER", help="run folder, or a netCDF file in ArviZ's schema")

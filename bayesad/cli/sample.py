@@ -20,19 +20,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bayesad.cli.codes import INTERRUPTED, UNTRUSTED, WELL
-from bayesad.config import RunConfig, SamplerConfig, describe_keys, load_config, to_toml
-from bayesad.errors import BayesadError, ModelError
+from bayesad.cli.options import add_inputs
+from bayesad.config import RunConfig, SamplerConfig, load_config, to_toml
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-    from bayesad.dsl import Model
     from bayesad.posterior import Posterior
     from bayesad.results import Run
     from bayesad.samplers import HMC, NUTS
-
-HELP = "draw from a model's posterior"
 
 MODULES_OF_THE_REPORT = (
     *(f"scipy.{part}" for part in ("special", "linalg", "sparse", "spatial", "fft", "optimize", "ndimage", "stats")),
@@ -45,56 +42,31 @@ MODULES_OF_THE_REPORT = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", nargs="?", metavar="MODEL.py", help="the model's file (or [model] file)")
-    parser.add_argument("--config", metavar="FILE", help="TOML configuration")
-    parser.add_argument("--data", metavar="FILE", help="data: .json, .json.gz, .csv or .npz")
+    add_inputs(parser)
     parser.add_argument("--folder", metavar="FOLDER", help="run folder (default: runs/ and the model's name)")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="override a key, as sampler.draws=500"
-    )
-    parser.epilog = (
-        f"keys of the configuration, each may be overridden with --set:\n{describe_keys()}\n\n{parser.epilog}"
-    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Sample, save, report."""
-    from bayesad.cli.inputs import arguments_for, load_data, load_model
+    from bayesad.cli.inputs import blaming, load_posterior
     from bayesad.results import create_run
 
     config = load_config(
         arguments.config, arguments.set, model=arguments.model, data=arguments.data, folder=arguments.folder
     )
-    name, model = load_model(config.model)
-    data, unused = arguments_for(model, load_data(config.data), config.data)
+    name, posterior, unused = load_posterior(config)
     if unused:
         _say(f"data that the model does not use: {', '.join(unused)}")
-    with _blaming(model):
-        posterior = model.with_coords(**config.coords)(**data)
     config, folder = _resolved(config, name)
     run = create_run(folder)
     try:
         _write_inputs(run, config)
-        with _blaming(model):
+        with blaming(posterior.model):
             tree = _draw(posterior, config)
     except BaseException:
         run.discard()
         raise
     return _finish(run, tree, config)
-
-
-@contextlib.contextmanager
-def _blaming(model: Model) -> Iterator[None]:
-    """Exceptions of the model's own code become errors that show its line instead of ours."""
-    from bayesad.cli.inputs import users_line
-
-    try:
-        yield
-    except Exception as error:
-        line = users_line(error, Path(model.file))
-        if isinstance(error, BayesadError) or line is None:
-            raise
-        raise ModelError(f"the model {model.name} raised {line}") from error
 
 
 def _resolved(config: RunConfig, name: str) -> tuple[RunConfig, Path]:

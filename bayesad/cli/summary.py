@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 
-HELP = "summarise a run folder or a file of draws"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_folder", metavar="FOLDER", help="run folder, or a netCDF file in ArviZ's schema")

@@ -59,6 +59,16 @@ def test_the_gradient_program_prints_value_and_cotangents():
         ad.inspect(lambda x: x, 1.0, stage="assembler")
 
 
+def test_llvm_and_assembly_are_those_of_the_gradient():
+    f = lambda x: np.sum(np.sin(x))
+    assert "define" in ad.inspect(f, np.ones(2), stage="llvm")
+    assembly = ad.inspect(f, np.ones(2), stage="asm")
+    assert "run:" in assembly and "define" not in assembly
+    for stage in ("gradient", "llvm", "asm"):
+        with pytest.raises(ValueError, match="scalar result"):
+            ad.inspect(lambda x: x, np.ones(2), stage=stage)
+
+
 def test_equal_operations_are_recorded_once():
     program, _, _ = trace(lambda x: np.sin(x) + np.sin(x) * np.sin(x), np.float64(1.0))
     assert names(program).count("sin") == 1

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["LIMIT", "clear", "path", "read", "size", "write"]
+__all__ = ["LIMIT", "clear", "count", "path", "read", "size", "write"]
 
 LIMIT = 256 * 2**20
 """Bytes that the cache may hold; the entries used longest ago go first."""
@@ -36,6 +36,11 @@ def path() -> Path:
     from platformdirs import user_cache_dir
 
     return Path(user_cache_dir("bayesad"))
+
+
+def count() -> int:
+    """Number of entries in the cache."""
+    return len(_entries())
 
 
 def size() -> int:
