@@ -158,35 +158,109 @@ def subtract_negative(trace: Trace, a: Node, b: Node) -> Any:
 
 @rule("multiply")
 def constant_first(trace: Trace, a: Node, b: Node) -> Any:
-    """Constants go first; ``c * (d * x)`` is ``(c d) * x`` and ``c * -x`` is ``(-c) * x``."""
+    """Constants go first, numbers before arrays; two numbers are multiplied, and a number takes up a sign."""
     if b.primitive is CONSTANT:
         return _array(trace, b) * _array(trace, a)
     if a.primitive is not CONSTANT or a.dtype != np.float64 or b.dtype != np.float64:
         return None
     if _is(b, "multiply") and b.inputs[0].primitive is CONSTANT:
         inner = b.inputs[0]
-        if a.shape == () or inner.shape == () or a.shape == inner.shape:
+        if a.shape == inner.shape:
             return (a.value * inner.value) * _array(trace, b.inputs[1])
-    return (-a.value) * _array(trace, b.inputs[0]) if _is(b, "negative") else None
+        if inner.shape == ():  # arrays of data stay what they are: scaled ones would be read from memory too
+            return float(inner.value) * (_array(trace, a) * _array(trace, b.inputs[1]))
+    return (-a.value) * _array(trace, b.inputs[0]) if _is(b, "negative") and a.shape == () else None
+
+
+@rule("multiply")
+def sign_out_of_product(trace: Trace, a: Node, b: Node) -> Any:
+    """``x * -y`` is ``-(x * y)``: further out the sign meets another one, or a sum or difference that takes it up."""
+    if _is(a, "negative"):
+        return -(_array(trace, a.inputs[0]) * _array(trace, b))
+    return -(_array(trace, a) * _array(trace, b.inputs[0])) if _is(b, "negative") else None
+
+
+@rule("divide")
+def sign_out_of_quotient(trace: Trace, a: Node, b: Node) -> Any:
+    if _is(a, "negative"):
+        return -(_array(trace, a.inputs[0]) / _array(trace, b))
+    return -(_array(trace, a) / _array(trace, b.inputs[0])) if _is(b, "negative") else None
+
+
+@rule("multiply")
+def product_with_itself(trace: Trace, a: Node, b: Node) -> Any:
+    return np.square(_array(trace, a)) if a is b and a.dtype == np.float64 else None
+
+
+@rule("square")
+def square_without_sign(trace: Trace, a: Node) -> Any:
+    return np.square(_array(trace, a.inputs[0])) if _is(a, "negative") else None
+
+
+@rule("matmul")
+def sign_out_of_matmul(trace: Trace, a: Node, b: Node) -> Any:
+    if _is(a, "negative"):
+        return -(_array(trace, a.inputs[0]) @ _array(trace, b))
+    return -(_array(trace, a) @ _array(trace, b.inputs[0])) if _is(b, "negative") else None
 
 
 @rule("sum")
-def sum_of(trace: Trace, a: Node, axes: tuple[int, ...]) -> Any:
-    """Constant factors and signs leave a sum; a repeated scalar term is counted: sum(x - log s) = sum(x) - N log s."""
+def factors_out_of_sum(trace: Trace, a: Node, axes: tuple[int, ...]) -> Any:
+    """Signs and scalar factors leave a sum: ``sum(s * x / t)`` is ``s * sum(x) / t``."""
     if a.dtype != np.float64 or not a.inputs:
         return None
-    first = a.inputs[0]
+    rest, above, below = _without_scalars(trace, a, 3)
+    if not above and not below:
+        return None
+    total = np.sum(rest, axis=axes) if np.shape(rest) == a.shape else None
+    if total is None:
+        return None
+    for factor in above:
+        total = factor * total
+    for factor in below:
+        total = total / factor
+    return total
+
+
+def _without_scalars(trace: Trace, a: Node, depth: int) -> tuple[Any, list[Any], list[Any]]:
+    """A node as (array, factors, divisors): the scalars among its factors taken out."""
+    if depth == 0 or a.dtype != np.float64 or a.shape == ():
+        return _array(trace, a), [], []
     if _is(a, "negative"):
-        return -np.sum(_array(trace, first), axis=axes)
-    if _is(a, "multiply") and _scalar(first) is not None:
-        return float(first.value) * np.sum(_array(trace, a.inputs[1]), axis=axes)
-    if a.primitive.name in ("add", "subtract") and len(axes) == len(a.shape):
-        second = a.inputs[1]
-        sign = 1.0 if _is(a, "add") else -1.0
-        if second.shape == () and first.shape == a.shape:
-            return np.sum(_array(trace, first)) + (sign * a.size) * _array(trace, second)
-        if first.shape == () and second.shape == a.shape:
-            return float(a.size) * _array(trace, first) + sign * np.sum(_array(trace, second))
+        rest, above, below = _without_scalars(trace, a.inputs[0], depth - 1)
+        return rest, [*above, -1.0], below
+    if _is(a, "square"):
+        rest, above, below = _without_scalars(trace, a.inputs[0], depth - 1)
+        return np.square(rest), [*above, *above], [*below, *below]
+    if a.primitive.name not in ("multiply", "divide"):
+        return _array(trace, a), [], []
+    first, second = a.inputs
+    quotient = _is(a, "divide")
+    if second.shape == ():
+        rest, above, below = _without_scalars(trace, first, depth - 1)
+        factor = _array(trace, second)
+        return (rest, above, [*below, factor]) if quotient else (rest, [*above, factor], below)
+    if first.shape == () and not quotient:
+        rest, above, below = _without_scalars(trace, second, depth - 1)
+        return rest, [*above, _array(trace, first)], below
+    x, above_x, below_x = _without_scalars(trace, first, depth - 1)
+    y, above_y, below_y = _without_scalars(trace, second, depth - 1)
+    if quotient:
+        return x / y, [*above_x, *below_y], [*below_x, *above_y]
+    return x * y, [*above_x, *above_y], [*below_x, *below_y]
+
+
+@rule("sum")
+def scalar_terms_counted(trace: Trace, a: Node, axes: tuple[int, ...]) -> Any:
+    """A repeated scalar term is counted: ``sum(x - log s)`` is ``sum(x) - N log s``."""
+    if a.dtype != np.float64 or a.primitive.name not in ("add", "subtract") or len(axes) != len(a.shape):
+        return None
+    first, second = a.inputs
+    sign = 1.0 if _is(a, "add") else -1.0
+    if second.shape == () and first.shape == a.shape:
+        return np.sum(_array(trace, first)) + (sign * a.size) * _array(trace, second)
+    if first.shape == () and second.shape == a.shape:
+        return float(a.size) * _array(trace, first) + sign * np.sum(_array(trace, second))
     return None
 
 

@@ -55,6 +55,7 @@ DOMAINS = {
     "remainder": ((3.1, 3.9), (0.7, 0.75)),
     "fmod": ((-3.9, -3.6), (0.7, 0.71)),
     "floor_divide": ((3.1, 3.9), (0.7, 0.75)),
+    "log1p_square": (REAL,),
     "exp": (REAL,),
     "exp2": (REAL,),
     "expm1": (REAL,),

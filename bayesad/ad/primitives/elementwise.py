@@ -17,6 +17,7 @@ from bayesad.ad.primitives.table import INTEGER, boolean_type, define, elementwi
 
 LOG2 = float(np.log(2.0))
 LOG10 = float(np.log(10.0))
+HUGE = 1e150  # its square is finite, and 1 + x² is x² there
 LOWEST = float(np.finfo(np.float64).min)  # stands in for -inf so that two of them give weight 0, not NaN
 
 
@@ -118,11 +119,36 @@ log = elementwise("log", np.log, lambda g, y, x: g / x, singular=True)
 log2 = elementwise("log2", np.log2, lambda g, y, x: g / (LOG2 * x), singular=True)
 log10 = elementwise("log10", np.log10, lambda g, y, x: g / (LOG10 * x), singular=True)
 log1p = elementwise("log1p", np.log1p, lambda g, y, x: g / (1.0 + x), singular=True)
+
+
+def _log1p_square(x: Any) -> Any:
+    size = np.abs(x)
+    huge = size > HUGE
+    return np.where(huge, 2.0, 1.0) * np.log1p(np.where(huge, size, size * size))
+
+
+def _slope_of_log1p_square(x: Any) -> Any:
+    huge = np.abs(x) > HUGE
+    return 2.0 * np.where(huge, 1.0, x) / np.where(huge, x, 1.0 + x * x)
+
+
+log1p_square = elementwise(  # log(1 + x²), also where x² overflows
+    "log1p_square", _log1p_square, lambda g, y, x: g * _slope_of_log1p_square(x)
+)
+
+
+def _weight(y: Any, advantage: Any) -> Any:
+    """The share of a term in logaddexp, by how much it exceeds the other; 0 where both are -inf."""
+    from scipy.special import expit
+
+    return np.where(y == -np.inf, 0.0, expit(advantage))
+
+
 logaddexp = elementwise(
     "logaddexp",
     np.logaddexp,
-    lambda g, y, a, b: g * np.exp(a - np.maximum(y, LOWEST)),
-    lambda g, y, a, b: g * np.exp(b - np.maximum(y, LOWEST)),
+    lambda g, y, a, b: g * _weight(y, a - b),
+    lambda g, y, a, b: g * _weight(y, b - a),
 )
 logaddexp2 = elementwise(
     "logaddexp2",

@@ -185,7 +185,7 @@ voigt_dispersion = singular(
 )
 
 # --- logistic functions, logarithms, exponentials and entropies
-elementwise("expit", sp.expit, lambda g, y, x: g * (y * (1.0 - y)))
+elementwise("expit", sp.expit, lambda g, y, x: g * (y * sp.expit(-x)))
 elementwise("log_expit", sp.log_expit, lambda g, y, x: g * sp.expit(-x))
 singular("logit", sp.logit, lambda g, y, p: g / (p * (1.0 - p)))
 singular(

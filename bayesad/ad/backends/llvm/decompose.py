@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from bayesad.ad.array import TracedArray, bind, node_of
+from bayesad.ad.array import TracedArray, bind, is_traced, node_of
+from bayesad.ad.primitives.linalg import matmul_p
 from bayesad.ad.primitives.reductions import keep_axes, max_p, sum_p
 from bayesad.ad.program import CONSTANT, GUARD, Node, Program
 from bayesad.ad.simplify import rewrite
@@ -15,13 +18,24 @@ from bayesad.ad.trace import Trace
 
 __all__ = ["decompose"]
 
-FEW_COLUMNS = 32  # up to this many, a product with a constant matrix is written out column by column
+FEW_COLUMNS = 8  # up to this many, a product with a constant matrix is written out column by column
+FEW_ELEMENTS = 4  # a division of so few elements stays one
+
+
+class _State:
+    """What the parts of one decomposition share."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self.differences: dict[tuple[Node, Node], Any] = {}  # (a, b) -> a - b
+        self.columns: dict[Any, np.ndarray] = {}
 
 
 def decompose(program: Program) -> Program:
     """The program with operations written out where the table below says so."""
     trace = Trace(False, 0, rewrite)
     trace.inputs = list(program.inputs)
+    state = _State(trace)
     made: dict[Node, Any] = {node: TracedArray(trace, node) for node in program.inputs}
 
     def operand(node: Node) -> Any:
@@ -35,36 +49,89 @@ def decompose(program: Program) -> Program:
                 trace.guard(node_of(trace, operands[0]), node.attributes["expected"])
             continue
         written = WRITTEN_OUT.get(node.primitive.name)
-        result = written(*operands, **node.attributes) if written else None
+        result = written(state, *operands, **node.attributes) if written else None
         made[node] = bind(node.primitive, tuple(operands), node.attributes) if result is None else result
     outputs = [node_of(trace, operand(node)) for node in program.outputs]
     return trace.program(outputs, program.name)
 
 
-def _logsumexp(a: Any, axes: tuple[int, ...]) -> Any:
+# --- what shares an exponential: log likelihoods and their derivatives meet in exp(-|x|)
+def _decay(state: _State, x: Any) -> Any:
+    """``exp(-|x|)``: one operation for x and -x, for a - b and b - a."""
+    if is_traced(x) and x.node.primitive.name == "negative":
+        x = TracedArray(state.trace, x.node.inputs[0])
+    if is_traced(x) and x.node.primitive.name == "subtract":
+        a, b = x.node.inputs
+        found = state.differences.get((b, a))
+        x = state.differences.setdefault((a, b), x) if found is None else found
+    return np.exp(-np.abs(x))
+
+
+def _log_expit(state: _State, x: Any) -> Any:
+    return np.where(x < 0.0, x, -0.0) - np.log1p(_decay(state, x))
+
+
+def _expit(state: _State, x: Any) -> Any:
+    e = _decay(state, x)
+    return np.where(x < 0.0, e, 1.0) * (1.0 / (1.0 + e))
+
+
+def _logaddexp(state: _State, a: Any, b: Any) -> Any:
+    larger = np.where(a > b, a, b)
+    return np.where(a == b, a + np.log(2.0), larger + np.log1p(_decay(state, a - b)))
+
+
+def _logsumexp(state: _State, a: Any, axes: tuple[int, ...]) -> Any:
     peak = bind(max_p, (a,), {"axes": axes})
     shift = np.where(np.isfinite(peak), peak, 0.0)
     total = bind(sum_p, (np.exp(a - keep_axes(shift, a.shape, axes)),), {"axes": axes})
     return np.log(total) + shift
 
 
-def _matmul(a: Any, b: Any) -> Any:
-    """Products of a vector with a constant matrix of few columns or rows join the loop over the long axis."""
+# --- divisions
+def _divide(state: _State, a: Any, b: Any) -> Any:
+    """Many divisions by one number, or by data, are multiplications by its reciprocal."""
+    many = np.size(a) > FEW_ELEMENTS and np.shape(a)[np.ndim(a) - np.ndim(b) :] != np.shape(b)
+    if is_traced(b):
+        return a * (1.0 / b) if many and np.size(b) == 1 else None
+    with np.errstate(all="ignore"):
+        reciprocal = 1.0 / b
+    return a * reciprocal if np.size(b) > 1 and np.all(np.isfinite(reciprocal) & (reciprocal != 0.0)) else None
+
+
+# --- products
+def _matmul(state: _State, a: Any, b: Any) -> Any:
+    """A product with a constant matrix comes first; with few columns or rows it joins the loop over the long axis."""
     if a.ndim == 1 and b.ndim == 1:
         return bind(sum_p, (a * b,), {"axes": (0,)})
-    if a.ndim == 2 and b.ndim == 1 and isinstance(a, np.ndarray):
-        rows, columns = a.shape
-        if 0 < columns <= FEW_COLUMNS and columns <= rows:
-            terms = [np.ascontiguousarray(a[:, k]) * b[k] for k in range(columns)]
-            total = terms[0]
-            for term in terms[1:]:
-                total = total + term
-            return total
-        if 0 < rows <= FEW_COLUMNS:
-            return np.stack([bind(sum_p, (np.ascontiguousarray(a[k]) * b,), {"axes": (0,)}) for k in range(rows)])
     if a.ndim == 1 and b.ndim == 2 and isinstance(b, np.ndarray):
-        return _matmul(np.ascontiguousarray(b.T), a)
+        written = _matmul(state, b.T, a)
+        return bind(matmul_p, (b.T, a), {}) if written is None else written
+    if a.ndim != 2 or b.ndim != 1 or not isinstance(a, np.ndarray):
+        return None
+    rows, columns = a.shape
+    if 0 < columns <= FEW_COLUMNS and columns <= rows:
+        terms = [_column(state, a, k) * b[k] for k in range(columns)]
+        return functools.reduce(operator.add, terms)
+    if 0 < rows <= FEW_COLUMNS:
+        return np.stack([bind(sum_p, (_column(state, a.T, k) * b,), {"axes": (0,)}) for k in range(rows)])
     return None
 
 
-WRITTEN_OUT: dict[str, Callable[..., Any]] = {"logsumexp": _logsumexp, "matmul": _matmul}
+def _column(state: _State, matrix: np.ndarray, k: int) -> np.ndarray:
+    """A column in memory of its own: one copy for a matrix and its transpose."""
+    column = matrix[:, k]
+    key = (column.__array_interface__["data"][0], column.strides, column.shape)
+    if key not in state.columns:
+        state.columns[key] = np.ascontiguousarray(column)
+    return state.columns[key]
+
+
+WRITTEN_OUT: dict[str, Callable[..., Any]] = {
+    "divide": _divide,
+    "expit": _expit,
+    "log_expit": _log_expit,
+    "logaddexp": _logaddexp,
+    "logsumexp": _logsumexp,
+    "matmul": _matmul,
+}

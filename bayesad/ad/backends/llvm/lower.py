@@ -9,17 +9,18 @@ from typing import Any
 import numpy as np
 
 from bayesad.ad.backends.llvm import vector_math
-from bayesad.ad.backends.llvm.scalars import FLAGS, SCALARS, Operand, as_kind, emit_scalar
-from bayesad.ad.backends.llvm.schedule import Loop, Schedule, plan
+from bayesad.ad.backends.llvm.constants import Constant, as_they_are, from_the_front
+from bayesad.ad.backends.llvm.fused import combine, identity, run_loop, total_offset
+from bayesad.ad.backends.llvm.scalars import Operand, as_kind, emit_scalar
+from bayesad.ad.backends.llvm.schedule import Loop, Schedule, is_reduction, plan
+from bayesad.ad.backends.llvm.storage import Home, Storage, allocate
 from bayesad.ad.backends.llvm.table import Layout, module_text
 from bayesad.ad.backends.llvm.whole import WHOLE, callback, taken_shape
-from bayesad.ad.backends.llvm.writer import MEMORY, SIZES, Position, Writer, positions
+from bayesad.ad.backends.llvm.writer import Position, Writer, positions
 from bayesad.ad.primitives.indexing import Index
 from bayesad.ad.program import CONSTANT, GUARD, INPUT, Node, Program
 
 __all__ = ["Lowered", "lower"]
-
-IDENTITIES = {"sum": 0.0, "scatter": 0.0, "prod": 1.0, "max": -np.inf, "min": np.inf, "any": 0.0, "all": 1.0}
 
 
 @dataclass
@@ -32,17 +33,22 @@ class Lowered:
 
 def lower(program: Program, *, log_density: bool = False) -> Lowered:
     """LLVM text for a program, and what its table must hold."""
-    return Lowering(program, plan(program)).result(log_density)
+    schedule = plan(program)
+    return Lowering(program, schedule, allocate(program, schedule)).result(log_density)
 
 
 class Lowering(Writer):
-    """Writes the body of one program: its nodes level by level."""
+    """Writes the body of one program: its nodes step by step."""
 
-    def __init__(self, program: Program, schedule: Schedule) -> None:
+    def __init__(self, program: Program, schedule: Schedule, storage: Storage) -> None:
         super().__init__()
         self.program = program
         self.schedule = schedule
+        self.storage = storage
         self.layout = Layout(program.inputs, program.outputs)
+        self.slots = [self.reserve(nbytes) for nbytes in storage.slots]
+        self.bases: dict[str, str] = {}  # of homes: as they are called -> parameter
+        self.constant_pointers: dict[Any, str] = {}
         self.pointers: dict[Node, str] = {}
         self.scalars: dict[Node, Operand] = {}
         self.elements: dict[Node, list[Operand]] = {}  # of arrays kept as scalars, in C order
@@ -65,14 +71,35 @@ class Lowering(Writer):
         """The address of a leaf's or a stored node's memory."""
         if node not in self.pointers:
             if node.primitive is INPUT:
-                origin = f"input {self.program.inputs.index(node)}"
+                self.pointers[node] = self.parameter("p", f"input {self.program.inputs.index(node)}")
             elif node.primitive is CONSTANT:
-                origin = f"constant {len(self.layout.constants)}"
-                self.layout.constants.append(node)
+                self.pointers[node] = self.constant(as_they_are(node))
             else:
-                origin = f"workspace {self.reserve(node.size * SIZES[node.dtype.kind])}"
-            self.pointers[node] = self.parameter("p", origin)
+                home = self.storage.homes[node]
+                self.pointers[node] = self._displaced(self.base(home.base), home.offset)
         return self.pointers[node]
+
+    def base(self, name: str) -> str:
+        """The address of "output 1" or "slot 3"."""
+        if name not in self.bases:
+            what, _, number = name.partition(" ")
+            origin = name if what == "output" else f"workspace {self.slots[int(number)]}"
+            self.bases[name] = self.parameter("p", origin)
+        return self.bases[name]
+
+    def constant(self, constant: Constant) -> str:
+        """The address of a constant's memory."""
+        if constant.key not in self.constant_pointers:
+            self.constant_pointers[constant.key] = self.parameter("p", f"constant {len(self.layout.constants)}")
+            self.layout.constants.append(constant)
+        return self.constant_pointers[constant.key]
+
+    def _displaced(self, base: str, offset: int) -> str:
+        if offset == 0:
+            return base
+        name = f"%{self.fresh('part')}"
+        self.entry.append(f"  {name} = getelementptr inbounds i8, ptr {base}, i64 {offset}")
+        return name
 
     # --- values
     def literal(self, node: Node, position: tuple[int, ...]) -> Operand:
@@ -172,17 +199,8 @@ class Lowering(Writer):
         there = self.aligned(array, position)
         if all(i.isdigit() for i in there):
             return str(int(array.value[tuple(int(i) for i in there)]) % n)
-        value = np.where(array.value < 0, array.value + n, array.value)
-        if (array.value < 0).any():
-            array = self._constant_twin(array, value)
-        return self.load(self.pointer(array), "i", self.linear(there, array.shape))[0]
-
-    def _constant_twin(self, array: Node, value: np.ndarray) -> Node:
-        twins = self.__dict__.setdefault("_twins", {})
-        key = (array, value.tobytes())
-        if key not in twins:
-            twins[key] = Node(CONSTANT, (), {}, array.shape, array.dtype, value=value)
-        return twins[key]
+        memory = self.constant(from_the_front(array, n))
+        return self.load(memory, "i", self.linear(there, array.shape))[0]
 
     # --- nodes
     def scalar(self, node: Node) -> None:
@@ -207,7 +225,7 @@ class Lowering(Writer):
     def tiny(self, node: Node) -> None:
         """An array kept as scalars: its elements one after the other."""
         name = node.primitive.name
-        if _is_reduction(node):
+        if is_reduction(node):
             values = self._tiny_totals(node)
         elif name == "index_set":
             values = [self.value(node.inputs[0], p) for p in positions(node.shape)]
@@ -230,10 +248,10 @@ class Lowering(Writer):
                 self.store(target, kind, str(i), value)
 
     def _tiny_totals(self, node: Node) -> list[Operand]:
-        totals = [_identity(node)] * node.size
+        totals = [identity(node)] * node.size
         for p in positions(node.inputs[0].shape):
-            at = int(self._total_offset(node, p))
-            totals[at] = _combine(self, node.primitive.name, totals[at], self.value(node.inputs[0], p))
+            at = int(total_offset(self, node, p))
+            totals[at] = combine(self, node.primitive.name, totals[at], self.value(node.inputs[0], p))
         return totals
 
     def _joined(self, node: Node, position: Position) -> Operand:
@@ -254,84 +272,6 @@ class Lowering(Writer):
         taken = taken_shape(node)
         return [(self.indexed(index, arrays, node.shape, p), p) for p in positions(taken)]
 
-    def run_loop(self, loop: Loop) -> None:
-        """One fused pass over an iteration space."""
-        totals: dict[Node, str] = {}
-        for node in loop.nodes:
-            if node.primitive.name in IDENTITIES and node.inputs and node not in totals and _is_reduction(node):
-                totals[node] = self._start_total(node)
-        flat = self._flattened(loop)
-        shape = (int(np.prod(loop.shape, dtype=np.int64)),) if flat else loop.shape
-
-        def body(position: Position) -> None:
-            self.local = {}
-            for node in loop.nodes:
-                if _is_reduction(node):
-                    self._add_to_total(node, totals[node], position, flat)
-                else:
-                    operands = [self._operand(i, position, loop.shape, flat) for i in node.inputs]
-                    result = emit_scalar(self, node, operands)
-                    assert result is not None, node
-                    self.local[node] = result
-                    if node in self.schedule.stored:
-                        offset = position[0] if flat else self.linear(position, node.shape)
-                        self.store(self.pointer(node), node.dtype.kind, offset, result)
-            self.local = {}
-
-        self.nest(shape, body)
-        for node, place in totals.items():
-            if node.shape == ():
-                self.scalars[node] = self.load(place, node.dtype.kind, "0")
-
-    def _operand(self, node: Node, position: Position, shape: tuple[int, ...], flat: bool) -> Operand:
-        if node in self.local or not flat or node.size == 1:
-            return self.value(node, position if node in self.local else self._place(node, position, flat))
-        return self.load(self.pointer(node), node.dtype.kind, position[0])
-
-    def _place(self, node: Node, position: Position, flat: bool) -> Position:
-        return ["0"] * len(node.shape) if flat else self.aligned(node, position)
-
-    def _flattened(self, loop: Loop) -> bool:
-        """Whether one index serves: all operands are scalars or lie in memory exactly as the loop runs."""
-        if len(loop.shape) < 2:
-            return False
-        inside = set(loop.nodes)
-        for node in loop.nodes:
-            if _is_reduction(node) and (node.shape != () or node.primitive.name == "scatter"):
-                return False
-            for i in node.inputs:
-                direct = i.primitive in (INPUT, CONSTANT) or i in self.schedule.stored
-                if i.size != 1 and not (i.shape == loop.shape and (i in inside or direct)):
-                    return False
-        return True
-
-    def _start_total(self, node: Node) -> str:
-        kind, identity = node.dtype.kind, _identity(node)
-        if node.shape == ():
-            place = f"%{self.fresh('sum')}"
-            self.entry.append(f"  {place} = alloca {MEMORY[kind]}")
-            self.store(place, kind, "0", identity)
-            return place
-        place = self.pointer(node)
-        self.loop(node.size, lambda i: self.store(place, kind, i, identity)) if node.size else None
-        return place
-
-    def _add_to_total(self, node: Node, place: str, position: Position, flat: bool) -> None:
-        source = node.inputs[0]
-        element = self._operand(source, position, source.shape, flat)
-        offset = self._total_offset(node, position) if node.shape else "0"
-        kind = node.dtype.kind
-        total = self.load(place, kind, offset)
-        self.store(place, kind, offset, _combine(self, node.primitive.name, total, element))
-
-    def _total_offset(self, node: Node, position: Position) -> str:
-        """Where in its result a reduction adds the element at a position of its source."""
-        if node.primitive.name == "scatter":
-            there = self.indexed(node.attributes["index"], node.inputs[1:], node.shape, position)
-            return self.linear(there, node.shape)
-        axes = node.attributes["axes"]
-        return self.linear([i for axis, i in enumerate(position) if axis not in axes], node.shape)
-
     def whole(self, node: Node) -> None:
         """An operation on whole arrays: written as loops of its own, or left to the callback."""
         emit = WHOLE.get(node.primitive.name)
@@ -340,50 +280,29 @@ class Lowering(Writer):
 
     # --- the whole text
     def result(self, log_density: bool) -> Lowered:
-        for level in self.schedule.levels:
-            for node in level.straight:
-                {"whole": self.whole, "tiny": self.tiny, "scalar": self.scalar}[self.schedule.kinds[node]](node)
-            for loop in level.loops.values():
-                self.run_loop(loop)
+        for step in self.schedule.steps:
+            if isinstance(step, Loop):
+                run_loop(self, step)
+            else:
+                {"whole": self.whole, "tiny": self.tiny, "scalar": self.scalar}[self.schedule.kinds[step]](step)
         self._write_outputs()
         text = module_text(self, self.layout, log_density=log_density)
         return Lowered(text, self.layout, self.count, tuple(self.mathematics))
 
     def _write_outputs(self) -> None:
         for number, node in enumerate(self.program.outputs):
-            target = self.parameter("out", f"output {number}")
-            kind = node.dtype.kind
-            if node in self.elements:
-                for i, value in enumerate(self.elements[node]):
-                    self.store(target, kind, str(i), value)
+            base = f"output {number}"
+            if self.storage.homes.get(node) == Home(base, 0):
                 continue
-            self.copy(node, target, kind)
+            target = self.base(base)
+            for i, value in enumerate(self.elements.get(node, ())):
+                self.store(target, node.dtype.kind, str(i), value)
+            if node not in self.elements:
+                self.copy(node, target, node.dtype.kind)
         self.say("ret i64 0")
-
-
-def _identity(node: Node) -> Operand:
-    """What a reduction starts from."""
-    start = IDENTITIES[node.primitive.name]
-    if node.dtype.kind == "f":
-        return vector_math.hexadecimal(start), "f"
-    return "true" if start else "false", "b"
-
-
-def _is_reduction(node: Node) -> bool:
-    return node.primitive.name in IDENTITIES
 
 
 def _adjacent(items: list[Any]) -> bool:
     """Whether the arrays (and the integers that take part with them) of an index stand side by side."""
     taking = [i for i, item in enumerate(items) if item == "array" or type(item) is int]
     return taking == list(range(taking[0], taking[-1] + 1))
-
-
-def _combine(writer: Lowering, name: str, total: Operand, element: Operand) -> Operand:
-    if name in ("any", "all"):
-        word = "or" if name == "any" else "and"
-        return writer.op(f"{word} i1 {total[0]}, {as_kind(writer, element, 'b')}"), "b"
-    x, y = total[0], as_kind(writer, element, "f")
-    if name in ("sum", "scatter", "prod"):
-        return writer.op(f"{'fmul' if name == 'prod' else 'fadd'} {FLAGS}double {x}, {y}"), "f"
-    return SCALARS["maximum" if name == "max" else "minimum"](writer, total, (y, "f"))

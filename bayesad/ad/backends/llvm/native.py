@@ -39,7 +39,7 @@ class NativeProgram:
             imports=vector_math.addresses(lowered.mathematics),
             optimise=lowered.n_instructions <= STRAIGHT_LINE_LIMIT,
         )
-        self.constants = [np.ascontiguousarray(node.value) for node in self.layout.constants]
+        self.constants = [constant.memory() for constant in self.layout.constants]
         self.kernels = {name: matrices.kernel(name) for name in self.layout.special if matrices.is_kernel(name)}
         self.special = [self._address(name) for name in self.layout.special]
         self.callback_error: list[BaseException] = []

@@ -1,8 +1,9 @@
-"""What runs where: nodes are put into fused loops over one iteration space, or run on their own, level by level.
+"""What runs where: nodes are put into fused loops over one iteration space, or run on their own, step by step.
 
-A level is a stretch of straight-line code (scalars, and operations on whole arrays) followed by fused loops. A loop
-of level l may use whatever the straight-line code of level l and all earlier levels made, and element by element the
-other nodes of the same loop; what it sums up or stores can be used from level l + 1 on.
+Planning goes level by level. A level is a stretch of straight-line code (scalars, and operations on whole arrays)
+followed by fused loops. A loop of level l may use whatever the straight-line code of level l and all earlier levels
+made, and element by element the other nodes of the same loop; what it sums up or stores can be used from level l + 1
+on.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ from dataclasses import dataclass, field
 from bayesad.ad.backends.llvm.scalars import ON_INTEGERS, SCALARS, SPECIAL
 from bayesad.ad.program import CONSTANT, GUARD, Node, Program
 
-__all__ = ["Level", "Loop", "Schedule", "plan"]
+__all__ = ["Loop", "Schedule", "Step", "is_reduction", "iteration_shape", "plan", "product"]
 
 REDUCTIONS = {"sum", "prod", "max", "min", "any", "all", "scatter"}
 VIEWS = {"reshape", "transpose", "broadcast_to", "take", "flip"}
 TINY = 4  # arrays of up to so many elements are kept as scalars, one by one
 TINY_IN_LONG_PROGRAMS = 16  # there a loop for each would cost more to compile than it saves
 LONG = 300
+FEWEST_ROWS = 64  # of a matrix of data whose product with a vector joins a loop over its rows
 
 
 @dataclass
@@ -29,19 +31,22 @@ class Loop:
     nodes: list[Node] = field(default_factory=list)
 
 
-@dataclass
-class Level:
-    straight: list[Node] = field(default_factory=list)
-    loops: dict[tuple[int, ...], Loop] = field(default_factory=dict)
+Step = Node | Loop
 
 
 @dataclass
 class Schedule:
-    """Levels in order of execution, the array nodes that need memory of their own, and how each node is computed."""
+    """Steps in order of execution, the array nodes that need memory of their own, and how each node is computed."""
 
-    levels: list[Level]
+    steps: list[Step]
     stored: set[Node]
     kinds: dict[Node, str]
+
+
+@dataclass
+class _Level:
+    straight: list[Node] = field(default_factory=list)
+    loops: dict[tuple[int, ...], Loop] = field(default_factory=dict)
 
 
 def plan(program: Program) -> Schedule:
@@ -50,20 +55,19 @@ def plan(program: Program) -> Schedule:
     kinds = {node: _kind(node, tiny) for node in program.nodes}
     available: dict[Node, int] = {}  # the first level whose straight-line code may use the node
     loop_level: dict[Node, int] = {}
-    levels: list[Level] = []
+    levels: list[_Level] = []
 
-    def level(i: int) -> Level:
+    def level(i: int) -> _Level:
         while len(levels) <= i:
-            levels.append(Level())
+            levels.append(_Level())
         return levels[i]
 
     for node in program.nodes:
         if kinds[node] == "loop":
-            shape = _iteration_shape(node)
+            shape = iteration_shape(node)
             at = 0
             for source in node.inputs:
-                fused = source in loop_level and not _is_reduction(source) and source.shape == shape
-                at = max(at, loop_level[source] if fused else available.get(source, 0))
+                at = max(at, loop_level[source] if _can_fuse(node, source, loop_level) else available.get(source, 0))
             loop_level[node] = at
             available[node] = at + 1
             level(at).loops.setdefault(shape, Loop(shape)).nodes.append(node)
@@ -72,7 +76,8 @@ def plan(program: Program) -> Schedule:
             available[node] = at
             if kinds[node] != "view":
                 level(at).straight.append(node)
-    return Schedule(levels, _stored(program, kinds, loop_level), kinds)
+    steps: list[Step] = [step for one in levels for step in (*one.straight, *one.loops.values())]
+    return Schedule(steps, _stored(program, kinds, loop_level), kinds)
 
 
 def _kind(node: Node, tiny: int) -> str:
@@ -91,8 +96,48 @@ def _kind(node: Node, tiny: int) -> str:
         return "scalar" if node.shape == () else "view"
     if node.primitive.elementwise and _has_instructions(node):
         return "scalar" if node.shape == () else "tiny" if small else "loop"
+    if product(node):
+        return "loop"
     joined = name in ("stack", "concatenate") or (name == "index_set" and _constant_indices(node.inputs[2:]))
     return "tiny" if joined and small else "whole"
+
+
+def product(node: Node) -> str:
+    """How the product of a vector with a tall matrix of data joins a loop over the matrix's rows; "" if it does not.
+
+    "rows": X @ b gives each row an element. "columns": X.T @ r is a sum over the rows.
+    """
+    if node.primitive.name != "matmul" or node.inputs[0].primitive is not CONSTANT:
+        return ""
+    matrix, vector = node.inputs
+    if matrix.ndim != 2 or vector.ndim != 1 or matrix.dtype.kind != "f" or node.dtype.kind != "f":
+        return ""
+    n, k = max(matrix.shape), min(matrix.shape)
+    if n < max(FEWEST_ROWS, k + 1) or k == 0:
+        return ""
+    return "rows" if matrix.shape[0] == n else "columns"
+
+
+def is_reduction(node: Node) -> bool:
+    """Whether a node of a loop collects elements of the whole loop, so that it is there only after it."""
+    return node.primitive.name in REDUCTIONS or product(node) == "columns"
+
+
+def iteration_shape(node: Node) -> tuple[int, ...]:
+    """The space that a node of a loop runs over."""
+    if node.primitive.name in REDUCTIONS:
+        return node.inputs[0].shape
+    return node.inputs[1].shape if product(node) == "columns" else node.shape
+
+
+def _can_fuse(node: Node, source: Node, loop_level: dict[Node, int]) -> bool:
+    """Whether a node may use an input element by element within one loop."""
+    return (
+        source in loop_level
+        and not is_reduction(source)
+        and source.shape == iteration_shape(node)
+        and product(node) != "rows"
+    )
 
 
 def _stored(program: Program, kinds: dict[Node, str], loop_level: dict[Node, int]) -> set[Node]:
@@ -103,15 +148,11 @@ def _stored(program: Program, kinds: dict[Node, str], loop_level: dict[Node, int
     for node in reversed(program.nodes):
         kind = kinds[node]
         read = node in at_run_time or (node in at_known_positions and kind != "tiny")
-        if kind == "whole" or (kind == "loop" and _is_reduction(node)) or (kind in ("loop", "tiny") and read):
+        if kind == "whole" or (kind == "loop" and is_reduction(node)) or (kind in ("loop", "tiny") and read):
             stored.add(node)
         for source in node.inputs:
             if kind == "loop":
-                fused = (
-                    loop_level.get(source) == loop_level[node]
-                    and source.shape == _iteration_shape(node)
-                    and not _is_reduction(source)
-                )
+                fused = _can_fuse(node, source, loop_level) and loop_level[source] == loop_level[node]
                 if not fused:
                     at_run_time.add(source)
             elif kind == "whole" or (kind == "view" and node in at_run_time):
@@ -119,14 +160,6 @@ def _stored(program: Program, kinds: dict[Node, str], loop_level: dict[Node, int
             else:
                 at_known_positions.add(source)
     return {node for node in stored if node.shape != () or kinds[node] == "whole"}
-
-
-def _is_reduction(node: Node) -> bool:
-    return node.primitive.name in REDUCTIONS
-
-
-def _iteration_shape(node: Node) -> tuple[int, ...]:
-    return node.inputs[0].shape if _is_reduction(node) else node.shape
 
 
 def _constant_indices(arrays: tuple[Node, ...]) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from bayesad.ad.backends.llvm import vector_math
+from bayesad.ad.backends.llvm.constants import Constant
 from bayesad.ad.backends.llvm.writer import Writer
 from bayesad.ad.program import Node
 
@@ -26,6 +27,12 @@ WRAPPERS: list[tuple[str, str, dict[str, str]]] = [
     ),
 ]
 
+LOOP_HINTS = """
+!0 = distinct !{!0, !1}
+!1 = !{!"llvm.loop.unroll.disable"}
+!2 = distinct !{!2, !1, !3}
+!3 = !{!"llvm.loop.vectorize.enable", i1 false}"""
+
 
 @dataclass
 class Layout:
@@ -36,7 +43,7 @@ class Layout:
 
     inputs: tuple[Node, ...]
     outputs: tuple[Node, ...]
-    constants: list[Node] = field(default_factory=list)
+    constants: list[Constant] = field(default_factory=list)
     workspace_size: int = 0
     special: list[str] = field(default_factory=list)
     callbacks: list[tuple[Node, list[int], int]] = field(default_factory=list)
@@ -69,7 +76,7 @@ def module_text(body: Writer, layout: Layout, *, log_density: bool) -> str:
     ]
     for name, head, given in WRAPPERS if log_density else WRAPPERS[:1]:
         text += _wrapper(body, layout, name, head, given, slots, workspace)
-    text.append('!0 = distinct !{!0, !1}\n!1 = !{!"llvm.loop.unroll.disable"}')
+    text.append(LOOP_HINTS)
     return "\n".join(text)
 
 

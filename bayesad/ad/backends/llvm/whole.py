@@ -38,11 +38,12 @@ def callback(lowering: Lowering, node: Node) -> None:
     function = lowering.special_names.setdefault("callback", "") or lowering.parameter("callback", "callback")
     lowering.special_names["callback"] = function
     lowering.say(f"call void {function}(i64 {number}, ptr %workspace)")
+    kind = node.dtype.kind
     if node.shape == ():
-        lowering.scalars[node] = lowering.load(place, node.dtype.kind, "0")
-    else:
-        lowering.pointers[node] = place
-        lowering.schedule.stored.add(node)
+        lowering.scalars[node] = lowering.load(place, kind, "0")
+    elif node.size:
+        target = lowering.pointer(node)
+        lowering.loop(node.size, lambda i: lowering.store(target, kind, i, lowering.load(place, kind, i)))
 
 
 # --- arrays put together
@@ -56,7 +57,11 @@ def _concatenate(lowering: Lowering, node: Node) -> bool:
 
 def _join(lowering: Lowering, node: Node, parts: list[tuple[Node, tuple[int, ...]]], axis: int) -> bool:
     target, kind, start = lowering.pointer(node), node.dtype.kind, 0
+    width = int(np.prod(node.shape[axis + 1 :], dtype=np.int64)) * SIZES[kind]
     for part, shape in parts:
+        if lowering.storage.in_place(part, node, start * width):
+            start += shape[axis]
+            continue
         extra = len(shape) - len(part.shape)
 
         def body(position: Position, part: Node = part, start: int = start, extra: int = extra) -> None:

@@ -75,7 +75,17 @@ class Writer:
         self.parameters.append((name, origin))
         return name
 
-    def loop(self, n: int, body: Callable[[str], None]) -> None:
+    def local_memory(self, kind: str) -> str:
+        """The address of memory of the function's own, for one value of an LLVM type."""
+        name = f"%{self.fresh('own')}"
+        self.entry.append(f"  {name} = alloca {kind}, align {32 if kind[0] in '<[' else 8}")
+        return name
+
+    def block_memory(self, n: int) -> str:
+        """The address of memory of the function's own for n doubles."""
+        return self.local_memory(f"[{n} x double]")
+
+    def loop(self, n: int, body: Callable[[str], None], *, vectorise: bool = True) -> None:
         """A loop of ``n >= 1`` turns; ``body`` gets the index."""
         head, done, index = self.fresh("loop"), self.fresh("done"), f"%{self.fresh('i')}"
         before = self.block
@@ -89,7 +99,7 @@ class Writer:
         following = self.op(f"add nuw nsw i64 {index}, 1")
         self.lines[place] = f"  {index} = phi i64 [ 0, %{before} ], [ {following}, %{self.block} ]"
         again = self.op(f"icmp ult i64 {following}, {n}")
-        self.say(f"br i1 {again}, label %{head}, label %{done}, !llvm.loop !0")
+        self.say(f"br i1 {again}, label %{head}, label %{done}, !llvm.loop !{0 if vectorise else 2}")
         self.label(done)
 
     def nest(self, shape: Sequence[int], body: Callable[[Position], None]) -> None:

@@ -24,6 +24,7 @@ FUNCTIONS: dict[str, Callable[..., Value]] = {
     "expm1": elementary.expm1,
     "log": elementary.log,
     "log1p": elementary.log1p,
+    "log1p_square": elementary.log1p_square,
     "expit": elementary.expit,
     "log_expit": elementary.log_expit,
     "logaddexp": elementary.logaddexp,
@@ -36,7 +37,7 @@ FUNCTIONS: dict[str, Callable[..., Value]] = {
     "tan": trigonometric.tan,
     "arctan": trigonometric.arctan,
 }
-INLINED = ("exp", "expm1", "log", "log1p", "expit", "log_expit", "logaddexp", "tanh")
+INLINED = ("exp", "expm1", "log", "log1p", "log1p_square", "expit", "log_expit", "logaddexp", "tanh")
 """Short and branch-free: these are inlined into loops."""
 
 _INLINED, _CALLED = "bayesad.inlined.", "bayesad."

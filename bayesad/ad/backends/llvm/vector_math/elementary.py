@@ -20,7 +20,7 @@ from bayesad.ad.backends.llvm.vector_math.expressions import (
     total,
 )
 
-__all__ = ["exp", "expit", "expm1", "log", "log1p", "log_expit", "logaddexp", "logit"]
+__all__ = ["exp", "expit", "expm1", "log", "log1p", "log1p_square", "log_expit", "logaddexp", "logit"]
 
 LN2_HIGH = 6.93147180369123816490e-01  # log 2 with the last 32 bits cleared: k * LN2_HIGH is exact
 LN2_LOW = 1.90821492927058770002e-10
@@ -115,6 +115,12 @@ def log1p(x: Value) -> Value:
     u = x + 1.0
     y = log_sum(*log_parts(u, x - (u - 1.0)))
     return log_edges(x, copysign(y, x), -1.0)
+
+
+def log1p_square(x: Value) -> Value:
+    size = magnitude(x)
+    huge = size > 1e150
+    return select(huge, 2.0, 1.0) * log1p(select(huge, size, size * size))
 
 
 def expit(x: Value) -> Value:

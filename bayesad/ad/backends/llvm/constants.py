@@ -1,0 +1,76 @@
+"""How the constants of a program lie in memory for machine code: as they are, counted from the front, or in tiles."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from bayesad.ad.program import Node
+
+__all__ = ["Constant", "as_they_are", "from_the_front", "tiles"]
+
+
+class Constant(NamedTuple):
+    """One constant of the table of addresses.
+
+    Attributes
+    ----------
+    node : Node
+    form : str
+        "plain": C order. "from the front": integers, negative ones counted from the end of an axis of ``size``.
+        "tiles": a matrix of shape (n, k) as (ceil(n / size), k, size): ``size`` rows at a time, column by column, so
+        that a pass over blocks of rows reads memory in order; the last tile is filled up with zeros. "tiles of
+        columns": the same of the transpose.
+    size : int
+    """
+
+    node: Node
+    form: str = "plain"
+    size: int = 0
+
+    @property
+    def key(self) -> Any:
+        """Equal for constants with the same memory: a matrix and its transpose share their tiles."""
+        if self.form.startswith("tiles"):
+            matrix = self._matrix()
+            return "tiles", self.size, matrix.__array_interface__["data"][0], matrix.shape, matrix.strides
+        return self
+
+    def memory(self) -> np.ndarray:
+        """A contiguous array with what the machine code reads."""
+        if self.form == "plain":
+            return np.ascontiguousarray(self.node.value)
+        if self.form == "from the front":
+            return np.ascontiguousarray(np.where(self.node.value < 0, self.node.value + self.size, self.node.value))
+        return _tiled(self._matrix(), self.size)
+
+    def _matrix(self) -> np.ndarray:
+        return self.node.value if self.form == "tiles" else self.node.value.T
+
+
+def as_they_are(node: Node) -> Constant:
+    return Constant(node)
+
+
+def from_the_front(node: Node, n: int) -> Constant:
+    """Of an index array into an axis of length n."""
+    return Constant(node, "from the front", n) if (node.value < 0).any() else Constant(node)
+
+
+def tiles(node: Node, rows: int, *, transposed: bool) -> Constant:
+    return Constant(node, "tiles of columns" if transposed else "tiles", rows)
+
+
+def _tiled(matrix: np.ndarray, rows: int) -> np.ndarray:
+    n, k = matrix.shape
+    whole = n // rows
+    # Memory at the begin of a cache line: a tile then touches as few of them as possible.
+    raw = np.empty(-(-n // rows) * rows * k + 8)
+    start = (-raw.ctypes.data % 64) // 8
+    memory = raw[start : start + raw.size - 8].reshape(-1, k, rows)
+    memory[:whole] = matrix[: whole * rows].reshape(whole, rows, k).transpose(0, 2, 1)
+    if whole < len(memory):
+        memory[whole] = 0.0
+        memory[whole, :, : n - whole * rows] = matrix[whole * rows :].T
+    return memory

@@ -1,0 +1,247 @@
+"""Fused loops: everything that one pass over an iteration space computes, sums up, stores and scatters.
+
+A loop with products of tall matrices of data, or one that scatters, runs in blocks of rows: first the products' rows,
+then what is computed element by element, as vector code, then what the block adds to sums over the rows. So each
+tile of a matrix is read from memory once, and what does not vectorise is kept out of the loop that does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bayesad.ad.backends.llvm import products
+from bayesad.ad.backends.llvm.scalars import FLAGS, SCALARS, Operand, as_kind, emit_scalar
+from bayesad.ad.backends.llvm.schedule import REDUCTIONS, Loop, is_reduction, product
+from bayesad.ad.backends.llvm.vector_math import hexadecimal
+from bayesad.ad.backends.llvm.writer import MEMORY, Position
+from bayesad.ad.program import CONSTANT, INPUT, Node
+
+if TYPE_CHECKING:
+    from bayesad.ad.backends.llvm.lower import Lowering
+
+__all__ = ["combine", "identity", "run_loop", "total_offset"]
+
+IDENTITIES = {"sum": 0.0, "scatter": 0.0, "prod": 1.0, "max": -np.inf, "min": np.inf, "any": 0.0, "all": 1.0}
+ROWS_OF_SCATTERS = 128  # in a block without products
+FEWEST_FOR_BLOCKS = 256
+
+
+def run_loop(lowering: Lowering, loop: Loop) -> None:
+    """One fused pass over an iteration space."""
+    totals = {node: _start_total(lowering, node) for node in loop.nodes if node.primitive.name in REDUCTIONS}
+    if any(product(node) for node in loop.nodes) or _scatters_much(loop):
+        _run_blocks(lowering, loop, totals)
+    else:
+        flat = _flattened(lowering, loop)
+        shape = (int(np.prod(loop.shape, dtype=np.int64)),) if flat else loop.shape
+        lowering.nest(shape, lambda position: _elementwise(lowering, loop, totals, position, flat))
+    for node, place in totals.items():
+        if node.shape == ():
+            lowering.scalars[node] = lowering.load(place, node.dtype.kind, "0")
+
+
+def _elementwise(lowering: Lowering, loop: Loop, totals: dict[Node, str], position: Position, flat: bool) -> None:
+    """All nodes of a loop at one position."""
+    lowering.local = {}
+    for node in loop.nodes:
+        if node in totals:
+            _add_to_total(lowering, node, totals[node], position, flat)
+        else:
+            _compute(lowering, node, position, flat)
+    lowering.local = {}
+
+
+def _compute(lowering: Lowering, node: Node, position: Position, flat: bool) -> None:
+    result = emit_scalar(lowering, node, [_operand(lowering, i, position, flat) for i in node.inputs])
+    assert result is not None, node
+    lowering.local[node] = result
+    if node in lowering.schedule.stored:
+        offset = position[0] if flat else lowering.linear(position, node.shape)
+        lowering.store(lowering.pointer(node), node.dtype.kind, offset, result)
+
+
+def _operand(lowering: Lowering, node: Node, position: Position, flat: bool) -> Operand:
+    if node in lowering.local:
+        return lowering.local[node]
+    if not flat:
+        return lowering.value(node, lowering.aligned(node, position))
+    if node.size == 1:
+        return lowering.value(node, ["0"] * len(node.shape))
+    return lowering.load(lowering.pointer(node), node.dtype.kind, position[0])
+
+
+def _flattened(lowering: Lowering, loop: Loop) -> bool:
+    """Whether one index serves: all operands are scalars or lie in memory exactly as the loop runs."""
+    if len(loop.shape) < 2:
+        return False
+    inside = set(loop.nodes)
+    for node in loop.nodes:
+        if is_reduction(node) and (node.shape != () or node.primitive.name == "scatter"):
+            return False
+        for i in node.inputs:
+            direct = i.primitive in (INPUT, CONSTANT) or i in lowering.schedule.stored
+            if i.size != 1 and not (i.shape == loop.shape and (i in inside or direct)):
+                return False
+    return True
+
+
+# --- totals: what a loop sums up
+def identity(node: Node) -> Operand:
+    """What a reduction starts from."""
+    start = IDENTITIES[node.primitive.name]
+    if node.dtype.kind == "f":
+        return hexadecimal(start), "f"
+    return "true" if start else "false", "b"
+
+
+def _start_total(lowering: Lowering, node: Node) -> str:
+    kind, start = node.dtype.kind, identity(node)
+    if node.shape == ():
+        place = lowering.local_memory(MEMORY[kind])
+        lowering.store(place, kind, "0", start)
+        return place
+    place = lowering.pointer(node)
+    if node.size:
+        lowering.loop(node.size, lambda i: lowering.store(place, kind, i, start))
+    return place
+
+
+def _add_to_total(lowering: Lowering, node: Node, place: str, position: Position, flat: bool) -> None:
+    element = _operand(lowering, node.inputs[0], position, flat)
+    offset = total_offset(lowering, node, position) if node.shape else "0"
+    kind = node.dtype.kind
+    total = lowering.load(place, kind, offset)
+    lowering.store(place, kind, offset, combine(lowering, node.primitive.name, total, element))
+
+
+def total_offset(lowering: Lowering, node: Node, position: Position) -> str:
+    """Where in its result a reduction adds the element at a position of its source."""
+    if node.primitive.name == "scatter":
+        there = lowering.indexed(node.attributes["index"], node.inputs[1:], node.shape, position)
+        return lowering.linear(there, node.shape)
+    axes = node.attributes["axes"]
+    return lowering.linear([i for axis, i in enumerate(position) if axis not in axes], node.shape)
+
+
+def combine(lowering: Lowering, name: str, total: Operand, element: Operand) -> Operand:
+    if name in ("any", "all"):
+        word = "or" if name == "any" else "and"
+        return lowering.op(f"{word} i1 {total[0]}, {as_kind(lowering, element, 'b')}"), "b"
+    x, y = total[0], as_kind(lowering, element, "f")
+    if name in ("sum", "scatter", "prod"):
+        return lowering.op(f"{'fmul' if name == 'prod' else 'fadd'} {FLAGS}double {x}, {y}"), "f"
+    return SCALARS["maximum" if name == "max" else "minimum"](lowering, total, (y, "f"))
+
+
+# --- blocks of rows
+@dataclass
+class _Blocks:
+    """A loop over rows, sorted into what happens before, in and after the elementwise part of each block."""
+
+    rows: int
+    before: list[Node] = field(default_factory=list)
+    inner: list[Node] = field(default_factory=list)
+    after: list[Node] = field(default_factory=list)
+    buffers: dict[Node, str] = field(default_factory=dict)
+    """Elements of a block that pass from one part to another."""
+
+
+def _scatters_much(loop: Loop) -> bool:
+    scatters = any(node.primitive.name == "scatter" for node in loop.nodes)
+    return scatters and len(loop.shape) == 1 and loop.shape[0] >= FEWEST_FOR_BLOCKS
+
+
+def _run_blocks(lowering: Lowering, loop: Loop, totals: dict[Node, str]) -> None:
+    (n,) = loop.shape
+    blocks = _sorted_into_blocks(lowering, loop)
+    sums = {node: products.start_sum(lowering, node) for node in blocks.after if product(node)}
+
+    def block(number: str, count: int) -> None:
+        base = lowering.times(number, blocks.rows)
+        for node in blocks.before:
+            products.multiply_rows(lowering, node, number, blocks.rows, blocks.buffers[node])
+        if blocks.inner:
+            lowering.loop(count, lambda j: _row(lowering, blocks, totals, base, j))
+        for node in blocks.after:
+            source = node.inputs[1] if product(node) else node.inputs[0]
+            buffer = blocks.buffers.get(source)
+            if product(node):
+                place = _rows_in_memory(lowering, blocks, source, base, count, buffer)
+                products.add_to_columns(lowering, node, number, blocks.rows, place, sums[node])
+            else:
+                _scatter_block(lowering, node, totals[node], base, count, buffer)
+
+    whole, rest = divmod(n, blocks.rows)
+    if whole:
+        lowering.loop(whole, lambda i: block(i, blocks.rows))
+    if rest:
+        block(str(whole), rest)
+    for node, place in sums.items():
+        products.finish_sum(lowering, node, place)
+
+
+def _sorted_into_blocks(lowering: Lowering, loop: Loop) -> _Blocks:
+    (n,) = loop.shape
+    any_product = any(product(node) for node in loop.nodes)
+    blocks = _Blocks(products.rows_of_a_tile(n) if any_product else min(ROWS_OF_SCATTERS, n))
+    inside = set(loop.nodes)
+    for node in loop.nodes:
+        if product(node) == "rows":
+            blocks.before.append(node)
+            blocks.buffers[node] = lowering.block_memory(blocks.rows)
+        elif product(node) == "columns" or node.primitive.name == "scatter":
+            blocks.after.append(node)
+            source = node.inputs[1] if product(node) else node.inputs[0]
+            if source not in blocks.buffers and (source in inside or product(node)):
+                blocks.buffers[source] = lowering.block_memory(blocks.rows)
+        else:
+            blocks.inner.append(node)
+    return blocks
+
+
+def _row(lowering: Lowering, blocks: _Blocks, totals: dict[Node, str], base: str, j: str) -> None:
+    """What a block computes element by element, at its row j."""
+    position = [lowering.plus(base, j)]
+    lowering.local = {node: lowering.load(blocks.buffers[node], "f", j) for node in blocks.before}
+    for node in blocks.before:
+        if node in lowering.schedule.stored:
+            lowering.store(lowering.pointer(node), "f", position[0], lowering.local[node])
+    for node in blocks.inner:
+        if node in totals:
+            _add_to_total(lowering, node, totals[node], position, flat=False)
+            continue
+        _compute(lowering, node, position, flat=False)
+        if node in blocks.buffers:
+            lowering.store(blocks.buffers[node], "f", j, lowering.local[node])
+    lowering.local = {}
+
+
+def _rows_in_memory(
+    lowering: Lowering, blocks: _Blocks, source: Node, base: str, count: int, buffer: str | None
+) -> str:
+    """The address of the block's elements of a vector, the last block filled up with zeros."""
+    assert buffer is not None
+    if source not in blocks.inner and source not in blocks.before:
+
+        def fetch(j: str) -> None:
+            lowering.store(buffer, "f", j, lowering.value(source, [lowering.plus(base, j)]))
+
+        lowering.loop(count, fetch)
+    for j in range(count, blocks.rows):
+        lowering.store(buffer, "f", str(j), (hexadecimal(0.0), "f"))
+    return buffer
+
+
+def _scatter_block(lowering: Lowering, node: Node, place: str, base: str, count: int, buffer: str | None) -> None:
+    def add(j: str) -> None:
+        position = [lowering.plus(base, j)]
+        source = node.inputs[0]
+        element = lowering.load(buffer, "f", j) if buffer else lowering.value(source, position)
+        offset = total_offset(lowering, node, position)
+        total = lowering.load(place, "f", offset)
+        lowering.store(place, "f", offset, combine(lowering, "scatter", total, element))
+
+    lowering.loop(count, add)

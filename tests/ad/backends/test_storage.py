@@ -1,0 +1,93 @@
+"""Where arrays lie: slots are shared only by nodes whose lives do not overlap, and parts are computed in place."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bayesad import ad
+from bayesad.ad.backends.llvm.decompose import decompose
+from bayesad.ad.backends.llvm.native import executor
+from bayesad.ad.backends.llvm.schedule import plan
+from bayesad.ad.backends.llvm.storage import allocate
+from bayesad.ad.backends.numpy import executor as interpreter
+from bayesad.ad.reverse import reverse
+from bayesad.ad.simplify import simplify
+
+
+def storage_of(f, x):
+    program = decompose(simplify(ad.trace(f, x)[0]))
+    schedule = plan(program)
+    return program, schedule, allocate(program, schedule)
+
+
+def test_a_long_chain_of_arrays_needs_two_slots():
+    def f(x):
+        for _ in range(12):
+            x = np.cumsum(np.sin(x))  # a cumulated sum is an operation on a whole array
+        return np.sum(x)
+
+    _, schedule, storage = storage_of(f, np.ones(100))
+    assert len(schedule.stored) >= 23
+    assert sum(storage.slots) <= 3 * 832
+
+
+def test_an_output_is_computed_in_the_memory_of_the_caller():
+    program, _, storage = storage_of(lambda x: np.concatenate([np.cumsum(x), np.exp(x[:5])]), np.ones(100))
+    (output,) = program.outputs
+    assert storage.homes[output] == ("output 0", 0)
+    places = sorted(storage.homes[part] for part in output.inputs)
+    assert places == [("output 0", 0), ("output 0", 800)]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 9), st.integers(0, 9)), min_size=3, max_size=14))
+def test_programs_that_reuse_memory_agree_with_the_interpreter(steps):
+    operations = [
+        lambda a, b: np.cumsum(a) * 0.1 + b,
+        lambda a, b: np.sin(a) * np.sum(b),
+        lambda a, b: np.concatenate([a[3:], b[:3] * 0.5]),
+        lambda a, b: a[::-1] - b,
+        lambda a, b: a * b[np.array([2, 0, 1, 5, 4, 3, 6, 8, 7, 9])],
+        lambda a, b: np.concatenate([np.cumsum(a[:4]), np.exp(-(b[4:] ** 2))]),
+    ]
+
+    def f(x):
+        values = [x, np.cos(x)]
+        for operation, i, j in steps:
+            values.append(operations[operation](values[i % len(values)], values[j % len(values)]))
+        return np.sum(np.tanh(values[-1])) + np.sum(np.tanh(values[-2]) * values[len(values) // 2])
+
+    x = np.linspace(-0.9, 1.1, 10)
+    program = simplify(reverse(simplify(ad.trace(f, x)[0]), [0], [np.float64(1.0)]))
+    for found, expected in zip(executor(program)([x]), interpreter(program)([x]), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("n", [64, 100, 144, 333, 1000])
+@pytest.mark.parametrize("k", [9, 40])
+def test_products_of_tall_matrices_in_blocks_of_rows(n, k):
+    rng = np.random.default_rng(n + k)
+    matrix, other, group = rng.normal(size=(n, k)), rng.normal(size=(n, k)), rng.integers(0, 7, size=n)
+    y = rng.normal(size=n)
+
+    def f(b):
+        eta = matrix @ b + b[:7][group]
+        spread = np.exp(0.1 * (other @ (b * b)))
+        return np.sum(np.log1p(np.exp(eta)) * y) - np.sum(((y - eta) / spread) ** 2) + np.sum(y @ matrix * b)
+
+    x = rng.normal(size=k) * 0.2
+    program = simplify(reverse(simplify(ad.trace(f, x)[0]), [0], [np.float64(1.0)]))
+    for found, expected in zip(executor(program)([x]), interpreter(program)([x]), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-10)
+
+
+def test_a_matrix_and_its_transpose_share_their_tiles():
+    matrix = np.random.default_rng(3).normal(size=(500, 20))
+    program, _, _ = ad.trace(lambda b: np.sum(np.exp(matrix @ b)), np.zeros(20))
+    from bayesad.ad.backends.llvm.native import NativeProgram
+
+    native = NativeProgram(simplify(reverse(simplify(program), [0], [np.float64(1.0)])))
+    assert [constant.size for constant in native.constants if constant.size >= matrix.size] == [
+        512 * 20
+    ]  # 16 tiles of 32 rows
