@@ -76,7 +76,9 @@ def plan(program: Program) -> Schedule:
             available[node] = at
             if kinds[node] != "view":
                 level(at).straight.append(node)
-    steps: list[Step] = [step for one in levels for step in (*one.straight, *one.loops.values())]
+    steps: list[Step] = []
+    for one in levels:
+        steps += [*one.straight, *one.loops.values()]
     return Schedule(steps, _stored(program, kinds, loop_level), kinds)
 
 
