@@ -348,6 +348,7 @@ def _add(functions: dict[str, Function], library: ModuleType) -> None:
         _slots.clear()
         if _active:
             _swap_everywhere()
+            _slots.clear()  # where something is swapped in already, nothing more was found
 
 
 when_imported("scipy.special", functools.partial(_add, scipy_special.FUNCTIONS))

@@ -112,6 +112,8 @@ FIRST_IMPORTS = {
     "by a helper that the function imports": "def f(x):\n    from helper import logsumexp\n    return logsumexp(x)",
     "a ufunc": "def f(x):\n    from scipy.special import gammaln, xlogy\n    import numpy as np\n"
     "    return np.sum(gammaln(x) + xlogy(x, x))",
+    "before another in the function": "def f(x):\n    from scipy.special import logsumexp\n    import scipy.linalg\n"
+    "    return logsumexp(x)",
     "linear algebra": "def f(x):\n    import numpy as np\n    from scipy.linalg import cholesky\n"
     "    return np.sum(cholesky(np.outer(x, x) + 2 * np.eye(3), lower=True))",
 }

@@ -3,90 +3,43 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from bayesad.ad.backends.llvm.libraries import Matrix, call, multiply, solve
+from bayesad.ad.backends.llvm.memory import (
+    displaced,
+    each_matrix,
+    each_result,
+    fill_with_nan,
+    in_memory,
+    kernel,
+    matrix_in_memory,
+    minus,
+    scratch,
+)
 from bayesad.ad.backends.llvm.vector_math import hexadecimal
 from bayesad.ad.backends.llvm.writer import Position
-from bayesad.ad.program import CONSTANT, INPUT, Node
+from bayesad.ad.program import Node
 
 if TYPE_CHECKING:
     from bayesad.ad.backends.llvm.lower import Lowering
 
-__all__ = ["cholesky", "cholesky_pullback", "in_memory", "solve_triangular"]
+__all__ = ["cholesky", "cholesky_pullback", "solve_triangular"]
 
 SMALL = 16  # rows up to which kernels of our own are no slower than LAPACK
 BLOCK = 16  # rows taken at a time where LAPACK has no routine
-ZERO, NAN, INFINITY = (hexadecimal(x) for x in (0.0, math.nan, math.inf))
-
-
-# --- memory
-def in_memory(lowering: Lowering, node: Node) -> str:
-    """The address of a node's elements, as float64 in C order; copied there if need be."""
-    leaf = node.primitive in (INPUT, CONSTANT)
-    if node.dtype.kind == "f" and (leaf or node in lowering.schedule.stored):
-        return lowering.pointer(node)
-    place = scratch(lowering, node.size)
-    lowering.copy(node, place, "f")
-    return place
-
-
-def scratch(lowering: Lowering, size: int) -> str:
-    """Memory for float64s."""
-    return lowering.parameter("p", f"workspace {lowering.reserve(8 * size)}")
-
-
-def displaced(lowering: Lowering, pointer: str, offset: str | int) -> str:
-    """The address ``offset`` float64s further."""
-    if str(offset) == "0":
-        return pointer
-    return lowering.op(f"getelementptr inbounds double, ptr {pointer}, i64 {offset}")
-
-
-def minus(lowering: Lowering, a: int, b: str) -> str:
-    return str(a - int(b)) if b.isdigit() else lowering.op(f"sub nsw i64 {a}, {b}")
-
-
-def each_matrix(lowering: Lowering, nodes: Sequence[Node], body: Callable[..., None]) -> None:
-    """``body(pointers)`` for every matrix of stacks of equal length, of which the last node is the result."""
-    places = [*(in_memory(lowering, node) for node in nodes[:-1]), lowering.pointer(nodes[-1])]
-    sizes = [int(np.prod(node.shape[-2:], dtype=np.int64)) for node in nodes]
-
-    def one(position: Position) -> None:
-        offsets = [lowering.times(position[0], size) for size in sizes]
-        body(*[displaced(lowering, place, offset) for place, offset in zip(places, offsets, strict=True)])
-
-    lowering.nest([int(np.prod(nodes[-1].shape[:-2], dtype=np.int64))], one)
-
-
-def kernel(lowering: Lowering, name: str, *pointers: str) -> None:
-    """A call of a kernel of ``matrices.py``."""
-    lowering.say(f"call void {lowering.special(name)}({', '.join(f'ptr {pointer}' for pointer in pointers)})")
-
-
-def fill_with_nan(lowering: Lowering, wrong: str, pointer: str, size: int) -> None:
-    """Make a result NaN where ``wrong``, an i1, holds."""
-    fill, go_on = lowering.fresh("fill"), lowering.fresh("go")
-    lowering.say(f"br i1 {wrong}, label %{fill}, label %{go_on}")
-    lowering.label(fill)
-    lowering.loop(size, lambda i: lowering.store(pointer, "f", i, (NAN, "f")))
-    lowering.say(f"br label %{go_on}")
-    lowering.label(go_on)
+ZERO, INFINITY = hexadecimal(0.0), hexadecimal(math.inf)
 
 
 # --- Cholesky
 def cholesky(lowering: Lowering, node: Node) -> bool:
     n = node.shape[-1]
-    if not node.size:
-        return True
     if n <= SMALL:
         work = scratch(lowering, n * (n + 3))
-        each_matrix(lowering, (*node.inputs, node), lambda *p: kernel(lowering, f"cholesky {n}", *p, work))
+        each_result(lowering, node, lambda *p: kernel(lowering, f"cholesky {n}", *p, work))
     else:
-        each_matrix(lowering, (*node.inputs, node), lambda a, out: _dpotrf(lowering, n, a, out))
+        each_result(lowering, node, lambda a, out: _dpotrf(lowering, n, a, out))
     return True
 
 
@@ -142,15 +95,13 @@ def failure(lowering: Lowering) -> str:
 
 def cholesky_pullback(lowering: Lowering, node: Node) -> bool:
     n = node.shape[-1]
-    if not node.size:
-        return True
-    work = scratch(lowering, 2 * min(n, SMALL) * (min(n, SMALL) + 3))
-    nodes = (*node.inputs, node)
+    rows = min(n, SMALL)
+    work = scratch(lowering, 2 * rows * (rows + 3))
     if n <= SMALL:
-        each_matrix(lowering, nodes, lambda *p: kernel(lowering, f"cholesky_pullback {n}", *p, work))
+        each_result(lowering, node, lambda *p: kernel(lowering, f"cholesky_pullback {n}", *p, work))
     else:
         mirrored = scratch(lowering, BLOCK * BLOCK)
-        each_matrix(lowering, nodes, lambda factor, g, out: _pull_back(lowering, n, factor, g, out, work, mirrored))
+        each_result(lowering, node, lambda factor, g, out: _pull_back(lowering, n, factor, g, out, work, mirrored))
     return True
 
 
@@ -192,17 +143,19 @@ def _pull_back_block(
 # --- triangular systems
 def solve_triangular(lowering: Lowering, node: Node) -> bool:
     a, b = node.inputs
-    if a.shape[:-2] != b.shape[:-2]:
-        return False
-    if not node.size:
-        return True
     n, m = node.shape[-2:]
-    flags = [bool(node.attributes[flag]) for flag in ("lower", "trans", "unit")]
-    if n <= SMALL:
-        name = f"solve_triangular {n} {m} {' '.join(str(int(flag)) for flag in flags)}"
-        each_matrix(lowering, (a, b, node), lambda *p: kernel(lowering, name, *p))
-    else:
-        each_matrix(lowering, (a, b, node), lambda a, b, out: _dtrsm(lowering, (n, m), a, b, out, flags))
+    lower, trans, unit = (bool(node.attributes[flag]) for flag in ("lower", "trans", "unit"))
+    place, is_transposed = matrix_in_memory(lowering, a)
+    flags = (lower != is_transposed, trans != is_transposed, unit)
+
+    def one(a: str, b: str, out: str) -> None:
+        if n <= SMALL:
+            name = " ".join(map(str, ["solve_triangular", n, m, *map(int, flags)]))
+            kernel(lowering, name, a, b, out)
+        else:
+            _dtrsm(lowering, (n, m), a, b, out, flags)
+
+    each_matrix(lowering, [place, in_memory(lowering, b), lowering.pointer(node)], [a.shape, b.shape, node.shape], one)
     return True
 
 

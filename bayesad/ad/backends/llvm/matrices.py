@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 
 from bayesad.ad.backends.llvm import jit
+from bayesad.ad.backends.llvm.product_kernels import PRODUCTS
 from bayesad.ad.backends.llvm.rows import Number, Rows, Value, number
 
 __all__ = ["KERNELS", "is_kernel", "kernel", "kernel_text"]
@@ -239,4 +240,5 @@ KERNELS: dict[str, Callable[..., str]] = {
     "pull_back_block": pull_back_block,
     "halve_and_mirror": halve_and_mirror,
     "solve_triangular": solve_triangular,
+    **PRODUCTS,
 }

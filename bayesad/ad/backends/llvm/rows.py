@@ -165,6 +165,23 @@ class Rows:
         self.declared.add(f"declare double {name}(double, {v.type})")
         return Value(self.op(f"call {FLAGS}double {name}(double {hexadecimal(-0.0)}, {v})"))
 
+    def widen(self, v: Value, lanes: int) -> Value:
+        """A vector with lanes that are 0 added."""
+        order = ", ".join(f"i32 {min(lane, v.lanes)}" for lane in range(lanes))
+        text = self.op(f"shufflevector {v}, {v.type} zeroinitializer, <{lanes} x i32> <{order}>")
+        return Value(text, lanes)
+
+    def add_neighbours(self, a: Value, b: Value | None = None) -> Value:
+        """The sums of lanes 0 and 1, 2 and 3, … of a, followed by those of b."""
+        lanes = 2 * a.lanes if b else a.lanes
+        parts = []
+        for first in (0, 1):
+            order = ", ".join(f"i32 {lane}" for lane in range(first, lanes, 2))
+            other = b.text if b else "poison"
+            text = self.op(f"shufflevector {a}, {a.type} {other}, <{lanes // 2} x i32> <{order}>")
+            parts.append(Value(text, lanes // 2))
+        return self.add(*parts)
+
     def lanes(self, test: str, i: Number, n: int) -> str:
         """The mask of the lanes whose number passes a test against i: "slt", "sgt", ...."""
         spread = self.op(f"insertelement <{n} x i64> poison, i64 {i}, i64 0")

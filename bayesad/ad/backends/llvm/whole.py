@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayesad.ad.backends.llvm import factorisations
-from bayesad.ad.backends.llvm.scalars import FLAGS, as_kind
-from bayesad.ad.backends.llvm.vector_math import hexadecimal
+from bayesad.ad.backends.llvm import factorisations, multiplication
+from bayesad.ad.backends.llvm.collecting import COLLECTING
 from bayesad.ad.backends.llvm.writer import SIZES, Position
 from bayesad.ad.program import CONSTANT, Node
 
@@ -98,77 +97,12 @@ def taken_shape(node: Node) -> tuple[int, ...]:
     return np.broadcast_to(np.False_, node.shape)[index].shape
 
 
-# --- running totals
-def _cumsum(lowering: Lowering, node: Node) -> bool:
-    return _cumulate(lowering, node, "fadd", 0.0)
-
-
-def _cumprod(lowering: Lowering, node: Node) -> bool:
-    return _cumulate(lowering, node, "fmul", 1.0)
-
-
-def _cumulate(lowering: Lowering, node: Node, word: str, start: float) -> bool:
-    if node.dtype.kind != "f":
-        return False
-    axis, shape = node.attributes["axis"], node.shape
-    target = lowering.pointer(node)
-    others = tuple(1 if i == axis else n for i, n in enumerate(shape))
-    total = f"%{lowering.fresh('run')}"
-    lowering.entry.append(f"  {total} = alloca double")
-
-    def run(position: Position) -> None:
-        lowering.say(f"store double {hexadecimal(start)}, ptr {total}")
-
-        def body(i: str) -> None:
-            there = [*position[:axis], i, *position[axis + 1 :]]
-            element = as_kind(lowering, lowering.value(node.inputs[0], there), "f")
-            before = lowering.op(f"load double, ptr {total}")
-            after = lowering.op(f"{word} double {before}, {element}")
-            lowering.say(f"store double {after}, ptr {total}")
-            lowering.store(target, "f", lowering.linear(there, shape), (after, "f"))
-
-        lowering.loop(shape[axis], body)
-
-    if node.size:
-        lowering.nest(others, run)
-    return True
-
-
-# --- linear algebra
-def _matmul(lowering: Lowering, node: Node) -> bool:
-    """Products of matrices and vectors as plain loops: rows, inner dimension, columns."""
-    a, b = node.inputs
-    if node.dtype.kind != "f" or len(a.shape) > 2 or len(b.shape) > 2 or node.size * a.shape[-1] > 1_000_000:
-        return False
-    target = lowering.pointer(node)
-    rows = a.shape[0] if len(a.shape) == 2 else 1
-    columns = b.shape[-1] if len(b.shape) == 2 else 1
-    if node.size == 0:
-        return True
-    lowering.loop(node.size, lambda i: lowering.store(target, "f", i, (hexadecimal(0.0), "f")))
-    if a.shape[-1] == 0:
-        return True
-
-    def multiply(position: Position) -> None:
-        i, k, j = position
-        x = as_kind(lowering, lowering.value(a, [i, k] if len(a.shape) == 2 else [k]), "f")
-        y = as_kind(lowering, lowering.value(b, [k, j] if len(b.shape) == 2 else [k]), "f")
-        offset = lowering.linear([i, j], (rows, columns))
-        total = lowering.load(target, "f", offset)[0]
-        product = lowering.op(f"fmul {FLAGS}double {x}, {y}")
-        lowering.store(target, "f", offset, (lowering.op(f"fadd {FLAGS}double {total}, {product}"), "f"))
-
-    lowering.nest((rows, a.shape[-1], columns), multiply)
-    return True
-
-
 WHOLE: dict[str, Callable[[Lowering, Node], bool]] = {
     "stack": _stack,
     "concatenate": _concatenate,
     "index_set": _index_set,
-    "cumsum": _cumsum,
-    "cumprod": _cumprod,
-    "matmul": _matmul,
+    **COLLECTING,
+    "matmul": multiplication.matmul,
     "cholesky": factorisations.cholesky,
     "cholesky_pullback": factorisations.cholesky_pullback,
     "solve_triangular": factorisations.solve_triangular,

@@ -1,0 +1,141 @@
+"""Memory of whole arrays while a program is lowered: addresses of nodes, scratch memory, the matrices of stacks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bayesad.ad.backends.llvm.vector_math import hexadecimal
+from bayesad.ad.backends.llvm.writer import Position
+from bayesad.ad.program import CONSTANT, INPUT, Node
+
+if TYPE_CHECKING:
+    from bayesad.ad.backends.llvm.lower import Lowering
+
+__all__ = [
+    "displaced",
+    "each_matrix",
+    "each_result",
+    "fill_with_nan",
+    "in_memory",
+    "kernel",
+    "matrix_in_memory",
+    "minus",
+    "scratch",
+]
+
+NAN = hexadecimal(math.nan)
+
+
+# --- addresses
+def in_memory(lowering: Lowering, node: Node) -> str:
+    """The address of a node's elements, as float64 in C order; copied there if need be."""
+    if node.primitive is CONSTANT and node.dtype.kind != "f":
+        node = _constant(np.asarray(node.value, dtype=np.float64))
+    node = _as_it_lies(lowering, node)
+    if _is_there(lowering, node):
+        return lowering.pointer(node)
+    place = scratch(lowering, node.size)
+    lowering.copy(node, place, "f")
+    return place
+
+
+def matrix_in_memory(lowering: Lowering, node: Node) -> tuple[str, bool]:
+    """The address of a stack of matrices, and whether they are the transposes of those that lie there."""
+    if node.primitive is CONSTANT and node.ndim == 2 and node.value.flags.f_contiguous:
+        return in_memory(lowering, _constant(node.value.T)), True
+    if node.primitive.name == "transpose":
+        swapped = (*range(node.ndim - 2), node.ndim - 1, node.ndim - 2)
+        source = _as_it_lies(lowering, node.inputs[0])
+        if node.attributes["axes"] == swapped and _is_there(lowering, source):
+            return lowering.pointer(source), True
+    return in_memory(lowering, node), False
+
+
+def _constant(value: np.ndarray) -> Node:
+    return Node(CONSTANT, (), {}, value.shape, value.dtype, value=value)
+
+
+def _is_there(lowering: Lowering, node: Node) -> bool:
+    leaf = node.primitive in (INPUT, CONSTANT)
+    return node.dtype.kind == "f" and (leaf or node in lowering.schedule.stored)
+
+
+def _as_it_lies(lowering: Lowering, node: Node) -> Node:
+    """The node whose memory holds the elements of a view in the same order, if there is one; else the node itself."""
+    source = node
+    while not _is_there(lowering, source):
+        name = source.primitive.name
+        index = source.attributes.get("index")
+        reordered = name != "reshape" and not (name == "take" and source.size == source.inputs[0].size)
+        if reordered or (index is not None and any(_picks(item) for item in index.items)):
+            return node
+        source = source.inputs[0]
+    return source
+
+
+def _picks(item: object) -> bool:
+    """Whether an item of an index may change the order of elements, where all are taken."""
+    return item == "array" or (type(item) is tuple and item[3] not in (None, 1))
+
+
+def scratch(lowering: Lowering, size: int) -> str:
+    """Memory for float64s."""
+    return lowering.parameter("p", f"workspace {lowering.reserve(8 * size)}")
+
+
+def displaced(lowering: Lowering, pointer: str, offset: str | int) -> str:
+    """The address ``offset`` float64s further."""
+    if str(offset) == "0":
+        return pointer
+    return lowering.op(f"getelementptr inbounds double, ptr {pointer}, i64 {offset}")
+
+
+def minus(lowering: Lowering, a: int, b: str) -> str:
+    return str(a - int(b)) if b.isdigit() else lowering.op(f"sub nsw i64 {a}, {b}")
+
+
+# --- stacks of matrices
+def each_matrix(
+    lowering: Lowering, places: Sequence[str], shapes: Sequence[tuple[int, ...]], body: Callable[..., None]
+) -> None:
+    """``body(addresses)`` for every matrix of the last of some stacks; the others broadcast to its leading axes."""
+    batches = [shape[:-2] for shape in shapes]
+    sizes = [int(np.prod(shape[-2:], dtype=np.int64)) for shape in shapes]
+    if all(batch == batches[-1] for batch in batches):
+        batches = [(int(np.prod(batch, dtype=np.int64)),) for batch in batches]
+
+    def one(position: Position) -> None:
+        addresses = []
+        for place, batch, size in zip(places, batches, sizes, strict=True):
+            own = position[len(position) - len(batch) :]
+            there = ["0" if n == 1 else i for i, n in zip(own, batch, strict=True)]
+            addresses.append(displaced(lowering, place, lowering.times(lowering.linear(there, batch), size)))
+        body(*addresses)
+
+    if int(np.prod(batches[-1], dtype=np.int64)):
+        lowering.nest(batches[-1], one)
+
+
+def each_result(lowering: Lowering, node: Node, body: Callable[..., None]) -> None:
+    """``body(addresses of the operands' matrices, address of the result's)`` for every matrix of a stack."""
+    places = [*(in_memory(lowering, i) for i in node.inputs), lowering.pointer(node)]
+    each_matrix(lowering, places, [i.shape for i in (*node.inputs, node)], body)
+
+
+def kernel(lowering: Lowering, name: str, *pointers: str) -> None:
+    """A call of a kernel of ``matrices.py``."""
+    lowering.say(f"call void {lowering.special(name)}({', '.join(f'ptr {pointer}' for pointer in pointers)})")
+
+
+def fill_with_nan(lowering: Lowering, wrong: str, pointer: str, size: int) -> None:
+    """Make a result NaN where ``wrong``, an i1, holds."""
+    fill, go_on = lowering.fresh("fill"), lowering.fresh("go")
+    lowering.say(f"br i1 {wrong}, label %{fill}, label %{go_on}")
+    lowering.label(fill)
+    lowering.loop(size, lambda i: lowering.store(pointer, "f", i, (NAN, "f")))
+    lowering.say(f"br label %{go_on}")
+    lowering.label(go_on)
