@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -14,8 +15,10 @@ TABLES = {
     "compile": "tracing, differentiating, machine code; with an empty and with a filled cache",
     "sampler": "NUTS beyond its gradients, per leapfrog step",
     "startup": "eight schools from process start to draws, summary and plots",
+    "runs": "whole runs of bayesad sample against Stan, nutpie, PyMC and NumPyro",
     "memory": "the largest resident set of a run on much data",
 }
+WIDTH = 160
 RESULTS = Path(__file__).parent / "results"
 
 ONE_THREAD = {
@@ -38,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from benchmarks.options import Options
     from benchmarks.report import save, show
 
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else WIDTH)
     described = machine.describe()
     options = Options(arguments.quick, arguments.only)
     tables = []

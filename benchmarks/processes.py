@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import heapq
 import os
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from bayesad.errors import BayesadError
 
-__all__ = ["ROOT", "Finished", "caches", "run"]
+__all__ = ["ROOT", "Finished", "caches", "makespan", "run"]
 
 ROOT = Path(__file__).parent.parent
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "XLA_FLAGS")
@@ -91,3 +92,11 @@ def caches() -> Iterator[Path]:
     """A folder that is empty at first, for one cache or several."""
     with tempfile.TemporaryDirectory(prefix="bayesad-benchmark-") as folder:
         yield Path(folder)
+
+
+def makespan(seconds: Sequence[float], threads: int) -> float:
+    """How long tasks take that are begun in order, each by the first thread that is free."""
+    free_at = [0.0] * threads
+    for task in seconds:
+        heapq.heapreplace(free_at, free_at[0] + task)
+    return max(free_at)

@@ -13,7 +13,7 @@ from benchmarks.compile import stages
 from benchmarks.contestants import COMPILER, bayesad_density, bayesad_value
 from benchmarks.gradients import contestants
 from benchmarks.models import warm_up
-from benchmarks.processes import run
+from benchmarks.processes import makespan, run
 from benchmarks.report import Figure, Table, save
 from benchmarks.sampler import overheads
 from benchmarks.timing import Effort, take_turns
@@ -70,6 +70,12 @@ def test_a_process_is_timed_to_its_first_word_and_to_its_end(tmp_path):
     assert finished.peak > 50e6
     with pytest.raises(BayesadError, match="boom"):
         run(["-c", "raise SystemExit('boom')"], tmp_path)
+
+
+def test_tasks_are_spread_over_threads_in_order():
+    assert makespan([3, 1, 1, 1], threads=2) == 3
+    assert makespan([1, 1, 1, 3], threads=2) == 4
+    assert makespan([2.0], threads=4) == 2
 
 
 def test_a_contestant_that_works_twice_as_much_takes_longer():
