@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -75,8 +75,7 @@ def _ignore(site: Site, value: Any) -> None:
     return None
 
 
-@dataclass(frozen=True)
-class Handler:
+class Handler(NamedTuple):
     """What the statements of a model do in a run.
 
     Attributes

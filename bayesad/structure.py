@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -92,8 +92,7 @@ class Parameters(Mapping[str, Parameter]):
         )
 
 
-@dataclass(frozen=True)
-class Structure:
+class Structure(NamedTuple):
     """The sites of a model with its data.
 
     Attributes
@@ -115,11 +114,11 @@ class Structure:
 
     parameters: Parameters
     dimension: int
-    observed: dict[str, np.ndarray] = field(default_factory=dict)
-    dims: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    coords: dict[str, np.ndarray] = field(default_factory=dict)
-    where: dict[str, str] = field(default_factory=dict)
-    quantities: tuple[str, ...] = ()
+    observed: dict[str, np.ndarray]
+    dims: dict[str, tuple[str, ...]]
+    coords: dict[str, np.ndarray]
+    where: dict[str, str]
+    quantities: tuple[str, ...]
 
 
 def discover(model: Model, data: Mapping[str, Any]) -> Structure:

@@ -27,8 +27,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -40,8 +39,7 @@ __all__ = ["TRANSFORMS", "Transform", "constrain", "unconstrain", "unconstrained
 Shape = tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class Transform:
+class Transform(NamedTuple):
     """One entry of the table.
 
     Attributes

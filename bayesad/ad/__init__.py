@@ -6,11 +6,12 @@
 {'a': array([1., 1.]), 'b': array([0., 0.])}
 """
 
+from typing import TYPE_CHECKING, Any
+
 from bayesad.ad import functions as functions
 from bayesad.ad import rolling as rolling
 from bayesad.ad.array import TracedArray, is_traced
 from bayesad.ad.array import plain_or_traced as asarray
-from bayesad.ad.checking import Check, check
 from bayesad.ad.compiled import Compiled, compile
 from bayesad.ad.custom import custom_jvp, custom_vjp
 from bayesad.ad.operators import (
@@ -29,6 +30,9 @@ from bayesad.ad.operators import (
 from bayesad.ad.program import Program
 from bayesad.ad.scan import scan
 from bayesad.ad.trace import trace
+
+if TYPE_CHECKING:
+    from bayesad.ad.checking import Check, check
 
 __all__ = [
     "Check",
@@ -55,3 +59,11 @@ __all__ = [
     "value_and_gradient",
     "vjp",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("Check", "check"):  # for people, not for every run
+        from bayesad.ad import checking
+
+        return getattr(checking, name)
+    raise AttributeError(f"module 'bayesad.ad' has no attribute {name!r}")

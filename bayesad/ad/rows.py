@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from bayesad.ad import trees
 from bayesad.ad.compiled import Compiled, as_leaf
-from bayesad.ad.program import Program
 
 __all__ = ["map_rows"]
 
@@ -39,31 +37,12 @@ def map_rows(f: Compiled, rows: Any) -> Any:
 
     path, first = at(0)
     results = [np.empty((n, *np.shape(x)), np.asarray(x).dtype) for x in first]
-    remaining: Sequence[int] = range(n)
+    remaining: Iterable[int] = range(n)
     if n > 1 and not path.captures:
-        remaining = _run(path.program, leaves, results)
+        from bayesad.ad.backends.llvm.repeat import run_rows
+
+        remaining = run_rows(path.program, leaves, results)
     for i in remaining:
         for result, x in zip(results, at(i)[1], strict=True):
             result[i] = x
     return path.rebuild(iter(results))
-
-
-def _run(program: Program, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> list[int]:
-    """Fill the outputs row by row; returns the rows to which the program does not apply."""
-    from bayesad.ad.backends.llvm.native import NativeProgram
-
-    native = NativeProgram(program)
-    run = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(native.library["run"])
-    table, alive = native.table()
-    arrays = [*inputs, *outputs]
-    places = table[: len(arrays)]
-    places[:] = [array.ctypes.data for array in arrays]
-    strides = np.array([array.strides[0] for array in arrays], dtype=table.dtype)
-    address = table.ctypes.data
-    failed = []
-    for i in range(len(arrays[0])):
-        if run(address):
-            failed.append(i)
-        places += strides
-    del alive  # needed until here
-    return failed

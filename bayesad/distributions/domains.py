@@ -1,8 +1,7 @@
 """What the parameters of laws may be: one table entry per domain, and the message when a value is outside it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 
@@ -34,8 +33,7 @@ __all__ = [
 Check = tuple[str, Callable[[np.ndarray], Any]]
 
 
-@dataclass(frozen=True)
-class Domain:
+class Domain(NamedTuple):
     """The values that a parameter can take, and how many trailing axes one value has.
 
     Parameters

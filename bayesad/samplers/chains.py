@@ -14,7 +14,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -100,8 +99,7 @@ class Divergences(NamedTuple):
     end: Array
 
 
-@dataclass(frozen=True)
-class Chains:
+class Chains(NamedTuple):
     """What `run_chains` gives.
 
     Attributes

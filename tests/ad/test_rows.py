@@ -52,3 +52,14 @@ def test_the_function_is_traced_once_for_all_rows():
     points = RNG.normal(size=(1000, 2))
     np.testing.assert_array_equal(map_rows(ad.compile(f), points), 2.0 * points)
     assert len(calls) == 1
+
+
+def test_many_rows_go_through_the_loop_in_blocks():
+    from bayesad.ad.backends.llvm import repeat
+
+    def branching(x):
+        return np.sqrt(x) if x > 0 else -x
+
+    points = RNG.normal(size=2 * repeat.BLOCK + 7)
+    expected = np.where(points > 0, np.sqrt(np.abs(points)), -points)
+    np.testing.assert_allclose(map_rows(ad.compile(branching), points), expected, rtol=1e-14)
