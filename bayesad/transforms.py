@@ -32,6 +32,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bayesad import ad
+from bayesad.distributions.lazy import special
 from bayesad.distributions.supports import Support
 
 __all__ = ["TRANSFORMS", "Transform", "constrain", "unconstrain", "unconstrained_shape"]
@@ -138,14 +139,14 @@ def _upper_unconstrain(support: Support, x: Any) -> Any:
 
 
 def _interval_constrain(support: Support, u: Any) -> tuple[Any, Any]:
-    """Measured from the nearer end, so that both ends keep their relative accuracy; ``nearer`` is -|u|, smooth at 0."""
-    right = u > 0
-    nearer = np.where(right, -u, u)
-    ratio = np.exp(nearer)
+    """Measured from the nearer end, so that both ends keep their relative accuracy."""
     width = _minus(support.upper, support.lower)
-    distance = width * (ratio / (1.0 + ratio))
-    value = np.where(right, support.upper - distance, _plus(support.lower, distance))
-    return value, nearer - 2.0 * np.log1p(ratio) + np.log(width)
+    log_det = special.log_expit(u) + special.log_expit(-u) + np.log(width)
+    share = special.expit(u)
+    if _is_zero(support.lower) and _is_zero(support.upper - 1.0):
+        return share, log_det
+    value = np.where(u > 0, support.upper - width * special.expit(-u), _plus(support.lower, width * share))
+    return value, log_det
 
 
 def _interval_unconstrain(support: Support, x: Any) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 
 from bayesad.ad.primitives.table import Primitive
 
-__all__ = ["CONSTANT", "GUARD", "INPUT", "Node", "Program", "prune"]
+__all__ = ["CONSTANT", "GUARD", "INPUT", "Node", "Program", "prune", "statements"]
 
 
 def _leaf(*args: Any, **attributes: Any) -> Any:
@@ -123,40 +123,39 @@ def prune(inputs: Sequence[Node], outputs: Sequence[Node], nodes: Iterable[Node]
     return Program(tuple(inputs), tuple(outputs), tuple(reversed(kept)), name)
 
 
+def statements(program: Program) -> dict[Node, str]:
+    """How each operation of a program is printed, with the user's line that it comes from."""
+    names = _names(program)
+
+    def text(node: Node) -> str:
+        operands = [names[i] if i in names else _literal(i) for i in node.inputs]
+        operands += [f"{key}={value}" for key, value in node.attributes.items() if key != "expected"]
+        call = f"{node.primitive.name}({', '.join(operands)})"
+        if node.primitive is GUARD:
+            statement = f"{call} is {node.attributes['expected']}"
+        else:
+            statement = f"{names[node]}: {_type_name(node)} = {call}"
+        return f"{statement:<58}  # {_short_line(node)}" if node.source else statement
+
+    return {node: text(node) for node in program.nodes}
+
+
+def _names(program: Program) -> dict[Node, str]:
+    names = {node: f"x{i}" for i, node in enumerate(program.inputs)}
+    names |= {node: f"v{i}" for i, node in enumerate(node for node in program.nodes if node.primitive is not GUARD)}
+    return names | {node: f"c{i}" for i, node in enumerate(node for node in program.constants if node.ndim)}
+
+
 def _lines(program: Program) -> Iterable[str]:
-    names: dict[Node, str] = {}
-    for i, node in enumerate(program.inputs):
-        names[node] = f"x{i}"
-    for i, node in enumerate(node for node in program.nodes if node.primitive is not GUARD):
-        names[node] = f"v{i}"
-    for i, node in enumerate(node for node in program.constants if node.ndim):
-        names[node] = f"c{i}"
-
-    def operand(node: Node) -> str:
-        return names[node] if node in names else _literal(node)
-
+    names = _names(program)
     arguments = ", ".join(f"{names[node]}: {_type_name(node)}" for node in program.inputs)
     yield f"{program.name}({arguments}) {{"
     for node in program.constants:
         if node in names:
             yield f"  {names[node]}: {_type_name(node)} = {_literal(node)}"
-    for node in program.nodes:
-        operands = [operand(i) for i in node.inputs]
-        operands += [
-            f"{key}={value.name if isinstance(value, Program) else value}"
-            for key, value in node.attributes.items()
-            if key != "expected"
-        ]
-        call = f"{node.primitive.name}({', '.join(operands)})"
-        if node.primitive is GUARD:
-            text = f"  {call} is {node.attributes['expected']}"
-        else:
-            text = f"  {names[node]}: {_type_name(node)} = {call}"
-        yield f"{text:<60}  # {_short_line(node)}" if node.source else text
-        for value in node.attributes.values():
-            if isinstance(value, Program):
-                yield from (f"    {line}" for line in _lines(value))
-    yield f"  return {', '.join(operand(node) for node in program.outputs)}"
+    for statement in statements(program).values():
+        yield f"  {statement}"
+    yield f"  return {', '.join(names[node] if node in names else _literal(node) for node in program.outputs)}"
     yield "}"
 
 

@@ -1,7 +1,8 @@
 """Show what a model's log density is compiled to, stage by stage.
 
 The stages are those of the way from the model's function to machine code: the operations that were traced, simplified;
-those of log density and gradient; the LLVM text they become; the machine's assembly.
+those of log density and gradient; the loops these are fused into, with what is left to NumPy; the LLVM text they
+become; the machine's assembly.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import argparse
 
 from bayesad.cli.options import add_inputs
 
-STAGES = ("trace", "gradient", "llvm", "asm")
+STAGES = ("trace", "gradient", "fused", "llvm", "asm")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

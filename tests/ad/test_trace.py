@@ -31,15 +31,16 @@ def test_a_program_prints_readably_and_stably():
     assert [row.split("#")[0].rstrip() for row in body[1:]] == [
         "  v0: f64[3] = subtract(c0, x0)",
         "  v1: f64[] = exp(x1)",
-        "  v2: f64[3] = divide(v0, v1)",
-        "  v3: f64[3] = square(v2)",
-        "  v4: f64[] = sum(v3, axes=(0,))",
-        "  v5: f64[] = multiply(-0.5, v4)",
-        "  v6: f64[] = multiply(3.0, x1)",
-        "  v7: f64[] = subtract(v5, v6)",
+        "  v2: f64[3] = square(v0)",
+        "  v3: f64[] = sum(v2, axes=(0,))",
+        "  v4: f64[] = divide(v3, v1)",
+        "  v5: f64[] = divide(v4, v1)",
+        "  v6: f64[] = multiply(-0.5, v5)",
+        "  v7: f64[] = multiply(3.0, x1)",
+        "  v8: f64[] = subtract(v6, v7)",
     ]
-    assert [int(row.rsplit(":", 1)[1]) - line for row in body[1:]] == [2, 2, 2, 3, 3, 3, 3, 3]
-    assert last == "  return v7"
+    assert [int(row.rsplit(":", 1)[1]) - line for row in body[1:]] == [2, 2, 3, 3, 3, 3, 3, 3, 3]
+    assert last == "  return v8"
     assert end == "}"
 
 
@@ -185,3 +186,16 @@ def test_simplify_keeps_source_lines():
     simple = simplify(program)
     assert names(simple) == ["sin"]
     assert simple.nodes[0].line == program.nodes[0].line != ""
+
+
+def test_fused_shows_loops_with_their_blocks_and_what_is_left_to_numpy():
+    matrix, group = np.ones((400, 12)), np.arange(400) % 5
+    text = ad.inspect(lambda x: np.sum(np.exp(matrix @ x + x[group])), np.ones(12), stage="fused")
+    assert "loop over 400 in blocks of 40 rows" in text
+    assert "test_trace.py" in text
+    assert "callbacks: 0" in text
+
+    def exotic(x):
+        return np.sum(np.linalg.eigh(np.outer(x, x))[1] ** 4)
+
+    assert "callback into NumPy\n" in ad.inspect(exotic, np.arange(1.0, 4.0), stage="fused")

@@ -19,6 +19,7 @@ def mean_of(y):
 MARKS = {
     "trace": (["sinh(", "# model.py:8", "return "], ["cosh("]),
     "gradient": (["sinh(", "cosh(", "# model.py:8", "return "], []),
+    "fused": (["scalars", "sinh(", "cosh(", "# model.py:8", "callbacks: 0"], []),
     "llvm": (["define ", "@run("], ["# model.py"]),
     "asm": (["run:", "ret"], ["define "]),
 }

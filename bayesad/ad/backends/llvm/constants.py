@@ -1,4 +1,4 @@
-"""How the constants of a program lie in memory for machine code: as they are, counted from the front, or in tiles."""
+"""How the constants of a program lie in memory for machine code: as they are, as positions on an axis, or in tiles."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from bayesad.ad.program import Node
 
-__all__ = ["Constant", "as_they_are", "from_the_front", "tiles"]
+__all__ = ["Constant", "as_they_are", "positions", "tiles"]
 
 
 class Constant(NamedTuple):
@@ -18,7 +18,8 @@ class Constant(NamedTuple):
     ----------
     node : Node
     form : str
-        "plain": C order. "from the front": integers, negative ones counted from the end of an axis of ``size``.
+        "plain": C order. "positions": on an axis of length ``size``, counted from its front, in 32 bits if these are
+        enough.
         "tiles": a matrix of shape (n, k) as (ceil(n / size), k, size): ``size`` rows at a time, column by column, so
         that a pass over blocks of rows reads memory in order; the last tile is filled up with zeros. "tiles of
         columns": the same of the transpose.
@@ -37,12 +38,18 @@ class Constant(NamedTuple):
             return "tiles", self.size, matrix.__array_interface__["data"][0], matrix.shape, matrix.strides
         return self
 
+    @property
+    def is_short(self) -> bool:
+        """Whether positions take 32 bits."""
+        return self.size < 2**31
+
     def memory(self) -> np.ndarray:
         """A contiguous array with what the machine code reads."""
         if self.form == "plain":
             return np.ascontiguousarray(self.node.value)
-        if self.form == "from the front":
-            return np.ascontiguousarray(np.where(self.node.value < 0, self.node.value + self.size, self.node.value))
+        if self.form == "positions":
+            positions = np.where(self.node.value < 0, self.node.value + self.size, self.node.value)
+            return np.ascontiguousarray(positions, dtype=np.int32 if self.is_short else np.int64)
         return _tiled(self._matrix(), self.size)
 
     def _matrix(self) -> np.ndarray:
@@ -53,9 +60,9 @@ def as_they_are(node: Node) -> Constant:
     return Constant(node)
 
 
-def from_the_front(node: Node, n: int) -> Constant:
+def positions(node: Node, n: int) -> Constant:
     """Of an index array into an axis of length n."""
-    return Constant(node, "from the front", n) if (node.value < 0).any() else Constant(node)
+    return Constant(node, "positions", n)
 
 
 def tiles(node: Node, rows: int, *, transposed: bool) -> Constant:

@@ -22,18 +22,24 @@ from bayesad.ad.program import CONSTANT, INPUT, Node
 if TYPE_CHECKING:
     from bayesad.ad.backends.llvm.lower import Lowering
 
-__all__ = ["combine", "identity", "run_loop", "total_offset"]
+__all__ = ["combine", "describe", "identity", "run_loop", "total_offset"]
 
 IDENTITIES = {"sum": 0.0, "scatter": 0.0, "prod": 1.0, "max": -np.inf, "min": np.inf, "any": 0.0, "all": 1.0}
 ROWS_OF_SCATTERS = 128  # in a block without products
 FEWEST_FOR_BLOCKS = 256
+LANES = 4  # copies of what is scattered to: rows of one group that follow each other need not wait for each other
 
 
 def run_loop(lowering: Lowering, loop: Loop) -> None:
     """One fused pass over an iteration space."""
-    totals = {node: _start_total(lowering, node) for node in loop.nodes if node.primitive.name in REDUCTIONS}
-    if any(product(node) for node in loop.nodes) or _scatters_much(loop):
-        _run_blocks(lowering, loop, totals)
+    in_blocks = _in_blocks(loop)
+    reductions = [node for node in loop.nodes if node.primitive.name in REDUCTIONS]
+    lanes = {node: _start_lanes(lowering, node) for node in reductions if in_blocks and _has_lanes(node)}
+    totals = lanes | {node: _start_total(lowering, node) for node in reductions if node not in lanes}
+    if in_blocks:
+        _run_blocks(lowering, loop, totals, lanes)
+        for node, place in lanes.items():
+            _add_lanes(lowering, node, place)
     else:
         flat = _flattened(lowering, loop)
         shape = (int(np.prod(loop.shape, dtype=np.int64)),) if flat else loop.shape
@@ -41,6 +47,12 @@ def run_loop(lowering: Lowering, loop: Loop) -> None:
     for node, place in totals.items():
         if node.shape == ():
             lowering.scalars[node] = lowering.load(place, node.dtype.kind, "0")
+
+
+def describe(loop: Loop) -> str:
+    """A line about a loop, for inspection."""
+    size = " × ".join(map(str, loop.shape))
+    return f"loop over {size}" + (f" in blocks of {_rows(loop)} rows" if _in_blocks(loop) else "")
 
 
 def _elementwise(lowering: Lowering, loop: Loop, totals: dict[Node, str], position: Position, flat: bool) -> None:
@@ -149,12 +161,19 @@ class _Blocks:
     """Elements of a block that pass from one part to another."""
 
 
-def _scatters_much(loop: Loop) -> bool:
+def _in_blocks(loop: Loop) -> bool:
     scatters = any(node.primitive.name == "scatter" for node in loop.nodes)
-    return scatters and len(loop.shape) == 1 and loop.shape[0] >= FEWEST_FOR_BLOCKS
+    much = scatters and len(loop.shape) == 1 and loop.shape[0] >= FEWEST_FOR_BLOCKS
+    return much or any(product(node) for node in loop.nodes)
 
 
-def _run_blocks(lowering: Lowering, loop: Loop, totals: dict[Node, str]) -> None:
+def _rows(loop: Loop) -> int:
+    """How many rows a block has."""
+    (n,) = loop.shape
+    return products.rows_of_a_tile(n) if any(product(node) for node in loop.nodes) else min(ROWS_OF_SCATTERS, n)
+
+
+def _run_blocks(lowering: Lowering, loop: Loop, totals: dict[Node, str], lanes: dict[Node, str]) -> None:
     (n,) = loop.shape
     blocks = _sorted_into_blocks(lowering, loop)
     sums = {node: products.start_sum(lowering, node) for node in blocks.after if product(node)}
@@ -172,7 +191,8 @@ def _run_blocks(lowering: Lowering, loop: Loop, totals: dict[Node, str]) -> None
                 place = _rows_in_memory(lowering, blocks, source, base, count, buffer)
                 products.add_to_columns(lowering, node, number, blocks.rows, place, sums[node])
             else:
-                _scatter_block(lowering, node, totals[node], base, count, buffer)
+                n_lanes = LANES if node in lanes else 1
+                _scatter_block(lowering, node, totals[node], base, count, buffer, n_lanes)
 
     whole, rest = divmod(n, blocks.rows)
     if whole:
@@ -184,9 +204,7 @@ def _run_blocks(lowering: Lowering, loop: Loop, totals: dict[Node, str]) -> None
 
 
 def _sorted_into_blocks(lowering: Lowering, loop: Loop) -> _Blocks:
-    (n,) = loop.shape
-    any_product = any(product(node) for node in loop.nodes)
-    blocks = _Blocks(products.rows_of_a_tile(n) if any_product else min(ROWS_OF_SCATTERS, n))
+    blocks = _Blocks(_rows(loop))
     inside = set(loop.nodes)
     for node in loop.nodes:
         if product(node) == "rows":
@@ -235,13 +253,48 @@ def _rows_in_memory(
     return buffer
 
 
-def _scatter_block(lowering: Lowering, node: Node, place: str, base: str, count: int, buffer: str | None) -> None:
-    def add(j: str) -> None:
+def _scatter_block(
+    lowering: Lowering, node: Node, place: str, base: str, count: int, buffer: str | None, n_lanes: int
+) -> None:
+    def add(j: str, lane: int) -> None:
         position = [lowering.plus(base, j)]
-        source = node.inputs[0]
-        element = lowering.load(buffer, "f", j) if buffer else lowering.value(source, position)
-        offset = total_offset(lowering, node, position)
+        element = lowering.load(buffer, "f", j) if buffer else lowering.value(node.inputs[0], position)
+        offset = lowering.plus(total_offset(lowering, node, position), str(lane * node.size))
         total = lowering.load(place, "f", offset)
         lowering.store(place, "f", offset, combine(lowering, "scatter", total, element))
 
-    lowering.loop(count, add)
+    def add_group(group: str) -> None:
+        first = lowering.times(group, LANES)
+        for j in range(LANES):
+            add(lowering.plus(first, str(j)), j % n_lanes)
+
+    whole, rest = divmod(count, LANES)
+    if whole:
+        lowering.loop(whole, add_group, vectorise=False)
+    for j in range(rest):
+        add(str(whole * LANES + j), j % n_lanes)
+
+
+# --- lanes of scatters
+def _has_lanes(node: Node) -> bool:
+    """Whether a scatter gets copies of its result to add to: where these are few beside its rows."""
+    return node.primitive.name == "scatter" and LANES * node.size <= node.inputs[0].size
+
+
+def _start_lanes(lowering: Lowering, node: Node) -> str:
+    place = lowering.parameter("p", f"workspace {lowering.reserve(LANES * node.size * 8)}")
+    lowering.loop(LANES * node.size, lambda i: lowering.store(place, "f", i, (hexadecimal(0.0), "f")))
+    return place
+
+
+def _add_lanes(lowering: Lowering, node: Node, place: str) -> None:
+    target = lowering.pointer(node)
+
+    def add(i: str) -> None:
+        total = lowering.load(place, "f", i)
+        for lane in range(1, LANES):
+            other = lowering.load(place, "f", lowering.plus(i, str(lane * node.size)))
+            total = combine(lowering, "scatter", total, other)
+        lowering.store(target, "f", i, total)
+
+    lowering.loop(node.size, add)

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from bayesad.ad.backends.llvm import vector_math
-from bayesad.ad.backends.llvm.constants import Constant, as_they_are, from_the_front
+from bayesad.ad.backends.llvm import constants, vector_math
+from bayesad.ad.backends.llvm.constants import Constant, as_they_are
 from bayesad.ad.backends.llvm.fused import combine, identity, run_loop, total_offset
 from bayesad.ad.backends.llvm.scalars import Operand, as_kind, emit_scalar
 from bayesad.ad.backends.llvm.schedule import Loop, Schedule, is_reduction, plan
@@ -199,8 +199,13 @@ class Lowering(Writer):
         there = self.aligned(array, position)
         if all(i.isdigit() for i in there):
             return str(int(array.value[tuple(int(i) for i in there)]) % n)
-        memory = self.constant(from_the_front(array, n))
-        return self.load(memory, "i", self.linear(there, array.shape))[0]
+        constant = constants.positions(array, n)
+        place = self.element(
+            self.constant(constant), "i32" if constant.is_short else "i64", self.linear(there, array.shape)
+        )
+        if constant.is_short:
+            return self.op(f"zext nneg i32 {self.op(f'load i32, ptr {place}')} to i64")
+        return self.op(f"load i64, ptr {place}")
 
     # --- nodes
     def scalar(self, node: Node) -> None:

@@ -103,9 +103,7 @@ def _tile(lowering: Lowering, node: Node, number: str, rows: int) -> tuple[str, 
 
 
 def _offset(lowering: Lowering, pointer: str, elements: str) -> str:
-    if elements == "0":
-        return pointer
-    return lowering.op(f"getelementptr inbounds double, ptr {pointer}, i64 {elements}")
+    return lowering.element(pointer, "double", elements)
 
 
 def _load(lowering: Lowering, pointer: str, j: int) -> str:

@@ -157,9 +157,13 @@ class Writer:
                 offset = self.op(f"udiv i64 {offset}, {n}")
         return position[::-1]
 
+    def element(self, pointer: str, kind: str, offset: str) -> str:
+        """The address of an element of an array of an LLVM type."""
+        return pointer if offset == "0" else self.op(f"getelementptr inbounds {kind}, ptr {pointer}, i64 {offset}")
+
     def load(self, pointer: str, kind: str, offset: str) -> Operand:
         memory = MEMORY[kind]
-        place = pointer if offset == "0" else self.op(f"getelementptr inbounds {memory}, ptr {pointer}, i64 {offset}")
+        place = self.element(pointer, memory, offset)
         value = self.op(f"load {memory}, ptr {place}")
         return (self.op(f"icmp ne i8 {value}, 0") if kind == "b" else value), kind
 
@@ -168,7 +172,7 @@ class Writer:
         if kind == "b":
             text = self.op(f"zext i1 {text} to i8")
         memory = MEMORY[kind]
-        place = pointer if offset == "0" else self.op(f"getelementptr inbounds {memory}, ptr {pointer}, i64 {offset}")
+        place = self.element(pointer, memory, offset)
         self.say(f"store {memory} {text}, ptr {place}")
 
 
