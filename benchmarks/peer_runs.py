@@ -105,7 +105,7 @@ class NumPyro:
         return self._run(self._mcmc(CHAINS), seed)
 
     def timed(self) -> tuple[Draws, float]:
-        """Chains one by one, as parallel ones are compiled again at every run; then as if spread over the processors."""
+        """Chains one by one, since parallel ones are compiled again each time; as if spread over the processors."""
         mcmc = self._mcmc(1)
         self._run(mcmc, seed=0)
         draws, seconds = [], []
