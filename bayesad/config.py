@@ -19,6 +19,7 @@ from bayesad.errors import ConfigError, suggestion
 
 __all__ = [
     "DataConfig",
+    "EngineConfig",
     "ModelConfig",
     "OutputConfig",
     "RunConfig",
@@ -35,11 +36,12 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Rule:
-    """What a key accepts: a test, its description for messages, and a conversion of accepted values."""
+    """What a key accepts: a test, its description for messages, a conversion of accepted values, a hint for others."""
 
     right: str
     accepts: Callable[[Any], bool]
     convert: Callable[[Any], Any] = lambda value: value
+    hint: Callable[[Any], str] = lambda value: ""
 
 
 def _is_integer(value: Any) -> bool:
@@ -71,12 +73,31 @@ def _is_coordinate(value: Any) -> bool:
     return (_is_integer(value) and value > 0) or (labels and len(set(value)) == len(value))
 
 
+def _rewrite_names() -> tuple[str, ...]:
+    from bayesad.ad.rewrites import REWRITES
+
+    return tuple(REWRITES)
+
+
+def _are_rewrites(value: Any) -> bool:
+    return isinstance(value, list) and all(name in _rewrite_names() for name in value)
+
+
+def _rewrite_hint(value: Any) -> str:
+    unknown = [name for name in value if name not in _rewrite_names()] if isinstance(value, list) else []
+    return (
+        "".join(suggestion(str(name), _rewrite_names()) for name in unknown)
+        + f" (there are {', '.join(_rewrite_names())})"
+    )
+
+
 TEXT = Rule("a non-empty string", lambda v: isinstance(v, str) and v.strip() != "")
 PATH = Rule("a path (a non-empty string)", TEXT.accepts, Path)
 FLAG = Rule("true or false", lambda v: isinstance(v, bool))
 POSITIVE = Rule("a positive number", lambda v: _is_number(v) and v > 0, float)
 FRACTION = Rule("a number above 0 and below 1", lambda v: _is_number(v) and 0 < v < 1, float)
 SHARE = Rule("a number of at least 0 and below 1", lambda v: _is_number(v) and 0 <= v < 1, float)
+REWRITE_NAMES = Rule("a list of names of rewrites", _are_rewrites, tuple, _rewrite_hint)
 VALUE = Rule("a number, a string, true, false, or a list of these", _is_value)
 COORDINATE = Rule("a list of distinct labels, or a positive integer (a length)", _is_coordinate)
 
@@ -150,6 +171,16 @@ class SamplerConfig:
 
 
 @dataclass(frozen=True)
+class EngineConfig:
+    """[engine]: how the log density is compiled."""
+
+    rewrites: tuple[str, ...] | None = field(
+        default=None,
+        metadata=_key(REWRITE_NAMES, "what the log density goes through, a list of names; all when not given"),
+    )
+
+
+@dataclass(frozen=True)
 class OutputConfig:
     """[output]: where the run folder goes."""
 
@@ -166,6 +197,7 @@ class RunConfig:
     data: DataConfig = field(default_factory=DataConfig)
     coords: Mapping[str, Any] = field(default_factory=dict)
     sampler: SamplerConfig = field(default_factory=SamplerConfig)
+    engine: EngineConfig = field(default_factory=EngineConfig)
     output: OutputConfig = field(default_factory=OutputConfig)
 
 
@@ -174,6 +206,7 @@ SECTIONS: dict[str, type] = {
     "data": DataConfig,
     "coords": dict,
     "sampler": SamplerConfig,
+    "engine": EngineConfig,
     "output": OutputConfig,
 }
 
@@ -336,13 +369,16 @@ def _build(entries: Mapping[tuple[str, str], Entry]) -> RunConfig:
         data=DataConfig(**sections["data"], values=free["data"]),
         coords=free["coords"],
         sampler=sampler,
+        engine=EngineConfig(**sections["engine"]),
         output=OutputConfig(**sections["output"]),
     )
 
 
 def _checked(entry: Entry, name: str, rule: Rule) -> Any:
     if not rule.accepts(entry.value):
-        raise ConfigError(f"{entry.place}: {name} is {_show(entry.value)}; it must be {rule.right}")
+        raise ConfigError(
+            f"{entry.place}: {name} is {_show(entry.value)}; it must be {rule.right}{rule.hint(entry.value)}"
+        )
     value = rule.convert(entry.value)
     return (entry.base / value.expanduser()).resolve() if isinstance(value, Path) else value
 
@@ -408,6 +444,7 @@ def to_toml(config: RunConfig, relative_to: str | Path | None = None) -> str:
         "data": {"file": config.data.file, **config.data.values},
         "coords": dict(config.coords),
         "sampler": {k: v for k, v in vars(config.sampler).items() if _belongs(("sampler", k), algorithm)},
+        "engine": dataclasses.asdict(config.engine),
         "output": dataclasses.asdict(config.output),
     }
     base = None if relative_to is None else Path(relative_to).resolve()

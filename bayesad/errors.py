@@ -10,6 +10,7 @@ __all__ = [
     "DistributionError",
     "InitialisationError",
     "ModelError",
+    "RewriteError",
     "ScanError",
     "TracingError",
     "suggestion",
@@ -30,6 +31,10 @@ class DerivativeError(BayesadError, ValueError):
 
 class ScanError(BayesadError, ValueError):
     """The carry, the rows or a branch of a scan do not fit its step."""
+
+
+class RewriteError(BayesadError, ValueError):
+    """A rewrite of programs was asked for that does not exist."""
 
 
 class DistributionError(BayesadError, ValueError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,8 @@ class Posterior:
     model : Model
     data : mapping
         The model's arguments, as `Model.bind` gives them.
+    rewrites : names from ``ad.REWRITES``
+        What programs of the log density go through before they are differentiated.
 
     Attributes
     ----------
@@ -52,8 +54,9 @@ class Posterior:
         If the model does not fit the data or itself; messages name the model, the variable and the line.
     """
 
-    def __init__(self, model: Model, data: Mapping[str, Any]) -> None:
+    def __init__(self, model: Model, data: Mapping[str, Any], rewrites: Iterable[str] = ad.REWRITES) -> None:
         self.model = model
+        self.rewrites = tuple(rewrites)
         self.data = dict(data)
         self.structure = discover(model, self.data)
         self.parameters: Parameters = self.structure.parameters
@@ -64,10 +67,22 @@ class Posterior:
             name: value for name, value in self.data.items() if not _is_observed(value, self.observed_data)
         }
         self.unconstrained = Unconstrained(self)
-        self._log_density_at = ad.compile(self._trace_log_density_at)
-        self._terms_at = ad.compile(self._trace_terms_at)
-        self._pointwise_at = ad.compile(self._trace_pointwise_at)
-        self._values = ad.compile(self._trace_values)
+        self._log_density_at = ad.compile(self._trace_log_density_at, rewrites=self.rewrites)
+        self._terms_at = ad.compile(self._trace_terms_at, rewrites=())
+        self._pointwise_at = ad.compile(self._trace_pointwise_at, rewrites=())
+        self._values = ad.compile(self._trace_values, rewrites=())
+
+    def with_rewrites(self, names: Iterable[str]) -> Posterior:
+        """The same posterior with only the named rewrites of ``ad.REWRITES``; with none for ``[]``.
+
+        What they did is in ``posterior.unconstrained.compiled.notes`` once it was evaluated, and in ``ad.inspect``.
+
+        Raises
+        ------
+        RewriteError
+            For an unknown name.
+        """
+        return Posterior(self.model, self.data, names)
 
     # --- over named parameters
     def neg_log_posterior(self, params: Mapping[str, Any]) -> float:

@@ -35,8 +35,8 @@ class Unconstrained:
     def __init__(self, posterior: Posterior) -> None:
         self._posterior = posterior
         self.dimension = posterior.structure.dimension
-        self.compiled = ad.compile(self._trace_log_density)
-        self._pack = ad.compile(self._trace_pack)
+        self.compiled = ad.compile(self._trace_log_density, rewrites=posterior.rewrites)
+        self._pack = ad.compile(self._trace_pack, rewrites=())
 
     def log_density(self, q: Any) -> float:
         """log posterior density at q, with log |det Jacobian| of the transform to the parameters.

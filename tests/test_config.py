@@ -158,6 +158,16 @@ def test_impossible_coordinates(toml, line, right):
     assert "line 2: coords.school is" in message and right in message
 
 
+def test_rewrites_are_chosen_by_name(toml):
+    assert load_config(None).engine.rewrites is None
+    assert load_config(toml("[engine]\nrewrites = []\n")).engine.rewrites == ()
+    assert load_config(None, ['engine.rewrites=["linear_gaussian"]']).engine.rewrites == ("linear_gaussian",)
+    message = error_of(toml('[engine]\nrewrites = ["linear_gausian"]\n'))
+    assert 'line 2: engine.rewrites is ["linear_gausian"]; it must be a list of names of rewrites' in message
+    assert "did you mean 'linear_gaussian'? (there are " in message
+    assert 'engine.rewrites is "none" (a string)' in error_of(None, ["engine.rewrites=none"])
+
+
 def test_tables_and_dates_are_no_data(toml):
     assert "data.y is" in error_of(toml("[data.y]\na = 1\n"))
     assert "data.day is 2025-11-23" in error_of(toml("[data]\nday = 2025-11-23\n"))

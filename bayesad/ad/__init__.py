@@ -28,6 +28,7 @@ from bayesad.ad.operators import (
     vjp,
 )
 from bayesad.ad.program import Program
+from bayesad.ad.rewrites import REWRITES
 from bayesad.ad.scan import scan
 from bayesad.ad.trace import trace
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from bayesad.ad.checking import Check, check
 
 __all__ = [
+    "REWRITES",
     "Check",
     "Compiled",
     "Forward",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from bayesad.ad.backends.numpy import GuardFailed, executor
 from bayesad.ad.forward import forward
 from bayesad.ad.program import CONSTANT, GUARD, Node, Program
 from bayesad.ad.reverse import reverse
+from bayesad.ad.rewrites import REWRITES, check_names, rewritten
 from bayesad.ad.simplify import simplify
 from bayesad.ad.trace import trace
 from bayesad.errors import DerivativeError, TracingError
@@ -30,15 +31,19 @@ class Path:
     Attributes
     ----------
     program : Program
-        Simplified; inputs are the leaves of the argument, outputs the leaves of the result.
+        Simplified and rewritten; inputs are the leaves of the argument, outputs the leaves of the result.
+    notes : list of str
+        What the rewrites did.
     captures : list
         Traced arrays of an enclosing trace, further inputs of the program.
     rebuild : callable
         From output leaves to the result's tree.
     """
 
-    def __init__(self, program: Program, captures: list[Any], rebuild: trees.Rebuild) -> None:
-        self.program = simplify(program)
+    def __init__(
+        self, program: Program, captures: list[Any], rebuild: trees.Rebuild, rewrites: Iterable[str] = ()
+    ) -> None:
+        self.program, self.notes = rewritten(simplify(program), rewrites)
         self.captures = captures
         self.rebuild = rebuild
         self._derived: dict[Any, Program] = {}
@@ -102,11 +107,12 @@ class Compiled:
     """A function of one tree of arrays that is traced at its first call and run as a program from then on.
 
     It is traced again for other shapes, and where a branch on a value goes another way than in every path known so
-    far. Thread safe.
+    far. Thread safe. ``rewrites`` are the names of those that its programs go through.
     """
 
-    def __init__(self, f: Callable[..., Any], name: str | None = None) -> None:
+    def __init__(self, f: Callable[..., Any], name: str | None = None, rewrites: Iterable[str] = REWRITES) -> None:
         self.function = f
+        self.rewrites = check_names(rewrites)
         self.__name__: str = name or str(getattr(f, "__name__", "function"))
         self.__doc__ = getattr(f, "__doc__", None)
         self._paths: dict[Any, list[Path]] = {}
@@ -161,7 +167,7 @@ class Compiled:
             return outputs
 
         program, captures, _ = trace(flat_function, *leaves, name=self.__name__)
-        return Path(program, captures, results[0])
+        return Path(program, captures, results[0], self.rewrites)
 
     def log_density(self, q: np.ndarray) -> Any:
         """Value and gradient of this function of one vector as a C function, for samplers.
@@ -186,6 +192,11 @@ class Compiled:
         return float(outputs[0])
 
     @property
+    def notes(self) -> list[str]:
+        """What rewrites did to the paths traced so far: ``name: what (file:line)``."""
+        return list(dict.fromkeys(note for path in self.paths for note in path.notes))
+
+    @property
     def paths(self) -> list[Path]:
         """All paths traced so far."""
         return [path for paths in self._paths.values() for path in paths]
@@ -202,20 +213,34 @@ def _first_that_applies(
     return None
 
 
-def compile(f: Callable[..., Any]) -> Compiled:
+def compile(f: Callable[..., Any], *, rewrites: Iterable[str] | None = None) -> Compiled:
     """Make a function that is traced once and then run as a program.
 
     Parameters
     ----------
     f : callable
         Takes trees of arrays as positional arguments and returns a tree of arrays.
+    rewrites : names from ``ad.REWRITES``, optional
+        The rewrites that its programs go through; default: all, or those that a compiled ``f`` has.
 
     Returns
     -------
     Compiled
         Called like ``f``; ``ad.gradient`` and the other operators use its programs.
+
+    Raises
+    ------
+    RewriteError
+        For an unknown name.
     """
-    return f if isinstance(f, Compiled) else Compiled(f)
+    if isinstance(f, Compiled):
+        return f if rewrites is None else Compiled(f.function, f.__name__, rewrites)
+    return Compiled(f, rewrites=REWRITES if rewrites is None else rewrites)
+
+
+def compile_once(f: Callable[..., Any]) -> Compiled:
+    """For one evaluation: without rewrites, which cost more than they save then."""
+    return f if isinstance(f, Compiled) else Compiled(f, rewrites=())
 
 
 def as_leaf(x: Any) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 
 from bayesad.ad import trees
 from bayesad.ad.array import is_traced
-from bayesad.ad.compiled import Compiled, Path
+from bayesad.ad.compiled import Compiled, Path, compile_once
 from bayesad.ad.compiled import compile as compile_function
 from bayesad.ad.primitives import elementwise as ew
 from bayesad.errors import DerivativeError
@@ -94,7 +94,7 @@ def value_and_gradient(f: Callable[..., Any], x: Any, *, mode: Mode = Reverse) -
     DerivativeError
         If the result is not a scalar, an input is not of float type, or an operation has no derivative rule.
     """
-    compiled = compile_function(f)
+    compiled = compile_once(f)
     x = _active(x)
     leaves, rebuild, _ = trees.flatten(x)
     if mode is Forward:
@@ -149,7 +149,7 @@ def jvp(f: Callable[..., Any], x: Any, v: Any) -> tuple[Any, Any]:
     DerivativeError
         If ``v`` does not have the structure and shapes of ``x``.
     """
-    compiled = compile_function(f)
+    compiled = compile_once(f)
     x = _active(x)
     leaves, _, structure = trees.flatten(x)
     direction = _like(v, x, structure, "the direction v", "the point x")
@@ -167,7 +167,7 @@ def vjp(f: Callable[..., Any], x: Any) -> tuple[Any, Callable[[Any], Any]]:
     pull_back : callable
         ``pull_back(w)`` takes a tree as ``value`` and returns a tree as ``x``.
     """
-    compiled = compile_function(f)
+    compiled = compile_once(f)
     x = _active(x)
     leaves, rebuild, _ = trees.flatten(x)
     path, outputs = compiled.outputs((x,), lambda path: path.program, leaves)
@@ -242,7 +242,7 @@ def jacobian(f: Callable[..., Any], x: Any, *, mode: Mode | None = None) -> Any:
     tree as the result of ``f`` with, at each leaf, a tree as ``x``
         Leaves have the shape of the output leaf followed by that of the input leaf.
     """
-    compiled = compile_function(f)
+    compiled = compile_once(f)
     x = _active(x)
     leaves, rebuild, _ = trees.flatten(x)
     path, _ = compiled.outputs((x,), lambda path: path.program, leaves)
@@ -305,6 +305,7 @@ def inspect(f: Callable[..., Any], x: Any, stage: str = "trace") -> str:
     stage : "trace", "gradient", "fused", "llvm" or "asm"
         The simplified program of ``f`` at ``x``; that of its value and gradient; the loops that these are fused into, with
         what is left to NumPy; the LLVM text, before LLVM optimises it; or the assembly for this machine.
+        What rewrites did comes first.
     """
     from bayesad.ad.backends.llvm import inspection
 
@@ -312,11 +313,13 @@ def inspect(f: Callable[..., Any], x: Any, stage: str = "trace") -> str:
     x = _active(x)
     leaves = trees.flatten(x)[0]
     path, _ = compiled.outputs((x,), lambda path: path.program, leaves)
+    comment = ";" if stage == "llvm" else "#"
+    notes = "".join(f"{comment} {note}\n" for note in path.notes)
     if stage == "trace":
-        return str(path.program)
+        return notes + str(path.program)
     if stage == "gradient" or stage in inspection.STAGES:
         _scalar_output(path, compiled.__name__)
         program = path.reverse(len(leaves), seed=True)
-        return str(program) if stage == "gradient" else inspection.show(program, stage)
+        return notes + (str(program) if stage == "gradient" else inspection.show(program, stage))
     known = ", ".join(map(repr, ("trace", "gradient", *inspection.STAGES)))
     raise DerivativeError(f"unknown stage {stage!r}; choose one of {known}")

@@ -8,7 +8,7 @@ subexpressions happen in every trace.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,9 @@ from bayesad.ad.primitives.table import Primitive
 from bayesad.ad.program import CONSTANT, GUARD, Node, Program
 from bayesad.ad.trace import Trace
 
-__all__ = ["RULES", "rewrite", "simplify"]
+__all__ = ["RULES", "Replacement", "rewrite", "simplify"]
 
+Replacement = Callable[[Callable[[Node], Any]], Any]
 RULES: dict[str, list[Callable[..., Any]]] = {}
 
 
@@ -43,8 +44,16 @@ def rewrite(trace: Trace, primitive: Primitive, nodes: tuple[Node, ...], attribu
     return None
 
 
-def simplify(program: Program) -> Program:
-    """The program recorded again through the rules."""
+def simplify(program: Program, replacements: Mapping[Node, Replacement] | None = None) -> Program:
+    """The program recorded again through the rules.
+
+    Parameters
+    ----------
+    program : Program
+    replacements : mapping, optional
+        Node -> function that gives what to use instead; it is handed ``operand(node)``, any earlier node as an array.
+    """
+    replacements = replacements or {}
     trace = Trace(False, 0, rewrite)
     trace.inputs = list(program.inputs)
     made: dict[Node, Node] = {node: node for node in program.inputs}
@@ -52,14 +61,20 @@ def simplify(program: Program) -> Program:
     def again(node: Node) -> Node:
         return trace.constant(node.value) if node.primitive is CONSTANT else made[node]
 
+    def operand(node: Node) -> Any:
+        return _array(trace, again(node))
+
     for node in program.nodes:
-        inputs = tuple([again(i) for i in node.inputs])
         if node.primitive is GUARD:
-            if inputs[0].primitive is not CONSTANT:
-                trace.guard(inputs[0], node.attributes["expected"])
+            condition = again(node.inputs[0])
+            if condition.primitive is not CONSTANT:
+                trace.guard(condition, node.attributes["expected"])
             continue
         trace.source = node.source
-        result = trace.record(node.primitive, inputs, node.attributes, None)
+        if node in replacements:
+            result = replacements[node](operand)
+        else:
+            result = trace.record(node.primitive, tuple([again(i) for i in node.inputs]), node.attributes, None)
         made[node] = node_of(trace, result)
     return trace.program([again(node) for node in program.outputs], program.name)
 

@@ -136,8 +136,10 @@ def load_posterior(config: RunConfig) -> tuple[str, Posterior, list[str]]:
     """
     name, model = load_model(config.model)
     data, unused = arguments_for(model, load_data(config.data), config.data)
+    rewrites = config.engine.rewrites
     with blaming(model):
-        return name, model.with_coords(**config.coords)(**data), unused
+        posterior = model.with_coords(**config.coords)(**data)
+        return name, posterior if rewrites is None else posterior.with_rewrites(rewrites), unused
 
 
 # --- draws ---

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import arviz_base
 import pytest
 
+from bayesad.ad import REWRITES
 from bayesad.cli import sample
 from bayesad.config import load_config
 
@@ -90,6 +91,14 @@ def test_a_good_run_fills_the_folder_and_says_all_is_well(cli, project, drawn, m
     assert "data that the model does not use: J" in result.err
     assert calls[0].config.sampler.draws == 400
     assert (project / "out/schools/summary.csv").read_text().startswith("quantity,mean,sd,")
+
+
+def test_the_configuration_chooses_the_rewrites(cli, project, drawn, make_draws):
+    calls = drawn(make_draws())
+    cli("sample", "--config", "run.toml")
+    cli("sample", "--config", "run.toml", "--set", "engine.rewrites=[]")
+    cli("sample", "--config", "out/schools-2/config.toml")
+    assert [call.posterior.rewrites for call in calls] == [tuple(REWRITES), (), ()]
 
 
 def test_the_run_can_be_repeated_from_its_folder(cli, project, drawn, make_draws):

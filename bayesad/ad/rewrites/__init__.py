@@ -1,0 +1,75 @@
+"""Rewrites: what the whole of a program tells about its data, used before it is differentiated.
+
+A rewrite finds operations of a simplified program that can be had for less, and says in words what it did. Values and
+gradients stay as they were to within rounding. They work on data of any size but pay only for a program that runs many
+times, so compiled functions and posteriors are rewritten, functions that are traced for one evaluation are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from bayesad.ad.program import Node, Program
+from bayesad.ad.rewrites.gaussian import linear_gaussian
+from bayesad.ad.simplify import Replacement, simplify
+from bayesad.errors import RewriteError, suggestion
+
+__all__ = ["REWRITES", "Rewrite", "check_names", "rewritten"]
+
+
+@dataclass(frozen=True)
+class Rewrite:
+    """One rewrite.
+
+    Attributes
+    ----------
+    name, description : str
+    find : callable
+        From a program to a function for each node that it replaces (as `simplify` takes them), and notes on them.
+    """
+
+    name: str
+    description: str
+    find: Callable[[Program], tuple[dict[Node, Replacement], list[str]]]
+
+
+REWRITES: dict[str, Rewrite] = {
+    rewrite.name: rewrite
+    for rewrite in (
+        Rewrite(
+            "linear_gaussian",
+            "squares of residuals linear in unknowns are summed over the rows of QR factors of the data",
+            linear_gaussian,
+        ),
+    )
+}
+"""By name, in the order in which they are applied."""
+
+
+def check_names(names: Iterable[str]) -> tuple[str, ...]:
+    """The names of rewrites, in the order of application.
+
+    Raises
+    ------
+    RewriteError
+        If one is unknown.
+    """
+    given = [names] if isinstance(names, str) else list(names)
+    for name in given:
+        if name not in REWRITES:
+            raise RewriteError(
+                f"there is no rewrite {name!r}{suggestion(str(name), REWRITES)} (there are {', '.join(REWRITES)})"
+            )
+    return tuple(name for name in REWRITES if name in given)
+
+
+def rewritten(program: Program, names: Iterable[str]) -> tuple[Program, list[str]]:
+    """A simplified program after some rewrites, and what they did: ``name: what (file:line)``."""
+    notes = []
+    for name in names:
+        replacements, found = REWRITES[name].find(program)
+        if replacements:
+            program = simplify(program, replacements)
+            notes += [f"{name}: {note}" for note in found]
+    return program, notes
