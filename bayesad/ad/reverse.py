@@ -9,7 +9,9 @@ other operations on whole arrays (factorisations, products) if all of the cotang
 
 from __future__ import annotations
 
+import functools
 import itertools
+import operator
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -37,8 +39,9 @@ class Element(NamedTuple):
 
 
 class Slice(NamedTuple):
-    """The cotangent of ``x[start:stop]``."""
+    """The cotangent of a slice ``start:stop`` along one axis."""
 
+    axis: int
     start: int
     stop: int
     cotangent: Any
@@ -170,7 +173,7 @@ def _pull_back(trace: Trace, node: Node, g: Any, active: set[Node], fragile: set
     if primitive is take and isinstance(index, Index):
         if index.integers is not None:
             return [(node.inputs[0], Element(index, g))]
-        bounds = _leading_slice(index, node.inputs[0].shape)
+        bounds = _single_slice(index, node.inputs[0].shape)
         if bounds is not None:
             return [(node.inputs[0], Slice(*bounds, broadcast_to(g, node.shape)))]
     if not primitive.elementwise:
@@ -196,30 +199,41 @@ def _pull_back(trace: Trace, node: Node, g: Any, active: set[Node], fragile: set
     return pulled
 
 
-def _leading_slice(index: Index, shape: tuple[int, ...]) -> tuple[int, int] | None:
-    """Begin and end of an index that is one slice without steps, on the first axis."""
-    if len(index.items) != 1 or type(index.items[0]) is not tuple:
-        return None
-    start, stop, step = slice(*index.items[0][1:]).indices(shape[0])
-    return (start, max(start, stop)) if step == 1 else None
+def _single_slice(index: Index, shape: tuple[int, ...]) -> tuple[int, int, int] | None:
+    """Axis, begin and end of an index that is a slice without steps along one axis and takes all of the others."""
+    found = None
+    for axis, (item, n) in enumerate(zip(index.items, shape, strict=False)):
+        if type(item) is not tuple:
+            return None
+        start, stop, step = slice(*item[1:]).indices(n)
+        if (start, stop, step) == (0, n, 1):
+            continue
+        if step != 1 or found is not None:
+            return None
+        found = (axis, start, max(start, stop))
+    return found
 
 
 def _total(contributions: list[Any], node: Node) -> Any:
     """The sum of contributions; those of elements and slices are joined first."""
     dense = [c for c in contributions if not isinstance(c, (Element, Slice))]
-    slices = [c for c in contributions if isinstance(c, Slice)]
+    slices: dict[int, list[Slice]] = {}
     by_depth: dict[int, list[Element]] = {}
     for c in contributions:
-        if isinstance(c, Element):
+        if isinstance(c, Slice):
+            slices.setdefault(c.axis, []).append(c)
+        elif isinstance(c, Element):
             by_depth.setdefault(len(c.at.items), []).append(c)
-    if slices and len(slices) + len(by_depth.get(1, ())) <= MOST_SEGMENTS:
+    if 0 in slices and len(slices[0]) + len(by_depth.get(1, ())) <= MOST_SEGMENTS:
         for element in by_depth.pop(1, ()):
             (i,) = element.at.items
-            slices.append(Slice(i, i + 1, broadcast_to(element.cotangent, node.shape[1:])[None]))
-        dense.append(_joined(slices, node.shape))
-    else:
-        for c in slices:
-            index = Index((("slice", c.start, c.stop, None),))
+            slices[0].append(Slice(0, i, i + 1, broadcast_to(element.cotangent, node.shape[1:])[None]))
+    for axis, parts in slices.items():
+        if len(parts) <= MOST_SEGMENTS:
+            dense.append(_joined(parts, axis, node.shape))
+            continue
+        for c in parts:
+            index = Index((*(("slice", None, None, None),) * axis, ("slice", c.start, c.stop, None)))
             dense.append(bind(scatter, (c.cotangent,), {"index": index, "shape": node.shape}))
     for depth, entries in by_depth.items():
         dense.append(_scattered(entries, depth, node.shape))
@@ -231,22 +245,22 @@ def _total(contributions: list[Any], node: Node) -> Any:
     return total
 
 
-def _joined(slices: list[Slice], shape: tuple[int, ...]) -> Any:
-    """The sum of slices of an array, one segment between two ends after the other."""
+def _joined(slices: list[Slice], axis: int, shape: tuple[int, ...]) -> Any:
+    """The sum of slices of an array along one axis, one segment between two ends after the other."""
+    ends = {0, shape[axis], *[c.start for c in slices], *[c.stop for c in slices]}
     segments = []
-    for begin, end in itertools.pairwise(sorted({0, shape[0], *[c.start for c in slices], *[c.stop for c in slices]})):
-        covering = [c for c in slices if c.start <= begin and end <= c.stop]
-        parts = [_part(c, begin, end) for c in covering]
-        segment = parts[0] if parts else np.zeros((end - begin, *shape[1:]))
-        for part in parts[1:]:
-            segment = segment + part
-        segments.append(segment)
-    return concatenate(segments, 0)
+    for begin, end in itertools.pairwise(sorted(ends)):
+        parts = [_part(c, begin, end) for c in slices if c.start <= begin and end <= c.stop]
+        if not parts:
+            parts = [np.zeros((*shape[:axis], end - begin, *shape[axis + 1 :]))]
+        segments.append(functools.reduce(operator.add, parts))
+    return concatenate(segments, axis)
 
 
 def _part(c: Slice, begin: int, end: int) -> Any:
-    whole = (begin, end) == (c.start, c.stop)
-    return c.cotangent if whole else c.cotangent[begin - c.start : end - c.start]
+    if (begin, end) == (c.start, c.stop):
+        return c.cotangent
+    return c.cotangent[(*(slice(None),) * c.axis, slice(begin - c.start, end - c.start))]
 
 
 def _scattered(entries: list[Element], depth: int, shape: tuple[int, ...]) -> Any:

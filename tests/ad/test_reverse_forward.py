@@ -169,3 +169,16 @@ def test_the_gradient_of_a_vector_read_by_slices_is_joined_not_scattered():
     names = [node.primitive.name for node in reverse(program, [0], [np.float64(1.0)]).nodes]
     assert "scatter" not in names
     assert names.count("concatenate") == 1
+
+
+def test_cotangents_of_slices_along_a_later_axis_are_joined_too():
+    def f(x):
+        return np.sum(np.sin(x[:, 1:]) * x[:, :-1] ** 2) + np.sum(x[1:] ** 3) + x[0, 1]
+
+    x = np.random.default_rng(4).normal(size=(3, 4))
+    program, _, _ = ad.trace(f, x)
+    gradient = reverse(program, [0], [np.float64(1.0)])
+    assert "scatter" not in [node.primitive.name for node in gradient.nodes]
+    seeds = np.eye(12).reshape(12, 3, 4)
+    expected = [np.imag(f(x + 1e-30j * seed)) / 1e-30 for seed in seeds]
+    np.testing.assert_allclose(np.ravel(run(gradient, x)[1]), expected, rtol=1e-13)

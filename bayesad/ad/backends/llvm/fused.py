@@ -16,7 +16,7 @@ from bayesad.ad.backends.llvm import products
 from bayesad.ad.backends.llvm.scalars import FLAGS, SCALARS, Operand, as_kind, emit_scalar
 from bayesad.ad.backends.llvm.schedule import REDUCTIONS, Loop, is_reduction, product
 from bayesad.ad.backends.llvm.vector_math import hexadecimal
-from bayesad.ad.backends.llvm.writer import MEMORY, Position
+from bayesad.ad.backends.llvm.writer import FEWEST_FOR_VECTORS, MEMORY, Position
 from bayesad.ad.program import CONSTANT, INPUT, Node
 
 if TYPE_CHECKING:
@@ -43,10 +43,16 @@ def run_loop(lowering: Lowering, loop: Loop) -> None:
     else:
         flat = _flattened(lowering, loop)
         shape = (int(np.prod(loop.shape, dtype=np.int64)),) if flat else loop.shape
-        lowering.nest(shape, lambda position: _elementwise(lowering, loop, totals, position, flat))
+        lowering.nest(shape, lambda position: _elementwise(lowering, loop, totals, position, flat), _innermost(shape))
     for node, place in totals.items():
         if node.shape == ():
             lowering.scalars[node] = lowering.load(place, node.dtype.kind, "0")
+
+
+def _innermost(shape: tuple[int, ...]) -> int:
+    """The axis to run over innermost: the last one, or the longest if the last is too short for vector code."""
+    longest = int(np.argmax(shape))
+    return longest if shape[-1] < FEWEST_FOR_VECTORS <= shape[longest] else -1
 
 
 def describe(loop: Loop) -> str:

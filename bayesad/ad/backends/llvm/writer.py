@@ -14,6 +14,7 @@ __all__ = ["MEMORY", "SIZES", "Position", "Writer", "positions"]
 MEMORY = {"f": "double", "i": "i64", "b": "i8"}
 SIZES = {"f": 8, "i": 8, "b": 1}
 WRITTEN_OUT = 4  # a nest of so few positions is no loop
+FEWEST_FOR_VECTORS = 8  # shorter loops would cost more to compile as vector code than it saves
 Position = list[str]
 
 
@@ -99,26 +100,37 @@ class Writer:
         following = self.op(f"add nuw nsw i64 {index}, 1")
         self.lines[place] = f"  {index} = phi i64 [ 0, %{before} ], [ {following}, %{self.block} ]"
         again = self.op(f"icmp ult i64 {following}, {n}")
-        self.say(f"br i1 {again}, label %{head}, label %{done}, !llvm.loop !{0 if vectorise else 2}")
+        self.say(
+            f"br i1 {again}, label %{head}, label %{done}, !llvm.loop !{0 if vectorise and n >= FEWEST_FOR_VECTORS else 2}"
+        )
         self.label(done)
 
-    def nest(self, shape: Sequence[int], body: Callable[[Position], None]) -> None:
-        """Loops over all positions of a shape, the last axis innermost; a few positions are written out."""
+    def nest(self, shape: Sequence[int], body: Callable[[Position], None], innermost: int = -1) -> None:
+        """Loops over all positions of a shape, the last axis innermost unless another is named; a few positions are
+        written out."""
         if np.prod(shape, dtype=np.int64) <= WRITTEN_OUT:
             for position in positions(shape):
                 body(position)
             return
 
-        def inner(done: Position) -> None:
-            axis = len(done)
-            if axis == len(shape):
-                body(done)
-            elif shape[axis] == 1:
-                inner([*done, "0"])
-            else:
-                self.loop(shape[axis], lambda i: inner([*done, i]))
+        axes = list(range(len(shape)))
+        axes.append(axes.pop(innermost))
 
-        inner([])
+        def inner(position: Position, depth: int) -> None:
+            if depth == len(shape):
+                body(position)
+                return
+            axis = axes[depth]
+
+            def turn(i: str) -> None:
+                inner([*position[:axis], i, *position[axis + 1 :]], depth + 1)
+
+            if shape[axis] == 1:
+                turn("0")
+            else:
+                self.loop(shape[axis], turn)
+
+        inner(["0"] * len(shape), 0)
 
     # --- positions and memory
     def linear(self, position: Position, shape: Sequence[int]) -> str:
