@@ -303,8 +303,8 @@ def inspect(f: Callable[..., Any], x: Any, stage: str = "trace") -> str:
     Parameters
     ----------
     stage : "trace", "gradient", "fused", "llvm" or "asm"
-        The simplified program of ``f`` at ``x``; that of its value and gradient; the loops that these are fused into, with
-        what is left to NumPy; the LLVM text, before LLVM optimises it; or the assembly for this machine.
+        The simplified program of ``f`` at ``x``; that of its value and gradient; the loops that these are fused into,
+        with what is left to NumPy; the LLVM text, before LLVM optimises it; or the assembly for this machine.
         What rewrites did comes first.
     """
     from bayesad.ad.backends.llvm import inspection

@@ -51,8 +51,8 @@ def run_loop(lowering: Lowering, loop: Loop) -> None:
 
 def _innermost(shape: tuple[int, ...]) -> int:
     """The axis to run over innermost: the last one, or the longest if the last is too short for vector code."""
-    longest = int(np.argmax(shape))
-    return longest if shape[-1] < FEWEST_FOR_VECTORS <= shape[longest] else -1
+    longest = int(np.argmax(shape)) if shape else 0
+    return longest if shape and shape[-1] < FEWEST_FOR_VECTORS <= shape[longest] else -1
 
 
 def describe(loop: Loop) -> str:

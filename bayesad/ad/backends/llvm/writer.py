@@ -100,9 +100,8 @@ class Writer:
         following = self.op(f"add nuw nsw i64 {index}, 1")
         self.lines[place] = f"  {index} = phi i64 [ 0, %{before} ], [ {following}, %{self.block} ]"
         again = self.op(f"icmp ult i64 {following}, {n}")
-        self.say(
-            f"br i1 {again}, label %{head}, label %{done}, !llvm.loop !{0 if vectorise and n >= FEWEST_FOR_VECTORS else 2}"
-        )
+        hints = 0 if vectorise and n >= FEWEST_FOR_VECTORS else 2  # of table.LOOP_HINTS
+        self.say(f"br i1 {again}, label %{head}, label %{done}, !llvm.loop !{hints}")
         self.label(done)
 
     def nest(self, shape: Sequence[int], body: Callable[[Position], None], innermost: int = -1) -> None:
@@ -114,7 +113,7 @@ class Writer:
             return
 
         axes = list(range(len(shape)))
-        axes.append(axes.pop(innermost))
+        axes += [axes.pop(innermost)] if axes else []
 
         def inner(position: Position, depth: int) -> None:
             if depth == len(shape):
