@@ -1,13 +1,14 @@
 """Finds the coefficients of the vector mathematics and writes them to its ``coefficients.py``; needs mpmath.
 
-Polynomials are minimax (Remez' exchange), rational functions interpolate at Chebyshev points, which is within a
-small factor of minimax (Trefethen 2013, Approximation Theory and Approximation Practice, ch. 16 and 23).
+Polynomials and rational functions are minimax, by the exchange of Remez (Trefethen 2013, Approximation Theory and
+Approximation Practice, ch. 10 and 24).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import mpmath as mp
 from mpmath import mpf
@@ -15,6 +16,8 @@ from mpmath import mpf
 mp.mp.dps = 60
 TARGET = Path(__file__).parents[1] / "bayesad/ad/backends/llvm/vector_math/coefficients.py"
 Function = Callable[[mpf], mpf]
+WITH_REST = {"ERFCX", "MILLS"}
+"""Tables whose last coefficient is given with its rounding error."""
 TABLES: dict[str, Callable[[], dict[str, list[mpf]]]] = {}
 
 
@@ -29,28 +32,44 @@ def value(coefficients: list[mpf], x: mpf) -> mpf:
     return total
 
 
-def chebyshev_points(a: mpf, b: mpf, n: int, *, ends: bool) -> list[mpf]:
-    """Extremes (with the ends) or zeros of the Chebyshev polynomial, rising."""
-    angles = [mp.pi * i / (n - 1) if ends else mp.pi * (2 * i + 1) / (2 * n) for i in range(n)]
-    return [(a + b) / 2 - (b - a) / 2 * mp.cos(angle) for angle in angles]
+def chebyshev_points(a: mpf, b: mpf, n: int) -> list[mpf]:
+    """Zeros of a Chebyshev polynomial, rising."""
+    return [(a + b) / 2 - (b - a) / 2 * mp.cos(mp.pi * (2 * i + 1) / (2 * n)) for i in range(n)]
 
 
-def minimax(f: Function, a: float, b: float, degree: int, weight: Function = one) -> list[mpf]:
-    """Coefficients, highest power first, of the polynomial that minimises the largest |weight (p - f)|."""
-    n = degree + 2
-    grid = chebyshev_points(mpf(a), mpf(b), 30 * n, ends=True)
+def minimax(
+    f: Function, a: float, b: float, degrees: int | tuple[int, int], weight: Function = one
+) -> tuple[list[mpf], list[mpf]]:
+    """The rational function p/q that minimises the largest |weight (p/q - f)|: coefficients, highest power first.
+
+    The exchange of Remez; q's constant is 1. An integer for the degrees asks for a polynomial.
+    """
+    m, n = (degrees, 0) if isinstance(degrees, int) else degrees
+    size = m + n + 2
+    grid = chebyshev_points(mpf(a), mpf(b), 30 * size)
     exact, weights = [f(x) for x in grid], [weight(x) for x in grid]
-    at = [round(i * (len(grid) - 1) / (n - 1)) for i in range(n)]
-    for _ in range(20):
-        rows = [[grid[i] ** j for j in range(degree + 1)] + [(-1) ** k / weights[i]] for k, i in enumerate(at)]
-        solution = mp.lu_solve(mp.matrix(rows), mp.matrix([exact[i] for i in at]))
-        coefficients, level = [solution[j] for j in range(degree, -1, -1)], abs(solution[n - 1])
-        errors = [w * (value(coefficients, x) - y) for x, y, w in zip(grid, exact, weights, strict=True)]
-        if max(map(abs, errors)) < mpf("1.02") * level:
+    at = [round(i * (len(grid) - 1) / (size - 1)) for i in range(size)]
+    bottom = [mpf(0)] * n + [mpf(1)]
+    for _ in range(25):
+        for _ in range(8 if n else 1):  # the level of the error enters times the denominator: the one found before
+            rows = [
+                [grid[i] ** j for j in range(m + 1)]
+                + [-exact[i] * grid[i] ** j for j in range(1, n + 1)]
+                + [(-1) ** k / weights[i] * value(bottom, grid[i])]
+                for k, i in enumerate(at)
+            ]
+            solution = list(mp.lu_solve(mp.matrix(rows), mp.matrix([exact[i] for i in at])))
+            top, bottom, level = solution[m::-1], [*solution[-2:m:-1], mpf(1)], abs(solution[-1])
+        errors = [w * (value(top, x) / value(bottom, x) - y) for x, y, w in zip(grid, exact, weights, strict=True)]
+        if max(map(abs, errors)) < mpf("1.03") * level:
             break
-        at = alternating(errors, n)
-    print(f"  minimax {degree}: {mp.nstr(level * 2**53, 3)} * 2**-53")
-    return coefficients
+        at = alternating(errors, size)
+    print(f"  degrees {m}, {n}: {mp.nstr(max(map(abs, errors)) * 2**53, 3)} * 2**-53")
+    return top, bottom
+
+
+def polynomial(*args: Any) -> list[mpf]:
+    return minimax(*args)[0]
 
 
 def alternating(errors: list[mpf], n: int) -> list[int]:
@@ -66,19 +85,6 @@ def alternating(errors: list[mpf], n: int) -> list[int]:
     return places
 
 
-def rational(f: Function, a: float, b: float, m: int, n: int) -> tuple[list[mpf], list[mpf]]:
-    """Numerator of degree m and denominator of degree n, highest power first, the denominator's constant being 1."""
-    points = chebyshev_points(mpf(a), mpf(b), m + n + 1, ends=False)
-    rows = [[x**j for j in range(m + 1)] + [-f(x) * x**j for j in range(1, n + 1)] for x in points]
-    solution = list(mp.lu_solve(mp.matrix(rows), mp.matrix([f(x) for x in points])))
-    top, bottom = solution[m::-1], [*solution[:m:-1], mpf(1)]
-    worst = max(
-        abs(value(top, x) / value(bottom, x) / f(x) - 1) for x in chebyshev_points(mpf(a), mpf(b), 400, ends=False)
-    )
-    print(f"  rational {m}, {n}: {mp.nstr(worst * 2**53, 3)} * 2**-53 relative")
-    return top, bottom
-
-
 def of_square(f: Function, at_zero: mpf) -> Function:
     """f(sqrt(z)), with its limit at 0."""
     return lambda z: f(mp.sqrt(z)) if z > mpf(10) ** -24 else mpf(at_zero)
@@ -89,29 +95,113 @@ def table(make: Callable[[], dict[str, list[mpf]]]) -> Callable[[], dict[str, li
     return make
 
 
+def odd(f: Function, at_zero: mpf) -> Function:
+    """(f(x)/x - 1)/x**2 of x**2, with its limit at 0."""
+    return of_square(lambda x: (f(x) / x - 1) / x**2, at_zero)
+
+
 @table
 def elementary() -> dict[str, list[mpf]]:
-    half = mp.log(2) / 2
-    exponential = minimax(lambda r: (mp.expm1(r) - r) / r**2 if abs(r) > 1e-18 else mpf(0.5), -half, half, 10)
-    far = (3 - 2 * mp.sqrt(2)) ** 2
-    logarithm = minimax(of_square(lambda s: 2 * (mp.atanh(s) - s) / s**3, mpf(2) / 3), 0, far, 6)
-    return {"EXP": exponential, "LOG": logarithm}
+    half, far = mp.log(2) / 2, (3 - 2 * mp.sqrt(2)) ** 2
+    return {
+        "EXP": polynomial(lambda r: (mp.expm1(r) - r) / r**2, -half, half, 10),
+        "LOG": polynomial(of_square(lambda s: 2 * (mp.atanh(s) - s) / s**3, mpf(2) / 3), 0, far, 6),
+    }
 
 
 @table
 def hyperbolic() -> dict[str, list[mpf]]:
-    tanh = rational(of_square(lambda x: (mp.tanh(x) / x - 1) / x**2, mpf(-1) / 3), 0, mpf("0.625") ** 2, 2, 3)
-    sinh = minimax(of_square(lambda x: (mp.sinh(x) / x - 1) / x**2, mpf(1) / 6), 0, 1, 6)
-    return {"TANH_TOP": tanh[0], "TANH_BOTTOM": tanh[1], "SINH": sinh}
+    tanh = minimax(odd(mp.tanh, mpf(-1) / 3), 0, mpf("0.625") ** 2, (2, 3))
+    return {"TANH_TOP": tanh[0], "TANH_BOTTOM": tanh[1], "SINH": polynomial(odd(mp.sinh, mpf(1) / 6), 0, 1, 6)}
 
 
 @table
 def trigonometric() -> dict[str, list[mpf]]:
     eighth = (mp.pi / 4) ** 2 * mpf("1.0001")
     return {
-        "SIN": minimax(of_square(lambda x: (mp.sin(x) / x - 1) / x**2, mpf(-1) / 6), 0, eighth, 5),
-        "COS": minimax(of_square(lambda x: (mp.cos(x) - 1 + x**2 / 2) / x**4, mpf(1) / 24), 0, eighth, 5),
-        "ARCTAN": minimax(of_square(lambda x: (mp.atan(x) / x - 1) / x**2, mpf(-1) / 3), 0, mpf("0.5464") ** 2, 12),
+        "SIN": polynomial(odd(mp.sin, mpf(-1) / 6), 0, eighth, 5),
+        "COS": polynomial(of_square(lambda x: (mp.cos(x) - 1 + x**2 / 2) / x**4, mpf(1) / 24), 0, eighth, 5),
+        "ARCTAN": polynomial(odd(mp.atan, mpf(-1) / 3), 0, mpf("0.5464") ** 2, 12),
+    }
+
+
+# --- the error functions and the normal law
+def scaled_erfc(x: mpf) -> mpf:
+    """exp(x**2) erfc(x), far out by its asymptotic series (DLMF 7.12.1)."""
+    if x < 20:
+        return mp.exp(x * x) * mp.erfc(x)
+    w = -1 / (2 * x * x)
+    return (1 + mp.nsum(lambda k: mp.fac2(2 * k - 1) * w**k, [1, 40])) / (x * mp.sqrt(mp.pi))
+
+
+def of_ratio(f: Function, a: mpf) -> Function:
+    """f(x) as a function of t = (x - a)/(x + a), which takes [0, inf] to [-1, 1]."""
+    return lambda t: f(a * (1 + t) / (1 - t))
+
+
+def log_ndtr(x: mpf) -> mpf:
+    return mp.log(mp.erfc(-x / mp.sqrt(2)) / 2)
+
+
+def normal_quantile(log_p: mpf) -> mpf:
+    """The x > 0 with log_ndtr(-x) = log_p, by Newton's method."""
+    x = mp.sqrt(-2 * log_p) * mpf("0.9")
+    while True:
+        slope = -mp.exp(-x * x / 2) / mp.sqrt(2 * mp.pi) / mp.ncdf(-x)
+        step = (log_ndtr(-x) - log_p) / slope
+        x -= step
+        if abs(step) < mpf(10) ** -40:
+            return x
+
+
+@table
+def error_functions() -> dict[str, list[mpf]]:
+    def tail(t: mpf) -> mpf:
+        x = (t + mpf("1.4")) / mpf("0.4")
+        return -mp.log(mp.erfc(x)) / x
+
+    def weight(t: mpf) -> mpf:
+        x = (t + mpf("1.4")) / mpf("0.4")
+        return mp.erfc(x) * x
+
+    return {
+        "ERF": polynomial(of_square(lambda x: mp.erf(x) / x - 1, 2 / mp.sqrt(mp.pi) - 1), 0, 1, 11),
+        "ERF_TAIL": polynomial(tail, -1, mpf("0.975"), 17, weight),
+        # offsets such that the slope at x = 0, where an error of t counts most, is small
+        "ERFCX": polynomial(of_ratio(lambda x: (x + mpf(7) / 8) * scaled_erfc(x), mpf("3.5")), -1, 1, 23),
+        "ERFC_INTEGRAL": polynomial(
+            of_ratio(lambda x: (x + 1) ** 2 * (1 / mp.sqrt(mp.pi) - x * scaled_erfc(x)), mpf("3.5")), -1, 1, 24
+        ),
+    }
+
+
+@table
+def normal() -> dict[str, list[mpf]]:
+    """The quantile less its main part, which is 5/2 q near 0 and 3/2 r - 1 in the tails: errors count less so."""
+
+    def centre(s: mpf) -> mpf:
+        q = mp.sqrt(mpf("0.375") ** 2 - s)
+        return mp.sqrt(2) * mp.erfinv(2 * q) / q - mpf("2.5")
+
+    def tail(s: mpf) -> mpf:
+        return normal_quantile(-(s**2)) - (mpf("1.5") * s - 1)
+
+    def near(s: mpf) -> mpf:
+        return tail(s + mpf("1.4375"))
+
+    def far(s: mpf) -> mpf:
+        return tail(s + 5)
+
+    pieces = {
+        "CENTRE": minimax(centre, 0, mpf("0.375") ** 2, (7, 6), lambda s: 1 / (centre(s) + mpf("2.5"))),
+        "NEAR": minimax(near, 0, 5 - mpf("1.4375"), (7, 7), lambda s: 1 / (near(s) + mpf("1.5") * s + mpf("1.15625"))),
+        "FAR": minimax(far, 0, mpf("22.3"), (7, 7), lambda s: 1 / (far(s) + mpf("1.5") * s + mpf("6.5"))),
+    }
+    mills = of_ratio(lambda x: (x + mpf("1.25")) * scaled_erfc(x / mp.sqrt(2)) / 2, mpf(5))
+    return {
+        "MILLS": polynomial(mills, -1, 1, 23),
+        **{f"NDTRI_{name}_TOP": both[0] for name, both in pieces.items()},
+        **{f"NDTRI_{name}_BOTTOM": both[1] for name, both in pieces.items()},
     }
 
 
@@ -122,6 +212,8 @@ def main() -> None:
         lines.append(f"\n# {name}")
         for constant, coefficients in make().items():
             lines.append(f"{constant} = (\n" + "".join(f"    {float(c)!r},\n" for c in coefficients) + ")")
+            if constant in WITH_REST:
+                lines.append(f"{constant}_REST = {float(coefficients[-1] - mpf(float(coefficients[-1])))!r}")
     TARGET.write_text("\n".join(lines) + "\n")
 
 

@@ -6,6 +6,7 @@ import functools
 import mpmath
 import numpy as np
 import pytest
+import scipy.special
 from mpmath import mpf
 
 from bayesad import ad
@@ -54,6 +55,33 @@ def near(points, n=40, distances=(-16, -3)):
     return np.concatenate([points, np.nextafter(points, np.inf), np.nextafter(points, -np.inf), *(points + offsets)])
 
 
+def scaled_erfc(x):
+    if x < 1000:
+        return mpmath.exp(x * x) * mpmath.erfc(x)
+    w = -1 / (2 * x * x)
+    return (1 + w * (1 + 3 * w * (1 + 5 * w * (1 + 7 * w)))) / (x * mpmath.sqrt(mpmath.pi))
+
+
+def normal_cdf(x):
+    return mpmath.erfc(-x / mpmath.sqrt(2)) / 2
+
+
+def log_normal_cdf(x):
+    return mpmath.log1p(-normal_cdf(-x)) if x > 0 else mpmath.log(normal_cdf(x))
+
+
+def inverse_mills(x):
+    return mpmath.exp(-x * x / 2) / (mpmath.sqrt(2 * mpmath.pi) * normal_cdf(x))
+
+
+def normal_quantile(p):
+    """By Newton's method from SciPy's."""
+    x = mpf(float(scipy.special.ndtri(float(p))))
+    for _ in range(3):
+        x -= (normal_cdf(x) - p) * mpmath.sqrt(2 * mpmath.pi) * mpmath.exp(x * x / 2)
+    return x
+
+
 # name: the exact function, units in the last place allowed, arguments (a tuple for several)
 CASES = {
     "exp": (mpmath.exp, 1.1, lambda: [uniform(-708, 709.7), uniform(-745.1, -707), spread(-320, 0)]),
@@ -98,6 +126,38 @@ CASES = {
         lambda: [uniform(0, 1, 500), abs(spread(-308, -1)), 1 - abs(spread(-16, -1)), near([0.5]), subnormal()],
     ),
     "arctan": (mpmath.atan, 2.0, lambda: [uniform(-4, 4, 800), spread(-320, 308), near([0.5463, 2.414213562373095])]),
+    "erf": (mpmath.erf, 2.0, lambda: [uniform(-3, 3, 500), uniform(-6.5, 6.5), spread(-320, 300), near([1.0])]),
+    "erfc": (
+        mpmath.erfc,
+        2.0,
+        lambda: [uniform(-3, 3), uniform(-6, 27.3, 500), spread(-320, 0), uniform(26, 27.3, 50)],
+    ),
+    "erfcx": (
+        scaled_erfc,
+        2.0,
+        lambda: [uniform(-3, 3), uniform(-26.6, 30, 500), spread(-320, 0), abs(spread(0, 300))],
+    ),
+    "scaled_erfc_integral": (
+        lambda x: 1 / mpmath.sqrt(mpmath.pi) - x * scaled_erfc(x),
+        4.0,
+        lambda: [uniform(-3, 3), uniform(-26.6, 30, 500), spread(-320, 0)],
+    ),
+    "ndtr": (
+        normal_cdf,
+        2.0,
+        lambda: [uniform(-3, 3), uniform(-38.4, 9, 500), spread(-320, 0), uniform(-38.4, -37, 50)],
+    ),
+    "log_ndtr": (
+        log_normal_cdf,
+        2.0,
+        lambda: [uniform(-3, 3), uniform(-40, 38.4, 500), spread(-320, 0), -abs(spread(0, 3))],
+    ),
+    "inverse_mills": (inverse_mills, 2.0, lambda: [uniform(-3, 3), uniform(-40, 37.5, 500), spread(-320, 0)]),
+    "ndtri": (
+        normal_quantile,
+        2.0,
+        lambda: [uniform(0, 1), abs(spread(-300, 0)), 1 - abs(spread(-16, -1)), subnormal(), near([0.125, 0.5, 0.875])],
+    ),
 }
 
 
@@ -198,7 +258,7 @@ def test_special_values_are_those_of_numpy_and_scipy(name):
     with np.errstate(all="ignore"):
         expected = primitive.evaluate(*xs)
     found = native(name, *xs)
-    np.testing.assert_allclose(found, expected, rtol=1e-15, atol=2.3e-308)  # SciPy's may underflow too soon
+    np.testing.assert_allclose(found, expected, rtol=4e-15, atol=2.3e-308)  # SciPy's may underflow too soon
     np.testing.assert_array_equal(np.signbit(found[expected == 0.0]), np.signbit(expected[expected == 0.0]))
 
 
@@ -211,7 +271,7 @@ def test_logaddexp_is_as_accurate_as_its_larger_part():
         with mpmath.workdps(60):
             errors = np.array([float(mpf(float(y)) - t) for y, t in zip(found, exact, strict=True)])
         parts = np.maximum.reduce([abs(larger), abs(found - larger), abs(found)])
-        assert np.max(abs(errors) / np.spacing(parts)) <= 1.5
+        assert np.max(abs(errors) / np.spacing(parts)) <= 2.0
 
 
 def test_a_module_has_only_the_functions_that_it_calls():

@@ -14,7 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from bayesad.ad.backends.llvm.vector_math import elementary, hyperbolic, library, trigonometric
+from bayesad.ad.backends.llvm.vector_math import (
+    elementary,
+    error_functions,
+    hyperbolic,
+    library,
+    normal,
+    trigonometric,
+)
 from bayesad.ad.backends.llvm.vector_math.expressions import Target, Value, arity, define, hexadecimal
 
 __all__ = ["FUNCTIONS", "INLINED", "addresses", "hexadecimal", "module_text", "symbol"]
@@ -36,6 +43,14 @@ FUNCTIONS: dict[str, Callable[..., Value]] = {
     "cos": trigonometric.cos,
     "tan": trigonometric.tan,
     "arctan": trigonometric.arctan,
+    "erf": error_functions.erf,
+    "erfc": error_functions.erfc,
+    "erfcx": error_functions.erfcx,
+    "scaled_erfc_integral": error_functions.erfc_integral,
+    "ndtr": normal.ndtr,
+    "log_ndtr": normal.log_ndtr,
+    "inverse_mills": normal.inverse_mills,
+    "ndtri": normal.ndtri,
 }
 INLINED = ("exp", "expm1", "log", "log1p", "log1p_square", "expit", "log_expit", "logaddexp", "tanh")
 """Short and branch-free: these are inlined into loops."""

@@ -35,11 +35,13 @@ def bits_of_power(n: int) -> int:
     return (1023 + n) << 52
 
 
-def exp_reduced(x: Value) -> tuple[Value, Value]:
-    """(2**52 * 1.5 + k, exp(r) - 1) with x = k log(2) + r, |r| <= log(2)/2."""
+def exp_reduced(x: Value, low: Value | None = None) -> tuple[Value, Value]:
+    """(2**52 * 1.5 + k, exp(r) - 1) with x + low = k log(2) + r, |r| <= log(2)/2."""
     shifted = fused(x, 1.0 / math.log(2.0), SHIFT)
     k = shifted - SHIFT
     r = fused(k, -LN2_LOW, fused(k, -LN2_HIGH, x))
+    if low is not None:
+        r = r + low
     return shifted, fused(r * r, polynomial(r, EXP), r)
 
 
@@ -48,17 +50,22 @@ def power_of_two(shifted: Value, n: Value | int) -> Value:
     return ((shifted.bits() << 52) + n).double()
 
 
+def times_power(shifted: Value, *values: Value) -> list[Value]:
+    """Values of size about 1 times 2**k, 2**52 * 1.5 + k being given: in two factors, so that the results that are
+    subnormal or overflow come out right (-1200 < k < 1025)."""
+    low = shifted < SHIFT - 1000.0
+    factor = power_of_two(shifted, select(low, bits_of_power(300), bits_of_power(-1)))
+    other = select(low, 2.0**-300, 2.0)
+    return [v * factor * other for v in values]
+
+
 def exp_parts(x: Value) -> tuple[Value, Value]:
     """exp(x) as a rounded value and its error."""
     x = select(x < -746.0, -746.0, x)
     x = select(x > 710.0, 710.0, x)
     shifted, small = exp_reduced(x)
-    e, lost = total(small.body.number(1.0), small)
-    # 2**k in two factors, so that the results that are subnormal or overflow come out right
-    low = x < -700.0
-    factor = power_of_two(shifted, select(low, bits_of_power(100), bits_of_power(-1)))
-    other = select(low, 2.0**-100, 2.0)
-    return e * factor * other, lost * factor * other
+    e, lost = times_power(shifted, *total(small.body.number(1.0), small))
+    return e, lost
 
 
 def exp(x: Value) -> Value:
@@ -79,23 +86,34 @@ def expm1(x: Value) -> Value:
     return copysign((s + fused(scale, tail, lost)) * select(large, 2.0, 1.0), x)
 
 
-def log_parts(u: Value, correction: Value | None = None) -> tuple[Value, Value]:
-    """(e, f) with ``u + correction = 2**e (1 + f)`` and 1 + f in [sqrt(1/2), sqrt(2)), for normal positive u."""
+def log_split(u: Value) -> tuple[Value, Value, Value]:
+    """(e, f, 2**(1 - e)) with ``u = 2**e (1 + f)`` and 1 + f in [sqrt(1/2), sqrt(2)), for normal positive u."""
     biased = u.bits() + (bits_of_power(0) - SQRT_HALF_BITS)
     e = ((biased >> 52) | bits_of_power(52)).double() - (2.0**52 + 1023.0)
     f = ((biased & MANTISSA) + SQRT_HALF_BITS).double() - 1.0
-    if correction is not None:
-        f = f + correction * (bits_of_power(1024) - (biased & ~MANTISSA)).double() * 0.5  # times 2**(1 - e) / 2
-    return e, f
+    return e, f, (bits_of_power(1024) - (biased & ~MANTISSA)).double()
+
+
+def log_parts(u: Value, correction: Value | None = None) -> tuple[Value, Value]:
+    """(e, f) as of ``log_split``, of ``u + correction``."""
+    e, f, scale = log_split(u)
+    return e, f if correction is None else f + correction * scale * 0.5
+
+
+def log_two(e: Value, f: Value, low: Value | None = None) -> tuple[Value, Value]:
+    """e log(2) + log(1 + f + low) as a sum of two; the first is a multiple of 2**-32, without error."""
+    s = f / (f + 2.0)
+    z = s * s
+    h = f * f * 0.5
+    rest = e * LN2_LOW if low is None else fused(e, LN2_LOW, low)
+    r = fused(s, fused(z, polynomial(z, LOG), h), rest)
+    return e * LN2_HIGH, f - (h - r)
 
 
 def log_sum(e: Value, f: Value) -> Value:
     """e log(2) + log(1 + f)."""
-    s = f / (f + 2.0)
-    z = s * s
-    h = f * f * 0.5
-    r = fused(s, fused(z, polynomial(z, LOG), h), e * LN2_LOW)
-    return fused(e, LN2_HIGH, f - (h - r))
+    a, b = log_two(e, f)
+    return a + b
 
 
 def log_edges(x: Value, y: Value, zero: float = 0.0) -> Value:

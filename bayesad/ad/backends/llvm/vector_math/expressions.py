@@ -10,8 +10,8 @@ import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-__all__ = ["Body", "Target", "Value", "arity", "copysign", "define", "fused", "hexadecimal", "magnitude", "polynomial",
-           "product", "rarely", "root", "select", "total"]  # fmt: skip
+__all__ = ["Body", "Target", "Value", "arity", "copysign", "define", "each", "fused", "hexadecimal", "magnitude",
+           "polynomial", "product", "rarely", "root", "select", "total", "total_of_any"]  # fmt: skip
 
 
 def hexadecimal(x: float) -> str:
@@ -243,28 +243,40 @@ def _split(x: Value | float) -> tuple[Value | float, Value | float]:
     return high, x - high
 
 
-def rarely(test: Value, x: Value, external: str, usual: Value) -> Value:
-    """A scalar C function of ``x`` in lanes where the test holds, else ``usual``; skipped where it holds nowhere."""
+def total_of_any(a: Value, b: Value | float) -> tuple[Value, Value]:
+    """The rounded sum and its exact error (Knuth)."""
+    s = a + b
+    c = s - a
+    return s, (a - (s - c)) + (b - c)
+
+
+def rarely(test: Value, usual: Value, otherwise: Callable[[], Value]) -> Value:
+    """``otherwise()`` in lanes where the test holds, else ``usual``; a branch skips it where the test holds nowhere."""
     body, lanes = test.body, test.body.target.lanes
-    body.external.add(external)
     some = body.op("", f"call i1 @llvm.vector.reduce.or.v{lanes}i1({test.typed})").text if lanes else test.text
     before, number = body.block, len(body.lines)
     body.lines.append(f"  br i1 {some}, label %rare{number}, label %usual{number}")
     body.label(f"rare{number}")
-    if lanes:
-        result = usual
-        for i in range(lanes):
-            element = body.op("", f"extractelement {x.typed}, i64 {i}").text
-            found = body.op("", f"call double @{external}(double {element})").text
-            result = body.op("double", f"insertelement {result.typed}, double {found}, i64 {i}")
-        result = select(test, result, usual)
-    else:
-        result = body.op("double", f"call double @{external}({x.typed})")
+    result = select(test, otherwise(), usual)
     body.lines.append(f"  br label %usual{number}")
     after = body.block
     body.label(f"usual{number}")
     of = body.target.of("double")
     return body.op("double", f"phi {of} [ {usual.text}, %{before} ], [ {result.text}, %{after} ]")
+
+
+def each(external: str, x: Value) -> Value:
+    """A scalar C function, lane by lane."""
+    body = x.body
+    body.external.add(external)
+    if not body.target.lanes:
+        return body.op("double", f"call double @{external}({x.typed})")
+    result = x
+    for i in range(body.target.lanes):
+        element = body.op("", f"extractelement {x.typed}, i64 {i}").text
+        found = body.op("", f"call double @{external}(double {element})").text
+        result = body.op("double", f"insertelement {result.typed}, double {found}, i64 {i}")
+    return result
 
 
 def define(

@@ -12,6 +12,7 @@ from bayesad.ad.backends.llvm.vector_math.elementary import SHIFT
 from bayesad.ad.backends.llvm.vector_math.expressions import (
     Value,
     copysign,
+    each,
     fused,
     magnitude,
     polynomial,
@@ -65,7 +66,7 @@ def _sine(x: Value, quarter_turns: int, external: str) -> Value:
     y = (y.bits() ^ ((n & 2) << 62)).double()
     if not quarter_turns:
         y = select(magnitude(x) < 2.0**-30, x, y)
-    return rarely(magnitude(x).not_at_most(LARGEST), x, external, y)
+    return rarely(magnitude(x).not_at_most(LARGEST), y, lambda: each(external, x))
 
 
 def sin(x: Value) -> Value:
@@ -88,7 +89,7 @@ def tan(x: Value) -> Value:
     p, p_low = product(q, bottom)
     y = fused(((top - p) - p_low) + (top_low - q * bottom_low), reciprocal, q)
     y = select(magnitude(x) < 2.0**-30, x, y)
-    return rarely(magnitude(x).not_at_most(LARGEST), x, "tan", y)
+    return rarely(magnitude(x).not_at_most(LARGEST), y, lambda: each("tan", x))
 
 
 def arctan(x: Value) -> Value:
