@@ -202,9 +202,9 @@ def _pull_back(trace: Trace, node: Node, g: Any, active: set[Node], fragile: set
 def _single_slice(index: Index, shape: tuple[int, ...]) -> tuple[int, int, int] | None:
     """Axis, begin and end of an index that is a slice without steps along one axis and takes all of the others."""
     found = None
+    if any(type(item) is not tuple for item in index.items):
+        return None
     for axis, (item, n) in enumerate(zip(index.items, shape, strict=False)):
-        if type(item) is not tuple:
-            return None
         start, stop, step = slice(*item[1:]).indices(n)
         if (start, stop, step) == (0, n, 1):
             continue

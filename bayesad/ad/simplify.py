@@ -301,6 +301,17 @@ def no_cast(trace: Trace, a: Node, dtype: np.dtype) -> Any:
 
 
 @rule("take")
+def new_axes(trace: Trace, a: Node, *arrays: Node, index: Any) -> Any:
+    """An index that only adds axes is a reshape."""
+    axes = [item for item in index.items if item is not None]
+    if arrays or any(item != ("slice", None, None, None) for item in axes):
+        return None
+    rest = a.shape[len(axes) :]
+    lengths = iter(a.shape)
+    return np.reshape(_array(trace, a), [1 if item is None else next(lengths) for item in index.items] + list(rest))
+
+
+@rule("take")
 def element_of_stack(trace: Trace, a: Node, *arrays: Node, index: Any) -> Any:
     """``stack(x0, x1, …)[i]`` is ``xi``."""
     if _is(a, "stack") and not arrays and len(index.items) == 1 and type(index.items[0]) is int:

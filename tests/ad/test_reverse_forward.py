@@ -157,7 +157,8 @@ def test_a_long_loop_differentiates_element_by_element():
 def test_cotangents_of_overlapping_slices_and_elements_add_up():
     def f(x):
         steps = x[1:] - x[:-1]
-        return np.sum(np.sin(x[2:5]) * x[3]) + np.sum(steps**2) + x[0] * x[6] + np.sum(x[5:5])
+        table = np.sum(x[1:4, None] * x[None, 3:6] ** 2)
+        return np.sum(np.sin(x[2:5]) * x[3]) + np.sum(steps**2) + x[0] * x[6] + np.sum(x[5:5]) + table
 
     x = np.random.default_rng(2).normal(size=7)
     expected = [np.imag(f(x + 1e-30j * (np.arange(7) == i))) / 1e-30 for i in range(7)]

@@ -63,6 +63,7 @@ CASES = {
     "slice_of_slice": [lambda x: x[1:][:1], lambda x: np.stack([x, C])[:, None][1:][0, 0, 1:]],
     "lean_scan": [lambda x: ad.scan(lambda c, z: (np.sin(c) * z**2, c), x[0], x)[1]],
     "no_cast": [lambda x: bind_cast(x)],
+    "new_axes": [lambda x: x[:, None] * C, lambda x: x[None] * 2.0, lambda x: (x[:, None] * C)[:, None]],
     "element_of_stack": [lambda x: np.stack([x, np.sin(x)])[1], lambda x: np.array([x[0], x[1] * 2.0])[0]],
     "set_to_itself": [set_to_itself],
 }

@@ -50,36 +50,60 @@ class _Level:
 
 
 def plan(program: Program) -> Schedule:
-    """Assign every node of a program to the earliest level it can run at."""
+    """Assign every node of a program to a level: the earliest it can run at, or where it need not be stored."""
     tiny = TINY_IN_LONG_PROGRAMS if len(program.nodes) > LONG else TINY
     kinds = {node: _kind(node, tiny) for node in program.nodes}
-    available: dict[Node, int] = {}  # the first level whose straight-line code may use the node
-    loop_level: dict[Node, int] = {}
-    levels: list[_Level] = []
-
-    def level(i: int) -> _Level:
-        while len(levels) <= i:
-            levels.append(_Level())
-        return levels[i]
-
+    level = _earliest(program, kinds)
+    _move_to_consumers(program, kinds, level)
+    levels = [_Level() for _ in range(max(level.values(), default=-1) + 1)]
     for node in program.nodes:
         if kinds[node] == "loop":
             shape = iteration_shape(node)
-            at = 0
-            for source in node.inputs:
-                at = max(at, loop_level[source] if _can_fuse(node, source, loop_level) else available.get(source, 0))
-            loop_level[node] = at
-            available[node] = at + 1
-            level(at).loops.setdefault(shape, Loop(shape)).nodes.append(node)
-        else:
-            at = max([available.get(source, 0) for source in node.inputs], default=0)
-            available[node] = at
-            if kinds[node] != "view":
-                level(at).straight.append(node)
+            levels[level[node]].loops.setdefault(shape, Loop(shape)).nodes.append(node)
+        elif kinds[node] != "view":
+            levels[level[node]].straight.append(node)
     steps: list[Step] = []
     for one in levels:
         steps += [*one.straight, *one.loops.values()]
-    return Schedule(steps, _stored(program, kinds, loop_level), kinds)
+    return Schedule(steps, _stored(program, kinds, level), kinds)
+
+
+def _earliest(program: Program, kinds: dict[Node, str]) -> dict[Node, int]:
+    """The earliest level of every node."""
+    level: dict[Node, int] = {}
+    for node in program.nodes:
+        at = 0
+        for source in node.inputs:
+            if source in level:
+                in_loop = kinds[source] == "loop" and not _can_fuse(node, source, kinds)
+                at = max(at, level[source] + in_loop)
+        level[node] = at
+    return level
+
+
+def _move_to_consumers(program: Program, kinds: dict[Node, str], level: dict[Node, int]) -> None:
+    """Move elementwise nodes to the later loop that alone uses them, unless an input would then have to be stored."""
+    consumers: dict[Node, list[Node]] = {node: [] for node in program.nodes}
+    for node in program.nodes:
+        for source in node.inputs:
+            if source in consumers:
+                consumers[source].append(node)
+
+    def stays(source: Node, node: Node) -> bool:
+        """Whether an input that is fused with the node now is also used by others of the same loop."""
+        if level.get(source) != level[node] or not _can_fuse(node, source, kinds):
+            return False
+        return any(level[user] == level[node] for user in consumers[source] if user is not node)
+
+    outputs = set(program.outputs)
+    for node in reversed(program.nodes):
+        users = consumers[node]
+        if kinds[node] != "loop" or is_reduction(node) or product(node) or not users or node in outputs:
+            continue
+        later = min(level[user] for user in users)
+        fusing = all(_can_fuse(user, node, kinds) for user in users)
+        if later > level[node] and fusing and not any(stays(source, node) for source in node.inputs):
+            level[node] = later
 
 
 def _kind(node: Node, tiny: int) -> str:
@@ -132,17 +156,17 @@ def iteration_shape(node: Node) -> tuple[int, ...]:
     return node.inputs[1].shape if product(node) == "columns" else node.shape
 
 
-def _can_fuse(node: Node, source: Node, loop_level: dict[Node, int]) -> bool:
+def _can_fuse(node: Node, source: Node, kinds: dict[Node, str]) -> bool:
     """Whether a node may use an input element by element within one loop."""
     return (
-        source in loop_level
+        kinds.get(node) == kinds.get(source) == "loop"
         and not is_reduction(source)
         and source.shape == iteration_shape(node)
         and product(node) != "rows"
     )
 
 
-def _stored(program: Program, kinds: dict[Node, str], loop_level: dict[Node, int]) -> set[Node]:
+def _stored(program: Program, kinds: dict[Node, str], level: dict[Node, int]) -> set[Node]:
     """The nodes that need memory: those read at positions only known at run time, or outside of their own loop."""
     stored: set[Node] = set()
     at_run_time = {node for node in program.outputs if kinds.get(node) != "tiny"}
@@ -154,7 +178,7 @@ def _stored(program: Program, kinds: dict[Node, str], loop_level: dict[Node, int
             stored.add(node)
         for source in node.inputs:
             if kind == "loop":
-                fused = _can_fuse(node, source, loop_level) and loop_level[source] == loop_level[node]
+                fused = _can_fuse(node, source, kinds) and level[source] == level[node]
                 if not fused:
                     at_run_time.add(source)
             elif kind == "whole" or (kind == "view" and node in at_run_time):
