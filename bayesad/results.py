@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import platform
+import shutil
 import tempfile
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -253,14 +254,12 @@ class Run:
         values : dict
             Data given in the configuration itself.
         """
-        source = model.read_bytes()
-        content = b"" if data is None else data.read_bytes()
         inline = json.dumps(dict(values), sort_keys=True).encode() if values else b""
-        digests = {"model": _sha256(source), "data": _sha256(content, inline)}
+        digests = {"model": _sha256(model), "data": _sha256(b"" if data is None else data, inline)}
         digests["both"] = _sha256(*(digest.encode() for digest in digests.values()))
-        _write(self.model_file, source)
+        _copy(model, self.model_file)
         if data is not None:
-            _write(self.data_copy(data), content)
+            _copy(data, self.data_copy(data))
         _write(self.fingerprint_file, (json.dumps(digests, indent=2) + "\n").encode())
         _write(self.config_file, config.encode())
 
@@ -379,10 +378,23 @@ def _write(file: Path, content: bytes) -> None:
         temporary.write_bytes(content)
 
 
-def _sha256(*parts: bytes) -> str:
+def _copy(source: Path, file: Path) -> None:
+    with replacing(file) as temporary:
+        shutil.copyfile(source, temporary)
+
+
+def _sha256(*parts: bytes | Path) -> str:
+    """The digest of texts and files with their lengths; files are read piece by piece."""
     digest = hashlib.sha256()
     for part in parts:
-        digest.update(len(part).to_bytes(8, "little") + part)
+        size = part.stat().st_size if isinstance(part, Path) else len(part)
+        digest.update(size.to_bytes(8, "little"))
+        if isinstance(part, bytes):
+            digest.update(part)
+            continue
+        with part.open("rb") as stream:
+            while piece := stream.read(2**20):
+                digest.update(piece)
     return digest.hexdigest()
 
 

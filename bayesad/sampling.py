@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import gc
 import secrets
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -25,6 +27,9 @@ __all__ = ["Drawn", "draw", "sample"]
 
 MODULES_OF_THE_RESULT = ("pandas", "xarray", "arviz_base")
 """What a DataTree takes, in steps of some tenths of a second."""
+
+LARGE = 2**24
+"""Bytes of data from which on memory counts more than a second at the end of a run."""
 
 INITIAL_STREAM = 2**31  # spawn key of the streams for starting points, apart from those of the chains
 
@@ -64,7 +69,7 @@ def sample(
     ----------
     meanwhile : sequence of str
         Modules that the caller will need afterwards: they are imported while the chains run, after those that the
-        result needs.
+        result needs. Not with large data, of which the chains have a copy of their own: modules take memory too.
 
     Returns
     -------
@@ -79,7 +84,7 @@ def sample(
         If a chain finds no starting point.
     """
     sampler = NUTS() if sampler is None else sampler
-    imports = import_one_by_one((*MODULES_OF_THE_RESULT, *meanwhile))
+    imports = import_one_by_one((*MODULES_OF_THE_RESULT, *(() if _is_large(posterior) else meanwhile)))
     drawn = draw(posterior, sampler=sampler, meanwhile=imports, **settings)
     return _datatree(posterior, sampler, drawn)
 
@@ -110,33 +115,48 @@ def draw(
     if posterior.unconstrained.dimension == 0:
         raise ConfigError(f"model {posterior.model.name!r} has no free parameter: there is nothing to sample")
     seed = secrets.randbits(32) if seed is None else int(seed)
+    settings = {"chains": chains, "warmup": warmup, "draws": draws, "seed": seed, "keep_warmup": keep_warmup}
+    result, preparing_time = _run(
+        posterior, NUTS() if sampler is None else sampler, initial, settings, progress, meanwhile
+    )
+    _give_back_memory(posterior)
+    warmup_values = None if result.warmup_draws is None else posterior.values(result.warmup_draws)
+    return Drawn(posterior.values(result.draws), warmup_values, result, seed, preparing_time)
+
+
+def _run(
+    posterior: Posterior,
+    sampler: NUTS | HMC,
+    initial: Any,
+    settings: Mapping[str, Any],
+    progress: Callable[[Any], None] | None,
+    meanwhile: Iterator[Any] | None,
+) -> tuple[Chains, float]:
+    """The chains and the time it took to prepare them; the compiled density and its copy of data end with this."""
     started = time.perf_counter()
-    points = np.stack([_starting_point(posterior, seed, chain, initial) for chain in range(chains)])
+    chains = range(settings["chains"])
+    points = np.stack([_starting_point(posterior, settings["seed"], chain, initial) for chain in chains])
     density = posterior.unconstrained.compiled.log_density(points[0])
-    tables = [density.context() for _ in range(chains)]
+    tables = [density.context() for _ in chains]
+    _give_back_memory(posterior)
     prepared = time.perf_counter()
     result = run_chains(
         [LogDensityPointer(density.address, table.ctypes.data) for table, _ in tables],
         posterior.unconstrained.dimension,
-        NUTS() if sampler is None else sampler,
-        chains=chains,
-        warmup=warmup,
-        draws=draws,
-        seed=seed,
+        sampler,
         initial=points,
-        keep_warmup=keep_warmup,
         progress=progress,
         meanwhile=meanwhile,
+        **settings,
     )
     if density.error is not None:
         warnings.warn(
             f"model {posterior.model.name!r} raised {density.error!r} at some points; they were rejected as having "
             "density zero. If that is not meant, look at that line",
             RuntimeWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
-    warmup_values = None if result.warmup_draws is None else posterior.values(result.warmup_draws)
-    return Drawn(posterior.values(result.draws), warmup_values, result, seed, prepared - started)
+    return result, prepared - started
 
 
 def import_one_by_one(modules: Iterable[str]) -> Iterator[None]:
@@ -155,6 +175,22 @@ def _starting_point(posterior: Posterior, seed: int, chain: int, initial: Any) -
             raise ConfigError(f"{len(initial)} starting points are given; chain {chain} has none")
         initial = initial[chain]
     return posterior.initial(np.random.default_rng(stream), initial)
+
+
+def _is_large(posterior: Posterior) -> bool:
+    return sum(x.nbytes for x in posterior.data.values() if isinstance(x, np.ndarray)) > LARGE
+
+
+def _give_back_memory(posterior: Posterior) -> None:
+    """With large data, return to the system what is no longer used.
+
+    That is compiled code, which refers to itself, with its copy of data; and arrays that tracing has freed, some of
+    which glibc keeps for later.
+    """
+    if _is_large(posterior):
+        gc.collect()
+        with contextlib.suppress(OSError, AttributeError, TypeError):  # no glibc
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def _datatree(posterior: Posterior, sampler: NUTS | HMC, drawn: Drawn) -> xr.DataTree:

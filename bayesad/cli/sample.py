@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import gc
 import secrets
 import signal
 import sys
@@ -66,6 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
     except BaseException:
         run.discard()
         raise
+    del posterior  # and with it the data, see _drop_data
     return _finish(run, tree, config)
 
 
@@ -148,6 +150,7 @@ def _finish(run: Run, tree: xr.DataTree, config: RunConfig) -> int:
         return INTERRUPTED
     with _deaf_to_ctrl_c():
         run.write_draws(tree)
+    _drop_data(tree)
     safe = f"the draws are safe in {_short(run.draws_file)}"
     try:
         trusted = _report(run, tree, config.model.name or "")
@@ -161,6 +164,19 @@ def _finish(run: Run, tree: xr.DataTree, config: RunConfig) -> int:
     if _interrupted(tree, config.sampler):
         return INTERRUPTED
     return WELL if trusted else UNTRUSTED
+
+
+def _drop_data(tree: xr.DataTree) -> None:
+    """Forget the data, which are written and not reported: large ones need not stand beside what the report takes."""
+    from bayesad.results import DATA_GROUPS
+    from bayesad.sampling import LARGE
+
+    present = [group for group in DATA_GROUPS if group in tree.children]
+    size = sum(tree[group].nbytes for group in present)
+    for group in present:
+        del tree[group]
+    if size > LARGE:
+        gc.collect()  # a posterior refers to itself
 
 
 @contextlib.contextmanager

@@ -58,6 +58,17 @@ def test_sample_then_summary_then_plot(cli, project):
     assert (project / "again.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_data_are_written_but_do_not_stay_in_memory_for_the_report(cli, project, monkeypatch):
+    from bayesad import diagnostics
+
+    groups = []
+    summary = diagnostics.summary
+    monkeypatch.setattr(diagnostics, "summary", lambda tree: groups.extend(tree.children) or summary(tree))
+    assert cli(*SAMPLE).code == 0
+    assert groups == ["posterior", "sample_stats"]
+    np.testing.assert_array_equal(draws_of(project / "runs/mean_of")["observed_data"]["y"].values, Y)
+
+
 def test_a_repeated_run_gives_the_very_same_draws(cli, project):
     cli(*SAMPLE)
     (project / "model.py").unlink()
