@@ -34,6 +34,7 @@ Array = NDArray[np.float64]
 
 COMPILER = shutil.which("gcc") or shutil.which("cc")
 OPTIONS = ["-Ofast", "-march=native", "-std=gnu11", "-fPIC", "-Wall"]
+CACHE_LINE = 64
 SOURCES = Path(__file__).parent / "c"
 
 
@@ -112,8 +113,21 @@ def c_density(source: str, defines: Mapping[str, int], arrays: Sequence[NDArray[
     library = c_library(source, tuple(defines.items()))
     address = ctypes.cast(library.log_density, ctypes.c_void_p).value
     assert address is not None
-    table = np.array([array.ctypes.data for array in arrays], dtype=np.uint64)
-    return Native(address, table.ctypes.data, q, (table, arrays, library))
+    placed = _side_by_side(arrays)
+    table = np.array([array.ctypes.data for array in placed], dtype=np.uint64)
+    return Native(address, table.ctypes.data, q, (table, placed, library))
+
+
+def _side_by_side(arrays: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+    """Copies in one piece of memory, each beginning with a cache line, so that no load of a vector straddles two."""
+    starts = np.cumsum([0] + [-(-array.nbytes // CACHE_LINE) * CACHE_LINE for array in arrays])
+    memory = np.empty(starts[-1] + CACHE_LINE, dtype=np.uint8)
+    memory = memory[-memory.ctypes.data % CACHE_LINE :]
+    copies = []
+    for array, start in zip(arrays, starts, strict=False):
+        copies.append(memory[start : start + array.nbytes].view(array.dtype).reshape(array.shape))
+        copies[-1][...] = array
+    return copies
 
 
 @functools.cache
