@@ -11,11 +11,17 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from bayesad.ad.program import Node, Program
+from bayesad.ad.rewrites.gathers import early_work
 from bayesad.ad.rewrites.gaussian import linear_gaussian
+from bayesad.ad.rewrites.rows import distinct_rows
+from bayesad.ad.rewrites.sums import term_by_term
 from bayesad.ad.simplify import Replacement, simplify
 from bayesad.errors import RewriteError, suggestion
 
 __all__ = ["REWRITES", "Rewrite", "check_names", "rewritten"]
+
+
+MOST_ROUNDS = 4  # of one rewrite: what it leaves may be rewritten again
 
 
 @dataclass(frozen=True)
@@ -38,9 +44,24 @@ REWRITES: dict[str, Rewrite] = {
     rewrite.name: rewrite
     for rewrite in (
         Rewrite(
+            "early_work",
+            "elementwise work on values gathered from a smaller array is done before they are gathered",
+            early_work,
+        ),
+        Rewrite(
+            "term_by_term",
+            "sums are taken term by term: repeated terms are counted, terms linear in unknowns become statistics",
+            term_by_term,
+        ),
+        Rewrite(
             "linear_gaussian",
             "squares of residuals linear in unknowns are summed over the rows of QR factors of the data",
             linear_gaussian,
+        ),
+        Rewrite(
+            "distinct_rows",
+            "rows of data that are the same are evaluated once and multiplied by their number",
+            distinct_rows,
         ),
     )
 }
@@ -66,10 +87,12 @@ def check_names(names: Iterable[str]) -> tuple[str, ...]:
 
 def rewritten(program: Program, names: Iterable[str]) -> tuple[Program, list[str]]:
     """A simplified program after some rewrites, and what they did: ``name: what (file:line)``."""
-    notes = []
+    notes: list[str] = []
     for name in names:
-        replacements, found = REWRITES[name].find(program)
-        if replacements:
+        for _ in range(MOST_ROUNDS):
+            replacements, found = REWRITES[name].find(program)
+            if not replacements:
+                break
             program = simplify(program, replacements)
             notes += [f"{name}: {note}" for note in found]
     return program, notes

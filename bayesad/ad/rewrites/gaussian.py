@@ -12,13 +12,24 @@ of the factors are replaced by `TINY`, and columns that have zeros are watched b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from bayesad.ad.program import Node, Program
+from bayesad.ad.rewrites.building import (
+    TINY,
+    Operand,
+    Rows,
+    applied,
+    at,
+    element,
+    flat,
+    gathered,
+    sum_of_products,
+)
 from bayesad.ad.rewrites.factors import Factors, factor, probed
 from bayesad.ad.rewrites.groups import Groups, joint_groups
 from bayesad.ad.rewrites.linear import ONE, Factor, Form, Term, linear_form, over, single, times
@@ -29,9 +40,6 @@ __all__ = ["linear_gaussian"]
 FEWEST_ROWS = 8
 MOST_HEADS = 24
 GAIN = 0.6  # of the multiplications, fewer than this share must be left
-TINY = 2.0**-1000
-
-Operand = Callable[[Node], Any]
 
 
 def linear_gaussian(program: Program) -> tuple[dict[Node, Replacement], list[str]]:
@@ -82,24 +90,16 @@ class Residuals:
     def width(self) -> int:
         return len(self.columns) + 1
 
-    def at(self, array: np.ndarray, rows: slice | np.ndarray) -> np.ndarray:
-        """Elements of an array that broadcasts to the shape, at places numbered in order."""
-        whole = np.broadcast_to(array, self.shape)
-        if len(self.shape) == 1:
-            return whole[rows]
-        numbers = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
-        return whole[np.unravel_index(numbers, self.shape)]
-
-    def fill(self, rows: slice | np.ndarray) -> np.ndarray:
+    def fill(self, rows: Rows) -> np.ndarray:
         """The data at some places, shape (rows, width): the columns, and last the constant part."""
         length = rows.stop - rows.start if isinstance(rows, slice) else len(rows)
         out = np.zeros((length, self.width))
         for k, column in enumerate(self.columns):
-            out[:, k] = 1.0 if column.array is None else self.at(column.array, rows)
+            out[:, k] = 1.0 if column.array is None else at(column.array, self.shape, rows)
         for term in self.constants:
-            out[:, -1] += term.multiplier * (1.0 if term.array is None else self.at(term.array, rows))
+            out[:, -1] += term.multiplier * (1.0 if term.array is None else at(term.array, self.shape, rows))
         if self.weight is not None:
-            out *= self.at(self.weight, rows)[:, None]
+            out *= at(self.weight, self.shape, rows)[:, None]
         return out
 
 
@@ -180,7 +180,7 @@ def _shortened(residuals: Residuals) -> Short | None:
     factors_within = [f for column in residuals.columns for term in column.terms for f in term.factors]
     scales = [*residuals.inside, *residuals.outside]
     everything = slice(0, residuals.n)
-    keys = [residuals.at(f.index, everything) for f in [*factors_within, *scales] if f.varies]
+    keys = [at(f.index, residuals.shape, everything) for f in [*factors_within, *scales] if f.varies]
     n, width = residuals.n, residuals.width
     by_group = any(f.varies for f in scales)
     heads = width if by_group else sum(column.varies for column in residuals.columns)
@@ -213,7 +213,7 @@ class Short:
         """The sum of squares, recorded in the trace of the operands."""
         residuals, factors = self.residuals, self.factors
         heads = factors.heads.shape[1]
-        own = [self._sum(column.terms, operand) for column in residuals.columns[:heads]]
+        own = [self._unknown(column.terms, operand) for column in residuals.columns[:heads]]
         shared = self._blocks(range(heads, residuals.width - 1), operand)
         total: Any = 0.0
         for i in range(heads):
@@ -228,29 +228,17 @@ class Short:
         return residuals.multiplier * (total + _watch(factors.zeros, own, shared))
 
     def _squares(self, rows: Any, operand: Operand) -> Any:
+        shape, first = self.residuals.shape, self.groups.first
         for f in self.residuals.inside:
-            rows = _applied(rows, f, self._element(f, operand))
+            rows = applied(rows, f, element(f, operand, shape, first))
         squares = np.square(rows)
         for f in self.residuals.outside:
-            squares = _applied(squares, f, self._element(f, operand))
+            squares = applied(squares, f, element(f, operand, shape, first))
         return np.sum(squares)
 
-    def _sum(self, terms: Sequence[Term], operand: Operand) -> Any:
+    def _unknown(self, terms: Sequence[Term], operand: Operand) -> Any:
         """The unknown of a column: one number, or one for each group."""
-        total: Any = None
-        for term in terms:
-            product: Any = term.multiplier
-            for f in term.factors:
-                product = _applied(product, f, self._element(f, operand))
-            total = product if total is None else total + product
-        return total
-
-    def _element(self, f: Factor, operand: Operand) -> Any:
-        whole = np.reshape(operand(f.node), (f.node.size,))
-        if not f.varies:
-            return whole[int(f.index)]
-        index = self.residuals.at(f.index, self.groups.first)
-        return whole if np.array_equal(index, np.arange(f.node.size)) else whole[index]
+        return sum_of_products(terms, operand, self.residuals.shape, self.groups.first)
 
     def _blocks(self, columns: Sequence[int], operand: Operand) -> list[Block]:
         """The unknowns of columns that are the same in all groups: those from one array together."""
@@ -262,12 +250,10 @@ class Short:
                 (f,) = terms[0].factors
                 by_node.setdefault(f.node, []).append((j, terms[0].multiplier, int(f.index)))
             else:
-                blocks.append(Block([j], np.ones(1), np.reshape(self._sum(terms, operand), (1,))))
+                blocks.append(Block([j], np.ones(1), np.reshape(self._unknown(terms, operand), (1,))))
         for node, found in by_node.items():
             numbers, multipliers, positions = (np.array(part) for part in zip(*found, strict=True))
-            whole = np.reshape(operand(node), (node.size,))
-            taken = whole if np.array_equal(positions, np.arange(node.size)) else whole[positions]
-            blocks.append(Block(numbers.tolist(), multipliers, taken))
+            blocks.append(Block(numbers.tolist(), multipliers, gathered(flat(node, operand), positions)))
         return blocks
 
 
@@ -278,10 +264,6 @@ class Block:
     columns: list[int]
     multipliers: np.ndarray
     unknowns: Any
-
-
-def _applied(x: Any, f: Factor, element: Any) -> Any:
-    return x / element if f.inverse else x * element
 
 
 def _nowhere_zero(coefficients: np.ndarray) -> np.ndarray:
