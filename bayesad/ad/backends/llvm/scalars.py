@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from bayesad.ad.backends.llvm.integers import INTEGERS
 from bayesad.ad.backends.llvm.vector_math import FUNCTIONS, hexadecimal
 
 __all__ = ["FLAGS", "ON_INTEGERS", "SCALARS", "SPECIAL", "Operand", "as_kind", "emit_scalar"]
@@ -205,6 +206,84 @@ def _zero_wins(writer: Any, x: str, y: str, logarithm: str) -> str:
     return writer.op(f"select i1 {both}, double {hexadecimal(0.0)}, double {product}")
 
 
+@_floats("remainder")
+def _remainder(writer: Any, a: str, b: str) -> str:
+    """Of the sign of b (C's fmod has that of a)."""
+    rest = writer.op(f"call double @{writer.function('fmod', 2)}(double {a}, double {b})")
+    moved = writer.op(f"fadd double {rest}, {b}")
+    signed = _zero_signed_as(writer, b)
+    zero = writer.op(f"fcmp oeq double {rest}, {hexadecimal(0.0)}")
+    result = writer.op(f"select i1 {_signs_differ(writer, rest, b)}, double {moved}, double {rest}")
+    return writer.op(f"select i1 {zero}, double {signed}, double {result}")
+
+
+def _zero_signed_as(writer: Any, x: str) -> str:
+    copysign = writer.function("llvm.copysign.f64", 2)
+    return writer.op(f"call double @{copysign}(double {hexadecimal(0.0)}, double {x})")
+
+
+def _signs_differ(writer: Any, a: str, b: str) -> str:
+    tests = [writer.op(f"fcmp olt double {x}, {hexadecimal(0.0)}") for x in (a, b)]
+    return writer.op(f"xor i1 {tests[0]}, {tests[1]}")
+
+
+@_floats("floor_divide")
+def _floor_divide(writer: Any, a: str, b: str) -> str:
+    """From the exact remainder, as NumPy does it: the quotient itself may round up to a whole number."""
+    quotient = writer.op(f"fdiv double {a}, {b}")
+    rest = writer.op(f"call double @{writer.function('fmod', 2)}(double {a}, double {b})")
+    whole = writer.op(f"fdiv double {writer.op(f'fsub double {a}, {rest}')}, {b}")
+    none = writer.op(f"fcmp oeq double {rest}, {hexadecimal(0.0)}")
+    up = writer.op(f"and i1 {_signs_differ(writer, rest, b)}, {writer.op(f'xor i1 {none}, true')}")
+    lower = writer.op(f"fsub double {whole}, {hexadecimal(1.0)}")
+    whole = writer.op(f"select i1 {up}, double {lower}, double {whole}")
+    nearest = writer.op(f"call double @{writer.function('llvm.rint.f64', 1)}(double {whole})")
+    signed = _zero_signed_as(writer, quotient)
+    zero = writer.op(f"fcmp oeq double {whole}, {hexadecimal(0.0)}")
+    result = writer.op(f"select i1 {zero}, double {signed}, double {nearest}")
+    by_zero = writer.op(f"fcmp oeq double {b}, {hexadecimal(0.0)}")
+    return writer.op(f"select i1 {by_zero}, double {quotient}, double {result}")
+
+
+@_floats("heaviside")
+def _heaviside(writer: Any, x: str, at_zero: str) -> str:
+    above = writer.op(f"fcmp ogt double {x}, {hexadecimal(0.0)}")
+    step = writer.op(f"select i1 {above}, double {hexadecimal(1.0)}, double {hexadecimal(0.0)}")
+    zero = writer.op(f"fcmp oeq double {x}, {hexadecimal(0.0)}")
+    step = writer.op(f"select i1 {zero}, double {at_zero}, double {step}")
+    number = writer.op(f"fcmp ord double {x}, {x}")
+    return writer.op(f"select i1 {number}, double {step}, double {x}")
+
+
+@_floats("logaddexp2")
+def _logaddexp2(writer: Any, a: str, b: str) -> str:
+    """max + log2(1 + 2**-distance); equal operands, infinite ones too, are doubled."""
+    distance = writer.op(f"fsub double {a}, {b}")
+    size = writer.op(f"call double @llvm.fabs.f64(double {distance})")
+    power = writer.op(f"call double @{writer.function('exp2', 1)}(double {writer.op(f'fneg double {size}')})")
+    more = writer.op(f"call double @{writer.function('bayesad.log1p', 1)}(double {power})")
+    more = writer.op(f"fmul double {more}, {hexadecimal(1.0 / math.log(2.0))}")
+    larger = _extreme("ugt")(writer, a, b)
+    equal = writer.op(f"fcmp oeq double {a}, {b}")
+    more = writer.op(f"select i1 {equal}, double {hexadecimal(1.0)}, double {more}")
+    return writer.op(f"fadd double {larger}, {more}")
+
+
+@_floats("deg2rad")
+def _deg2rad(writer: Any, x: str) -> str:
+    return writer.op(f"fmul double {x}, {hexadecimal(math.pi / 180.0)}")
+
+
+@_floats("rad2deg")
+def _rad2deg(writer: Any, x: str) -> str:
+    return writer.op(f"fmul double {x}, {hexadecimal(180.0 / math.pi)}")
+
+
+def _signbit(writer: Any, a: Operand) -> Operand:
+    bits = writer.op(f"bitcast double {as_kind(writer, a, 'f')} to i64")
+    return writer.op(f"icmp slt i64 {bits}, 0"), "b"
+
+
 def _where(writer: Any, condition: Operand, a: Operand, b: Operand) -> Operand:
     test = as_kind(writer, condition, "b")
     kinds = {a[1], b[1]}
@@ -253,16 +332,14 @@ def _same(writer: Any, a: Operand) -> Operand:
     return a
 
 
-SCALARS["where"] = _where
+SCALARS["where"], SCALARS["signbit"] = _where, _signbit
 SCALARS["logical_and"], SCALARS["logical_or"], SCALARS["logical_xor"] = _logic("and"), _logic("or"), _logic("xor")
 SCALARS["bitwise_and"], SCALARS["bitwise_or"], SCALARS["bitwise_xor"] = _bits("and"), _bits("or"), _bits("xor")
 SCALARS["logical_not"], SCALARS["invert"] = _not, _invert
 SCALARS["isnan"], SCALARS["isinf"], SCALARS["isfinite"] = _isnan, _magnitude_test("oeq"), _magnitude_test("one")
 SCALARS["positive"] = SCALARS["stop_gradient"] = _same
 
-# Those that have instructions for integers too.
-ON_INTEGERS = {"add", "subtract", "multiply", "where", "positive", "stop_gradient", "bitwise_and", "bitwise_or",
-               "bitwise_xor", "invert"}  # fmt: skip
+ON_INTEGERS = {*INTEGERS, "where"}  # those that have instructions for integers too
 
 # Scalar C functions that SciPy exports (scipy.special.cython_special), called by address.
 SPECIAL = {
@@ -277,6 +354,8 @@ def emit_scalar(writer: Any, node: Any, operands: list[Operand]) -> Operand | No
     if name == "cast":
         kind = {"f": "f", "i": "i", "b": "b"}[node.attributes["dtype"].kind]
         return as_kind(writer, operands[0], kind), kind
+    if name in INTEGERS and all(kind != "f" for _, kind in operands):
+        return INTEGERS[name](writer, *[as_kind(writer, o, "i") for o in operands]), "i"
     if name in SCALARS:
         return SCALARS[name](writer, *operands)
     if name in SPECIAL:
