@@ -54,10 +54,6 @@ def test_a_division_of_integers_by_zero_is_zero_and_traps_nothing(name):
     np.testing.assert_array_equal(by_machine(name, *operands), 0)
 
 
-def test_a_negative_power_of_integers_is_zero():
-    np.testing.assert_array_equal(by_machine("power", np.array([2, -3, 1]), np.array([-1, -2, -3])), 0)
-
-
 @pytest.mark.parametrize("name", ["maximum", "minimum", "fmax", "fmin", "add", "multiply"])
 def test_truth_values(name):
     pairs = np.array([[False, False, True, True], [False, True, False, True]])

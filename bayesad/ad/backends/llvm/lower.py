@@ -11,11 +11,12 @@ import numpy as np
 from bayesad.ad.backends.llvm import constants, vector_math
 from bayesad.ad.backends.llvm.constants import Constant, as_they_are
 from bayesad.ad.backends.llvm.fused import combine, identity, run_loop, total_offset
+from bayesad.ad.backends.llvm.gathers import taken_shape
 from bayesad.ad.backends.llvm.scalars import Operand, as_kind, emit_scalar
 from bayesad.ad.backends.llvm.schedule import Loop, Schedule, is_reduction, plan
 from bayesad.ad.backends.llvm.storage import Home, Storage, allocate
 from bayesad.ad.backends.llvm.table import Layout, module_text
-from bayesad.ad.backends.llvm.whole import WHOLE, callback, taken_shape
+from bayesad.ad.backends.llvm.whole import WHOLE, callback
 from bayesad.ad.backends.llvm.writer import Position, Writer, positions
 from bayesad.ad.primitives.indexing import Index
 from bayesad.ad.program import CONSTANT, GUARD, INPUT, Node, Program
@@ -54,6 +55,7 @@ class Lowering(Writer):
         self.elements: dict[Node, list[Operand]] = {}  # of arrays kept as scalars, in C order
         self.local: dict[Node, Operand] = {}  # values at the present position of the loop being written
         self.special_names: dict[str, str] = {}
+        self.outside: list[str] = []  # whether index arrays that depend on unknowns point outside, noted meanwhile
 
     # --- addresses
     def special(self, name: str) -> str:
@@ -195,8 +197,10 @@ class Lowering(Writer):
         return there
 
     def _index_element(self, array: Node, position: Position, n: int) -> str:
-        """An element of a constant index array, counted from the front."""
+        """An element of an index array, counted from the front."""
         there = self.aligned(array, position)
+        if array.primitive is not CONSTANT:
+            return self._index_inside(self.value(array, there)[0], n)
         if all(i.isdigit() for i in there):
             return str(int(array.value[tuple(int(i) for i in there)]) % n)
         constant = constants.positions(array, n)
@@ -206,6 +210,13 @@ class Lowering(Writer):
         if constant.is_short:
             return self.op(f"zext nneg i32 {self.op(f'load i32, ptr {place}')} to i64")
         return self.op(f"load i64, ptr {place}")
+
+    def _index_inside(self, i: str, n: int) -> str:
+        """An index into an axis of length n; one that is outside is noted, and becomes 0."""
+        negative = self.op(f"icmp slt i64 {i}, 0")
+        i = self.op(f"select i1 {negative}, i64 {self.op(f'add i64 {i}, {n}')}, i64 {i}")
+        self.outside.append(self.op(f"icmp uge i64 {i}, {n}"))
+        return self.op(f"select i1 {self.outside[-1]}, i64 0, i64 {i}")
 
     # --- nodes
     def scalar(self, node: Node) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from bayesad.ad.backends.llvm import jit, libraries, matrices, vector_math
+from bayesad.ad.backends.llvm import jit, libraries, matrices, ordering, vector_math
 from bayesad.ad.backends.llvm.decompose import decompose
+from bayesad.ad.backends.llvm.kernel import compile_kernel
 from bayesad.ad.backends.llvm.lower import lower
 from bayesad.ad.backends.llvm.table import Layout
 from bayesad.ad.backends.numpy import GuardFailed
@@ -40,15 +41,22 @@ class NativeProgram:
             optimise=lowered.n_instructions <= STRAIGHT_LINE_LIMIT,
         )
         self.constants = [constant.memory() for constant in self.layout.constants]
-        self.kernels = {name: matrices.kernel(name) for name in self.layout.special if matrices.is_kernel(name)}
+        self.kernels: list[Any] = []  # kept alive for their addresses
         self.special = [self._address(name) for name in self.layout.special]
         self.callback_error: list[BaseException] = []
         self.callback = CALLBACK(self._run_in_python)
 
     def _address(self, name: str) -> int:
-        if name in self.kernels:
-            return self.kernels[name]["kernel"]
-        return libraries.address(name) if name in libraries.ROUTINES else _special_address(name)
+        """Where a function is that the program calls."""
+        if name in libraries.ROUTINES:
+            return libraries.address(name)
+        if matrices.is_kernel(name):
+            self.kernels.append(matrices.kernel(name))
+            return self.kernels[-1]["kernel"]
+        if name in ordering.KERNELS:
+            self.kernels.append(compile_kernel(ordering.KERNELS[name]))
+            return self.kernels[-1].address
+        return _special_address(name)
 
     def table(self) -> tuple[np.ndarray, list[Any]]:
         """A new table with a workspace of its own, and what must be kept alive with it."""

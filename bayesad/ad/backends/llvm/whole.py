@@ -13,13 +13,15 @@ import numpy as np
 
 from bayesad.ad.backends.llvm import factorisations, multiplication
 from bayesad.ad.backends.llvm.collecting import COLLECTING
+from bayesad.ad.backends.llvm.gathers import GATHERS
+from bayesad.ad.backends.llvm.ordering import ORDERING
 from bayesad.ad.backends.llvm.writer import SIZES, Position
-from bayesad.ad.program import CONSTANT, Node
+from bayesad.ad.program import Node
 
 if TYPE_CHECKING:
     from bayesad.ad.backends.llvm.lower import Lowering
 
-__all__ = ["WHOLE", "callback", "taken_shape"]
+__all__ = ["WHOLE", "callback"]
 
 
 def callback(lowering: Lowering, node: Node) -> None:
@@ -74,33 +76,11 @@ def _join(lowering: Lowering, node: Node, parts: list[tuple[Node, tuple[int, ...
     return True
 
 
-def _index_set(lowering: Lowering, node: Node) -> bool:
-    source, new, *arrays = node.inputs
-    if any(a.primitive is not CONSTANT for a in arrays):
-        return False
-    target, kind = lowering.pointer(node), node.dtype.kind
-    lowering.copy(source, target, kind)
-    index = node.attributes["index"]
-
-    def body(position: Position) -> None:
-        there = lowering.indexed(index, arrays, node.shape, position)
-        element = lowering.value(new, lowering.aligned(new, position))
-        lowering.store(target, kind, lowering.linear(there, node.shape), element)
-
-    lowering.nest(taken_shape(node), body)
-    return True
-
-
-def taken_shape(node: Node) -> tuple[int, ...]:
-    """The shape of what an index_set with constant indices replaces."""
-    index = node.attributes["index"].resolve(tuple(a.value for a in node.inputs[2:]))
-    return np.broadcast_to(np.False_, node.shape)[index].shape
-
-
 WHOLE: dict[str, Callable[[Lowering, Node], bool]] = {
     "stack": _stack,
     "concatenate": _concatenate,
-    "index_set": _index_set,
+    **GATHERS,
+    **ORDERING,
     **COLLECTING,
     "matmul": multiplication.matmul,
     "cholesky": factorisations.cholesky,
