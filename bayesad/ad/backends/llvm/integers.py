@@ -30,9 +30,7 @@ def _select(writer: Any, condition: str, a: str, b: str) -> str:
     return writer.op(f"select i1 {condition}, i64 {a}, i64 {b}")
 
 
-for _name, _word in {
-    "add": "add", "subtract": "sub", "multiply": "mul", "bitwise_and": "and", "bitwise_or": "or", "bitwise_xor": "xor",
-}.items():  # fmt: skip
+for _name, _word in {"add": "add", "subtract": "sub", "multiply": "mul"}.items():
     INTEGERS[_name] = lambda writer, a, b, word=_word: writer.op(f"{word} i64 {a}, {b}")
 
 
@@ -44,11 +42,6 @@ def _same(writer: Any, a: str) -> str:
 @_emitter("negative")
 def _negative(writer: Any, a: str) -> str:
     return writer.op(f"sub i64 0, {a}")
-
-
-@_emitter("invert")
-def _invert(writer: Any, a: str) -> str:
-    return writer.op(f"xor i64 {a}, -1")
 
 
 @_emitter("square")

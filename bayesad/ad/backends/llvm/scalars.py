@@ -339,7 +339,8 @@ SCALARS["logical_not"], SCALARS["invert"] = _not, _invert
 SCALARS["isnan"], SCALARS["isinf"], SCALARS["isfinite"] = _isnan, _magnitude_test("oeq"), _magnitude_test("one")
 SCALARS["positive"] = SCALARS["stop_gradient"] = _same
 
-ON_INTEGERS = {*INTEGERS, "where"}  # those that have instructions for integers too
+# Those that have instructions for integers too.
+ON_INTEGERS = {*INTEGERS, "where", "invert", "bitwise_and", "bitwise_or", "bitwise_xor"}
 
 # Scalar C functions that SciPy exports (scipy.special.cython_special), called by address.
 SPECIAL = {
