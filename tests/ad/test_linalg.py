@@ -12,6 +12,7 @@ from scipy.linalg import cho_solve as imported_by_name
 from scipy.linalg import solve_triangular as imported_as_other_name
 
 from bayesad import ad
+from bayesad.ad.array import bind
 from bayesad.ad.primitives import PRIMITIVES
 
 B = np.random.default_rng(5).normal(size=(3, 2))
@@ -51,6 +52,9 @@ CASES = [
     Case("cholesky upper", lambda x: np.linalg.cholesky(symmetric(x), upper=True)),
     Case("cholesky batched", lambda x: np.linalg.cholesky(symmetric(x)), (2, 3, 3)),
     Case("cholesky of one", lambda x: np.linalg.cholesky(symmetric(x)), (1, 1)),
+    Case("cholesky pullback factor", lambda x: _pulled_back(lower(x), B @ B.T + np.arange(3.0))),
+    Case("cholesky pullback cotangent", lambda x: _pulled_back(lower(B @ B.T), x)),
+    Case("cholesky pullback batched", lambda x: _pulled_back(np.tril(x) + 3 * np.eye(3), x * x[0]), (2, 3, 3)),
     Case("solve matrix", lambda x: np.linalg.solve(x, B)),
     Case("solve vector", lambda x: np.linalg.solve(x, x[0])),
     Case("solve batched", lambda x: np.linalg.solve(x, x[..., :1] * B), (2, 3, 3)),
@@ -132,6 +136,16 @@ def _projections(values_and_vectors: Any) -> Any:
     """What eigenvectors say whatever their signs."""
     values, vectors = values_and_vectors
     return values, np.einsum("...ik,...jk->...kij", vectors, vectors)
+
+
+def _pulled_back(factor: Any, g: Any) -> Any:
+    """By the primitive on unknowns, by its definition on numbers."""
+    if any(ad.is_traced(x) for x in (factor, g)):
+        return bind(PRIMITIVES["cholesky_pullback"], (np.tril(factor), g))
+    inverse = np.linalg.inv(np.tril(factor))
+    inner = np.tril(np.swapaxes(np.tril(factor), -1, -2) @ np.tril(g))
+    inner = inner - 0.5 * inner * np.eye(inner.shape[-1])
+    return np.swapaxes(inverse, -1, -2) @ (0.5 * (inner + np.swapaxes(inner, -1, -2))) @ inverse
 
 
 def _cho_solve(x: Any, low: bool) -> Any:

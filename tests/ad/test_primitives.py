@@ -549,9 +549,11 @@ STRUCTURAL = {
     "matmul": matmul_case,
 }
 ELSEWHERE = {
+    "scan": "test_scan",
     **dict.fromkeys(
         (
             "cholesky",
+            "cholesky_pullback",
             "cofactors",
             "det",
             "eigh",
