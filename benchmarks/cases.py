@@ -56,7 +56,8 @@ class Case:
 
     @functools.cached_property
     def posterior(self) -> Posterior:
-        return self.model(**self.data)
+        posterior = self.model(**self.data)
+        return posterior if self.rewrites else posterior.with_rewrites([])
 
     def points(self, n: int) -> list[np.ndarray]:
         """Where to evaluate: n unconstrained vectors near 0, the same in every run."""

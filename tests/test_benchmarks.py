@@ -21,6 +21,7 @@ from benchmarks.timing import Effort, take_turns
 SMALL = [
     *[case for case in CASES if case.name in ("eight_schools", "garch", "mixture")],
     linear(50, 5),
+    linear(50, 5, rewrites=True),
     logistic(500, 3),
     logistic(160, 40),
     hierarchical(800, 7),
