@@ -103,9 +103,11 @@ def odd(f: Function, at_zero: mpf) -> Function:
 @table
 def elementary() -> dict[str, list[mpf]]:
     half, far = mp.log(2) / 2, (3 - 2 * mp.sqrt(2)) ** 2
+    atanh = of_square(lambda s: 2 * (mp.atanh(s) - s) / s**3, mpf(2) / 3)
     return {
         "EXP": polynomial(lambda r: (mp.expm1(r) - r) / r**2, -half, half, 10),
-        "LOG": polynomial(of_square(lambda s: 2 * (mp.atanh(s) - s) / s**3, mpf(2) / 3), 0, far, 6),
+        "LOG": polynomial(atanh, 0, far, 6),
+        "LOG1P_UNIT": polynomial(atanh, 0, mpf(1) / 9, 9),
     }
 
 

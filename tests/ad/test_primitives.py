@@ -56,6 +56,7 @@ DOMAINS = {
     "fmod": ((-3.9, -3.6), (0.7, 0.71)),
     "floor_divide": ((3.1, 3.9), (0.7, 0.75)),
     "log1p_square": (REAL,),
+    "log1p_unit": (UNIT,),
     "exp": (REAL,),
     "exp2": (REAL,),
     "expm1": (REAL,),

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from bayesad.ad.array import TracedArray, bind, is_traced, node_of
+from bayesad.ad.primitives.elementwise import log1p_unit
 from bayesad.ad.primitives.linalg import matmul_p
 from bayesad.ad.primitives.reductions import keep_axes, max_p, sum_p
 from bayesad.ad.program import CONSTANT, GUARD, Node, Program
@@ -68,7 +69,7 @@ def _decay(state: _State, x: Any) -> Any:
 
 
 def _log_expit(state: _State, x: Any) -> Any:
-    return np.where(x < 0.0, x, -0.0) - np.log1p(_decay(state, x))
+    return np.where(x < 0.0, x, -0.0) - bind(log1p_unit, (_decay(state, x),))
 
 
 def _expit(state: _State, x: Any) -> Any:
@@ -78,7 +79,7 @@ def _expit(state: _State, x: Any) -> Any:
 
 def _logaddexp(state: _State, a: Any, b: Any) -> Any:
     larger = np.where(a > b, a, b)
-    return np.where(a == b, a + np.log(2.0), larger + np.log1p(_decay(state, a - b)))
+    return np.where(a == b, a + np.log(2.0), larger + bind(log1p_unit, (_decay(state, a - b),)))
 
 
 def _logsumexp(state: _State, a: Any, axes: tuple[int, ...]) -> Any:

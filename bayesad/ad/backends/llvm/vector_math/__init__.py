@@ -32,6 +32,7 @@ FUNCTIONS: dict[str, Callable[..., Value]] = {
     "log": elementary.log,
     "log1p": elementary.log1p,
     "log1p_square": elementary.log1p_square,
+    "log1p_unit": elementary.log1p_unit,
     "expit": elementary.expit,
     "log_expit": elementary.log_expit,
     "logaddexp": elementary.logaddexp,
@@ -52,7 +53,7 @@ FUNCTIONS: dict[str, Callable[..., Value]] = {
     "inverse_mills": normal.inverse_mills,
     "ndtri": normal.ndtri,
 }
-INLINED = ("exp", "expm1", "log", "log1p", "log1p_square", "expit", "log_expit", "logaddexp", "tanh")
+INLINED = ("exp", "expm1", "log", "log1p", "log1p_square", "log1p_unit", "expit", "log_expit", "logaddexp", "tanh")
 """Short and branch-free: these are inlined into loops."""
 
 _INLINED, _CALLED = "bayesad.inlined.", "bayesad."

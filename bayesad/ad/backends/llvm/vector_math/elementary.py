@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from bayesad.ad.backends.llvm.vector_math.coefficients import EXP, LOG
+from bayesad.ad.backends.llvm.vector_math.coefficients import EXP, LOG, LOG1P_UNIT
 from bayesad.ad.backends.llvm.vector_math.expressions import (
     Value,
     copysign,
@@ -20,7 +20,7 @@ from bayesad.ad.backends.llvm.vector_math.expressions import (
     total,
 )
 
-__all__ = ["exp", "expit", "expm1", "log", "log1p", "log1p_square", "log_expit", "logaddexp", "logit"]
+__all__ = ["exp", "expit", "expm1", "log", "log1p", "log1p_square", "log1p_unit", "log_expit", "logaddexp", "logit"]
 
 LN2_HIGH = 6.93147180369123816490e-01  # log 2 with the last 32 bits cleared: k * LN2_HIGH is exact
 LN2_LOW = 1.90821492927058770002e-10
@@ -133,6 +133,13 @@ def log1p(x: Value) -> Value:
     u = x + 1.0
     y = log_sum(*log_parts(u, x - (u - 1.0)))
     return log_edges(x, copysign(y, x), -1.0)
+
+
+def log1p_unit(x: Value) -> Value:
+    """log(1 + x) for 0 <= x <= 1."""
+    s = x / (x + 2.0)
+    z = s * s
+    return fused(s * z, polynomial(z, LOG1P_UNIT), s * 2.0)
 
 
 def log1p_square(x: Value) -> Value:

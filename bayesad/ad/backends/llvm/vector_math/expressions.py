@@ -21,10 +21,12 @@ def hexadecimal(x: float) -> str:
 
 @dataclass(frozen=True)
 class Target:
-    """For what a function is written: the number of lanes (0: a scalar), and whether the processor has FMA."""
+    """For what a function is written: the number of lanes (0: a scalar), whether the processor has FMA, and whether
+    latency counts: that of a scalar in straight-line code, where nothing else keeps the processor busy."""
 
     lanes: int = 0
     fma: bool = False
+    urgent: bool = False
 
     def of(self, kind: str) -> str:
         """The LLVM type of values whose elements are of a kind."""
@@ -36,6 +38,9 @@ class Target:
 
     def intrinsic(self, name: str) -> str:
         return f"@llvm.{name}.{f'v{self.lanes}f64' if self.lanes else 'f64'}"
+
+
+FEW_COEFFICIENTS = 4
 
 
 @dataclass
@@ -191,11 +196,30 @@ def fused(a: Value, b: Value | float, c: Value | float) -> Value:
 
 
 def polynomial(x: Value, coefficients: Sequence[float]) -> Value:
-    """The polynomial of the given coefficients, that of the highest power first, by Horner's rule."""
+    """The polynomial of the given coefficients, that of the highest power first.
+
+    By Horner's rule, which takes the fewest operations, or where latency counts by Estrin's, whose terms do not wait
+    for each other (Muller 2016, Elementary Functions, 5.5).
+    """
+    if x.body.target.urgent and len(coefficients) > FEW_COEFFICIENTS:
+        return _estrin(x, coefficients)
     first, second, *rest = coefficients
     value = fused(x, first, second)
     for c in rest:
         value = fused(value, x, c)
+    return value
+
+
+def _estrin(x: Value, coefficients: Sequence[float]) -> Value:
+    terms: list[Value | float] = list(reversed(coefficients))
+    power = x
+    while len(terms) > 1:
+        pairs = [fused(power, terms[i + 1], terms[i]) for i in range(0, len(terms) - 1, 2)]
+        terms = [*pairs, *terms[2 * len(pairs) :]]
+        if len(terms) > 1:
+            power = power * power
+    (value,) = terms
+    assert isinstance(value, Value)
     return value
 
 

@@ -21,7 +21,7 @@ def _targets() -> tuple[Target, Target]:
     """For the scalar form and for the vector form, of as many lanes as the loop vectoriser takes on this processor."""
     features = jit.features()
     fma = features.get("fma", False) or platform.machine().lower() in ("arm64", "aarch64")
-    return Target(0, fma), Target(4 if features.get("avx") else 2, fma)
+    return Target(0, fma, urgent=True), Target(4 if features.get("avx") else 2, fma)
 
 
 def _vector_symbol(symbol: str) -> str:
