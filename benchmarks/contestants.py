@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from bayesad import Posterior
 from bayesad.ad.backends.llvm.kernel import Float, Floats, Int, LogDensity, LogDensityPointer, compile_kernel
-from bayesad.ad.backends.llvm.native import NativeLogDensity
 from bayesad.errors import BayesadError
 
 __all__ = [
@@ -91,9 +90,7 @@ def bayesad_density(posterior: Posterior, q: Array) -> Native:
 
 def bayesad_value(posterior: Posterior, q: Array) -> Native:
     """The log density of a posterior without its gradient, compiled in the same way."""
-    compiled = posterior.unconstrained.compiled
-    path, _ = compiled.outputs((q,), lambda path: path.program, [q])
-    density = NativeLogDensity(path.program, lambda q, _: float(compiled(q)))
+    density = posterior.unconstrained.compiled.log_density(q, gradient=False)
     table, keep = density.context()
     return Native(density.address, table.ctypes.data, q, (table, keep))
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import threading
+import warnings
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -12,17 +14,43 @@ from bayesad.ad import trees
 from bayesad.ad.array import TracedArray, bind, is_traced
 from bayesad.ad.backends.numpy import GuardFailed, executor
 from bayesad.ad.forward import forward
-from bayesad.ad.program import CONSTANT, GUARD, Node, Program
+from bayesad.ad.program import CONSTANT, GUARD, Node, Program, prune
 from bayesad.ad.reverse import reverse
 from bayesad.ad.rewrites import REWRITES, check_names, rewritten
 from bayesad.ad.simplify import simplify
 from bayesad.ad.trace import trace
-from bayesad.errors import DerivativeError, TracingError
+from bayesad.errors import DerivativeError
 
-__all__ = ["MOST_PATHS", "Compiled", "Path", "compile", "evaluate"]
+if TYPE_CHECKING:
+    from bayesad.ad.backends.llvm.log_density import NativeLogDensity
+    from bayesad.ad.backends.llvm.native import Executor, NativeProgram
 
-MOST_PATHS = 256  # paths through the branches of one function before it is refused
+__all__ = ["MOST_PATHS", "VALUE", "Compiled", "Path", "Wanted", "compile", "evaluate", "scalar_output"]
+
+MOST_PATHS = 256  # paths through the branches of one function that are kept
 RUNS_BEFORE_MACHINE_CODE = 16  # a program is interpreted until it has proved worth compiling
+FLOAT = np.dtype(np.float64)
+DTYPES = {"f": FLOAT, "i": np.dtype(np.int64), "u": np.dtype(np.int64), "b": np.dtype(np.bool_)}
+
+
+class Wanted(NamedTuple):
+    """What is to be computed of a path.
+
+    Attributes
+    ----------
+    mode : "value", "reverse" or "forward"
+    n_active : int
+        Derivatives are with respect to the first so many inputs.
+    seed : bool
+        Of reverse: the one scalar output has cotangent 1; otherwise cotangents are further inputs.
+    """
+
+    mode: str
+    n_active: int = 0
+    seed: bool = False
+
+
+VALUE = Wanted("value")
 
 
 class Path:
@@ -30,60 +58,144 @@ class Path:
 
     Attributes
     ----------
-    program : Program
-        Simplified and rewritten; inputs are the leaves of the argument, outputs the leaves of the result.
-    notes : list of str
-        What the rewrites did.
+    traced : Program
+        As recorded; inputs are the leaves of the argument, outputs the leaves of the result.
     captures : list
         Traced arrays of an enclosing trace, further inputs of the program.
     rebuild : callable
         From output leaves to the result's tree.
+    rewrites : names
+        Of those that the simplified program goes through.
     """
 
     def __init__(
-        self, program: Program, captures: list[Any], rebuild: trees.Rebuild, rewrites: Iterable[str] = ()
+        self, traced: Program, captures: list[Any], rebuild: trees.Rebuild, rewrites: Iterable[str] = ()
     ) -> None:
-        self.program, self.notes = rewritten(simplify(program), rewrites)
+        self.traced = traced
+        self.rewrites = tuple(rewrites)
         self.captures = captures
         self.rebuild = rebuild
-        self._derived: dict[Any, Program] = {}
-        self._executors: dict[Program, Callable[..., Any]] = {}
-        self._runs: dict[Program, int] = {}
+        self.natives: dict[Wanted, NativeProgram] = {}
+        self._derived: dict[Wanted, Program] = {}
+        self._runs: dict[Wanted, int] = {}
+        self._interpreters: dict[Wanted, Callable[..., list[Any]]] = {}
+        self._executors: dict[Wanted, Executor] = {}
+        self._lock = threading.Lock()
+
+    @functools.cached_property
+    def _rewritten(self) -> tuple[Program, list[str]]:
+        return rewritten(simplify(self.traced), self.rewrites)
+
+    @property
+    def program(self) -> Program:
+        """The program simplified and rewritten."""
+        return self._rewritten[0]
+
+    @property
+    def notes(self) -> list[str]:
+        """What the rewrites did."""
+        return self._rewritten[1]
+
+    def derived(self, wanted: Wanted) -> Program:
+        if wanted.mode == "value":
+            return self.program
+        if wanted not in self._derived:
+            self._derived[wanted] = simplify(self._derivative(wanted))
+        return self._derived[wanted]
+
+    def _derivative(self, wanted: Wanted) -> Program:
+        if wanted.mode == "forward":
+            return forward(self.program, list(range(wanted.n_active)))
+        if not wanted.seed:
+            return reverse(self.program, range(wanted.n_active))
+        scalar_output(self.traced)
+        return reverse(self.program, range(wanted.n_active), [np.float64(1.0)])
 
     def reverse(self, n_active: int, seed: bool) -> Program:
         """Values and cotangents of the first ``n_active`` inputs; ``seed``: the one scalar output has cotangent 1."""
-        key = ("reverse", n_active, seed)
-        if key not in self._derived:
-            seeds = [np.float64(1.0)] if seed else None
-            self._derived[key] = simplify(reverse(self.program, range(n_active), seeds))
-        return self._derived[key]
+        return self.derived(Wanted("reverse", n_active, seed))
 
     def forward(self, n_active: int) -> Program:
-        key = ("forward", n_active)
-        if key not in self._derived:
-            self._derived[key] = simplify(forward(self.program, list(range(n_active))))
-        return self._derived[key]
+        return self.derived(Wanted("forward", n_active))
 
-    def run(self, program: Program, inputs: Sequence[Any]) -> list[Any]:
+    @functools.cached_property
+    def _check(self) -> Callable[[Sequence[Any]], Any]:
+        guards = prune(self.traced.inputs, (), self.traced.nodes, self.traced.name)
+        return executor(guards) if guards.nodes else lambda leaves: None
+
+    def applies(self, leaves: Sequence[Any]) -> bool:
+        """Whether all branches go this path's way."""
+        try:
+            self._check(leaves)
+        except GuardFailed:
+            return False
+        return True
+
+    def native(self, wanted: Wanted) -> NativeProgram:
+        """One of this path's programs as machine code."""
+        from bayesad.ad.backends.llvm.native import NativeProgram
+
+        with self._lock:
+            if wanted not in self.natives:
+                what = f"{wanted} with {self.rewrites}"
+                self.natives[wanted] = NativeProgram(self.traced, what, lambda: self.derived(wanted))
+            return self.natives[wanted]
+
+    def run(self, wanted: Wanted, inputs: Sequence[Any]) -> list[Any]:
         """Evaluate one of this path's programs; traced where an input or a captured array is.
 
         Raises
         ------
         GuardFailed
-            If the path does not apply to these inputs.
+            If inputs are traced and the path does not apply to their values.
         """
-        n_own = len(self.program.inputs) - len(self.captures)
+        n_own = len(self.traced.inputs) - len(self.captures)
         everything = [*inputs[:n_own], *self.captures, *inputs[n_own:]]
-        if any(is_traced(x) for x in everything):
-            return evaluate(program, everything)
-        runs = self._runs[program] = self._runs.get(program, 0) + 1
-        if runs == RUNS_BEFORE_MACHINE_CODE:
-            from bayesad.ad.backends.llvm import native
+        if any([is_traced(x) for x in everything]):
+            return evaluate(self.derived(wanted), everything)
+        self._runs[wanted] = self._runs.get(wanted, 0) + 1
+        if self.is_busy(wanted):
+            found = self._machine_code(wanted)(everything)
+            if found is not None:
+                return found[1]
+        return self.interpret(wanted, everything)
 
-            self._executors[program] = native.executor(program)
-        elif program not in self._executors:
-            self._executors[program] = executor(program)
-        return self._executors[program](everything)
+    def interpret(self, wanted: Wanted, inputs: Sequence[Any]) -> list[Any]:
+        """Evaluate one of this path's programs with NumPy, whatever its guards."""
+        if wanted not in self._interpreters:
+            self._interpreters[wanted] = executor(_without_guards(self.derived(wanted)))
+        return self._interpreters[wanted](inputs)
+
+    def is_busy(self, wanted: Wanted) -> bool:
+        """Whether one of the programs has been run often enough to be compiled."""
+        return self._runs.get(wanted, 0) > RUNS_BEFORE_MACHINE_CODE
+
+    def _machine_code(self, wanted: Wanted) -> Executor:
+        from bayesad.ad.backends.llvm.native import Executor
+
+        if wanted not in self._executors:
+            self._executors[wanted] = Executor([self.native(wanted)])
+        return self._executors[wanted]
+
+
+def scalar_output(program: Program) -> None:
+    """DerivativeError unless a traced program has one output of one number."""
+    outputs = program.outputs
+    if len(outputs) != 1 or outputs[0].size != 1:
+        shapes = ", ".join(str(node.shape) for node in outputs) or "nothing"
+        raise DerivativeError(
+            f"a gradient needs a function with one scalar result, but {program.name} returned {shapes}; "
+            "sum it, or use ad.jacobian"
+        )
+    if outputs[0].dtype.kind != "f":
+        raise DerivativeError(
+            f"{program.name} returned a value of dtype {outputs[0].dtype}; its result must be float64"
+        )
+
+
+def _without_guards(program: Program) -> Program:
+    operations = [node for node in program.nodes if node.primitive is not GUARD]
+    return prune(program.inputs, program.outputs, operations, program.name)
 
 
 def evaluate(program: Program, inputs: Sequence[Any]) -> list[Any]:
@@ -103,6 +215,38 @@ def evaluate(program: Program, inputs: Sequence[Any]) -> list[Any]:
     return [value(node) for node in program.outputs]
 
 
+class _Known:
+    """The paths known for one structure and shape of the argument, and for each thing wanted those in machine code."""
+
+    def __init__(self) -> None:
+        self.paths: list[Path] = []
+        self.compiled: dict[Wanted, tuple[Executor, list[Path]]] = {}
+
+    def find(self, leaves: Sequence[Any], start: int = 0) -> Path | None:
+        return next((path for path in self.paths[start:] if path.applies(leaves)), None)
+
+    def run(self, wanted: Wanted, inputs: Sequence[Any]) -> tuple[Path, list[Any]] | None:
+        """The path in machine code that applies, and its outputs; None if there is none."""
+        if wanted not in self.compiled:
+            return None
+        run, paths = self.compiled[wanted]
+        found = run(inputs)
+        return None if found is None else (paths[found[0]], found[1])
+
+    def compile(self, path: Path, wanted: Wanted) -> Executor:
+        """Add a path to those in machine code; the caller holds the lock."""
+        from bayesad.ad.backends.llvm.native import Executor
+
+        program = path.native(wanted)
+        if wanted not in self.compiled:
+            self.compiled[wanted] = Executor([program]), [path]
+        run, paths = self.compiled[wanted]
+        if path not in paths:
+            paths.append(path)
+            run.programs.append(program)
+        return run
+
+
 class Compiled:
     """A function of one tree of arrays that is traced at its first call and run as a program from then on.
 
@@ -115,44 +259,95 @@ class Compiled:
         self.rewrites = check_names(rewrites)
         self.__name__: str = name or str(getattr(f, "__name__", "function"))
         self.__doc__ = getattr(f, "__doc__", None)
-        self._paths: dict[Any, list[Path]] = {}
+        self._known: dict[Any, _Known] = {}
         self._lock = threading.RLock()
+        self._has_warned = False
 
     def __call__(self, *args: Any) -> Any:
-        leaves, _, _ = trees.flatten(args)
-        path, outputs = self.outputs(args, lambda path: path.program, leaves)
+        path, outputs = self.outputs(args, VALUE)
         return path.rebuild(iter(outputs))
 
-    def outputs(
-        self, args: tuple[Any, ...], program: Callable[[Path], Program], inputs: Sequence[Any]
-    ) -> tuple[Path, list[Any]]:
-        """Run ``program(path)`` of the path that applies to ``args``, tracing a new one where none does."""
+    def outputs(self, args: tuple[Any, ...], wanted: Wanted, further: Sequence[Any] = ()) -> tuple[Path, list[Any]]:
+        """The path that applies to the arguments, traced if need be, and what is wanted of it there.
+
+        Parameters
+        ----------
+        args : tuple
+        wanted : Wanted
+        further : sequence of arrays
+            Inputs of the wanted program beyond the leaves of the arguments: cotangents or tangents.
+        """
         leaves, rebuild, structure = trees.flatten(args)
         leaves = [as_leaf(x) for x in leaves]
-        inputs = [*leaves, *inputs[len(leaves) :]]
-        if any(is_traced(x) for x in leaves):
+        inputs = [*leaves, *further]
+        if TracedArray in map(type, leaves) and any(map(is_traced, leaves)):
             path = self._traced(leaves, rebuild)
-            return path, path.run(program(path), inputs)
-        key = (structure, tuple([(x.shape, x.dtype.char) for x in leaves]))
-        known = self._paths.get(key, ())
-        found = _first_that_applies(known, program, inputs)
+            return path, path.run(wanted, inputs)
+        known = self._known_for(structure, leaves)
+        found = known.run(wanted, inputs)
         if found is not None:
             return found
+        path = self._path(known, leaves, rebuild)
+        outputs = path.run(wanted, inputs)
+        if path.is_busy(wanted) and path in known.paths:
+            with self._lock:
+                known.compile(path, wanted)
+        return path, outputs
+
+    def path(self, *args: Any) -> Path:
+        """The path that applies to the arguments, traced if it is new."""
+        leaves, rebuild, structure = trees.flatten(args)
+        leaves = [as_leaf(x) for x in leaves]
+        return self._path(self._known_for(structure, leaves), leaves, rebuild)
+
+    def executor(self, *args: Any) -> Executor | None:
+        """The machine code of all paths for arguments like these, among them the one that applies to these.
+
+        None where that one is traced anew each time: beyond the number of paths kept, or with captured arrays.
+        """
+        leaves, rebuild, structure = trees.flatten(args)
+        leaves = [as_leaf(x) for x in leaves]
+        known = self._known_for(structure, leaves)
+        path = self._path(known, leaves, rebuild)
+        if path not in known.paths:
+            return None
         with self._lock:
-            paths = self._paths.get(key, [])
-            found = _first_that_applies(paths[len(known) :], program, inputs)  # what other threads traced meanwhile
-            if found is not None:
-                return found
-            if len(paths) >= MOST_PATHS:
-                guard = paths[-1].program.guards[-1]
-                raise TracingError(
-                    f"{self.__name__} has taken {MOST_PATHS} different paths through its branches on values (the last "
-                    f"one at {guard.line}); write that branch with np.where so that one program serves all values"
-                )
+            return known.compile(path, VALUE)
+
+    def _known_for(self, structure: Any, leaves: Sequence[Any]) -> _Known:
+        key = (structure, *[(x.shape, x.dtype.char) for x in leaves])
+        known = self._known.get(key)
+        return self._known.setdefault(key, _Known()) if known is None else known
+
+    def _path(self, known: _Known, leaves: Sequence[Any], rebuild: trees.Rebuild) -> Path:
+        """The path that applies, traced if it is new; it is kept while there are not too many."""
+        seen = len(known.paths)
+        path = known.find(leaves)
+        if path is not None:
+            return path
+        with self._lock:
+            path = known.find(leaves, seen)  # what other threads traced meanwhile
+            if path is not None:
+                return path
             path = self._traced(leaves, rebuild)
-            if not path.captures:
-                self._paths[key] = [*paths, path]
-        return path, path.run(program(path), inputs)
+            if len(known.paths) >= MOST_PATHS:
+                self._warn(path)
+            elif not path.captures:
+                known.paths.append(path)
+            return path
+
+    def _warn(self, path: Path) -> None:
+        if self._has_warned:
+            return
+        self._has_warned = True
+        lines = [guard.line for guard in path.traced.guards]
+        warnings.warn(
+            f"{self.__name__} has taken {MOST_PATHS} different paths through its branches on values, mostly at "
+            f"{max(lines, key=lines.count)}; on any further one it is traced and interpreted at each evaluation, which "
+            "is slow. Write that branch with np.where, so that one program serves all values",
+            RuntimeWarning,
+            stacklevel=2,
+        )
 
     def _traced(self, leaves: Sequence[Any], rebuild: trees.Rebuild) -> Path:
         from bayesad.ad.swaps import traced_meaning, visit
@@ -169,27 +364,32 @@ class Compiled:
         program, captures, _ = trace(flat_function, *leaves, name=self.__name__)
         return Path(program, captures, results[0], self.rewrites)
 
-    def log_density(self, q: np.ndarray) -> Any:
+    def log_density(self, q: np.ndarray, *, gradient: bool = True) -> NativeLogDensity:
         """Value and gradient of this function of one vector as a C function, for samplers.
 
         Parameters
         ----------
         q : float array, shape (d,)
-            A point at which to trace; points on other paths are handed back to Python.
-
-        Returns
-        -------
-        NativeLogDensity
+            A point whose path is compiled at once; others are when a point on them is met.
+        gradient : bool
+            False leaves the gradient out.
         """
-        from bayesad.ad.backends.llvm.native import NativeLogDensity
+        from bayesad.ad.backends.llvm.log_density import NativeLogDensity
 
-        path, _ = self.outputs((q,), lambda path: path.program, [q])
-        return NativeLogDensity(path.reverse(1, seed=True), self._value_and_gradient)
+        wanted = Wanted("reverse", 1, seed=True) if gradient else VALUE
+        (leaf,), rebuild, structure = trees.flatten((np.asarray(q, dtype=FLOAT),))
+        known = self._known_for(structure, [leaf])
 
-    def _value_and_gradient(self, q: np.ndarray, gradient: np.ndarray) -> float:
-        _, outputs = self.outputs((q,), lambda path: path.reverse(1, seed=True), [q])
-        gradient[...] = outputs[1]
-        return float(outputs[0])
+        def another(point: np.ndarray) -> NativeProgram | None:
+            path = self._path(known, [point], rebuild)
+            return path.native(wanted) if path in known.paths else None
+
+        def otherwise(point: np.ndarray) -> list[Any]:
+            return self._path(known, [point], rebuild).interpret(wanted, [point])
+
+        first = self._path(known, [leaf], rebuild)
+        paths = [first, *[path for path in known.paths if path is not first and wanted in path.natives]]
+        return NativeLogDensity([path.native(wanted) for path in paths], another, otherwise, self._lock)
 
     @property
     def notes(self) -> list[str]:
@@ -199,18 +399,12 @@ class Compiled:
     @property
     def paths(self) -> list[Path]:
         """All paths traced so far."""
-        return [path for paths in self._paths.values() for path in paths]
+        return [path for known in self._known.values() for path in known.paths]
 
-
-def _first_that_applies(
-    paths: Sequence[Path], program: Callable[[Path], Program], inputs: Sequence[Any]
-) -> tuple[Path, list[Any]] | None:
-    for path in paths:
-        try:
-            return path, path.run(program(path), inputs)
-        except GuardFailed:
-            continue
-    return None
+    @property
+    def compilations(self) -> int:
+        """How many programs have been made machine code."""
+        return sum(len(path.natives) for path in self.paths)
 
 
 def compile(f: Callable[..., Any], *, rewrites: Iterable[str] | None = None) -> Compiled:
@@ -245,14 +439,12 @@ def compile_once(f: Callable[..., Any]) -> Compiled:
 
 def as_leaf(x: Any) -> Any:
     """A leaf as the interpreter takes it: float64, int64 or bool."""
-    if isinstance(x, TracedArray):
+    if type(x) is TracedArray or (type(x) is np.ndarray and x.ndim and x.dtype is FLOAT):
         return x
     array = np.asarray(x)
-    if array.dtype.kind not in "fiub":
+    if array.dtype.kind not in DTYPES:
         raise DerivativeError(
             f"a leaf of the argument is {type(x).__name__} ({array.dtype}), not numbers; close over it instead "
             "of passing it"
         )
-    return array.astype({"f": np.float64, "i": np.int64, "u": np.int64, "b": np.bool_}[array.dtype.kind], copy=False)[
-        ()
-    ]
+    return array.astype(DTYPES[array.dtype.kind], copy=False)[()]

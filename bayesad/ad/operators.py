@@ -9,7 +9,7 @@ import numpy as np
 
 from bayesad.ad import trees
 from bayesad.ad.array import is_traced
-from bayesad.ad.compiled import Compiled, Path, compile_once
+from bayesad.ad.compiled import VALUE, Compiled, Path, Wanted, compile_once, scalar_output
 from bayesad.ad.compiled import compile as compile_function
 from bayesad.ad.primitives import elementwise as ew
 from bayesad.errors import DerivativeError
@@ -46,6 +46,8 @@ Forward = Mode("Forward")
 
 def _active(x: Any) -> Any:
     """The argument with its leaves as float64; integer arrays are refused."""
+    if type(x) is np.ndarray and x.dtype == np.float64:
+        return x
     for path, leaf in trees.leaves_with_paths(x):
         if is_traced(leaf):
             if leaf.dtype.kind != "f":
@@ -58,18 +60,6 @@ def _active(x: Any) -> Any:
                 "or close over it if it is data"
             )
     return trees.tree_map(lambda leaf: leaf if is_traced(leaf) else np.asarray(leaf, dtype=np.float64), x)
-
-
-def _scalar_output(path: Path, name: str) -> None:
-    outputs = path.program.outputs
-    if len(outputs) != 1 or outputs[0].size != 1:
-        shapes = ", ".join(str(node.shape) for node in outputs) or "nothing"
-        raise DerivativeError(
-            f"a gradient needs a function with one scalar result, but {name} returned {shapes}; "
-            "sum it, or use ad.jacobian"
-        )
-    if outputs[0].dtype.kind != "f":
-        raise DerivativeError(f"{name} returned a value of dtype {outputs[0].dtype}; its result must be float64")
 
 
 def value_and_gradient(f: Callable[..., Any], x: Any, *, mode: Mode = Reverse) -> tuple[Any, Any]:
@@ -98,8 +88,8 @@ def value_and_gradient(f: Callable[..., Any], x: Any, *, mode: Mode = Reverse) -
     x = _active(x)
     leaves, rebuild, _ = trees.flatten(x)
     if mode is Forward:
-        path, values = compiled.outputs((x,), lambda path: path.program, leaves)
-        _scalar_output(path, compiled.__name__)
+        path, values = compiled.outputs((x,), VALUE)
+        scalar_output(path.traced)
         columns = _tangent_columns(compiled, x, leaves)
         parts = [
             np.reshape(np.stack([column[0] for column in group]), np.shape(leaf)) if group else np.zeros(np.shape(leaf))
@@ -107,16 +97,10 @@ def value_and_gradient(f: Callable[..., Any], x: Any, *, mode: Mode = Reverse) -
         ]
         return np.reshape(values[0], ()), rebuild(iter(parts))
 
-    def program(path: Path) -> Any:
-        _scalar_output(path, compiled.__name__)
-        return path.reverse(len(leaves), seed=True)
-
-    _, outputs = compiled.outputs((x,), program, leaves)
+    _, outputs = compiled.outputs((x,), Wanted("reverse", len(leaves), seed=True))
     value, *cotangents = outputs
-    if not is_traced(value):
-        value = np.float64(np.reshape(value, ())[()])
-    elif value.ndim:
-        value = np.reshape(value, ())
+    if np.ndim(value):
+        value = np.reshape(value, ())[()]
     return value, rebuild(iter(cotangents))
 
 
@@ -153,8 +137,8 @@ def jvp(f: Callable[..., Any], x: Any, v: Any) -> tuple[Any, Any]:
     x = _active(x)
     leaves, _, structure = trees.flatten(x)
     direction = _like(v, x, structure, "the direction v", "the point x")
-    path, outputs = compiled.outputs((x,), lambda path: path.forward(len(leaves)), [*leaves, *direction])
-    n = len(path.program.outputs)
+    path, outputs = compiled.outputs((x,), Wanted("forward", len(leaves)), direction)
+    n = len(path.traced.outputs)
     return path.rebuild(iter(outputs[:n])), path.rebuild(iter(outputs[n:]))
 
 
@@ -170,14 +154,14 @@ def vjp(f: Callable[..., Any], x: Any) -> tuple[Any, Callable[[Any], Any]]:
     compiled = compile_once(f)
     x = _active(x)
     leaves, rebuild, _ = trees.flatten(x)
-    path, outputs = compiled.outputs((x,), lambda path: path.program, leaves)
+    path, outputs = compiled.outputs((x,), VALUE)
     value = path.rebuild(iter(outputs))
     structure = trees.flatten(value)[2]
 
     def pull_back(w: Any) -> Any:
         seeds = _like(w, value, structure, "the cotangent w", "the value")
-        results = path.run(path.reverse(len(leaves), seed=False), [*leaves, *seeds])
-        return rebuild(iter(results[len(path.program.outputs) :]))
+        results = path.run(Wanted("reverse", len(leaves)), [*leaves, *seeds])
+        return rebuild(iter(results[len(path.traced.outputs) :]))
 
     return value, pull_back
 
@@ -204,15 +188,15 @@ def _tangent_columns(compiled: Compiled, x: Any, leaves: list[Any]) -> list[list
             seed = np.zeros(np.size(leaf))
             seed[k] = 1.0
             direction = [*zeros[:i], seed.reshape(np.shape(leaf)), *zeros[i + 1 :]]
-            path, outputs = compiled.outputs((x,), lambda path: path.forward(len(leaves)), [*leaves, *direction])
-            group.append(outputs[len(path.program.outputs) :])
+            path, outputs = compiled.outputs((x,), Wanted("forward", len(leaves)), direction)
+            group.append(outputs[len(path.traced.outputs) :])
         columns.append(group)
     return columns
 
 
 def _cotangent_rows(path: Path, leaves: list[Any]) -> list[list[list[Any]]]:
     """For each output and each of its elements: the cotangents of all leaves."""
-    outputs = path.program.outputs
+    outputs = path.traced.outputs
     zeros = [np.zeros(node.shape) for node in outputs]
     rows: list[list[list[Any]]] = []
     for i, node in enumerate(outputs):
@@ -221,7 +205,7 @@ def _cotangent_rows(path: Path, leaves: list[Any]) -> list[list[list[Any]]]:
             seed = np.zeros(node.size)
             seed[k] = 1.0
             seeds = [*zeros[:i], seed.reshape(node.shape), *zeros[i + 1 :]]
-            results = path.run(path.reverse(len(leaves), seed=False), [*leaves, *seeds])
+            results = path.run(Wanted("reverse", len(leaves)), [*leaves, *seeds])
             group.append(results[len(outputs) :])
         rows.append(group)
     return rows
@@ -245,8 +229,8 @@ def jacobian(f: Callable[..., Any], x: Any, *, mode: Mode | None = None) -> Any:
     compiled = compile_once(f)
     x = _active(x)
     leaves, rebuild, _ = trees.flatten(x)
-    path, _ = compiled.outputs((x,), lambda path: path.program, leaves)
-    outputs = path.program.outputs
+    path, _ = compiled.outputs((x,), VALUE)
+    outputs = path.traced.outputs
     n_in, n_out = sum(int(np.size(leaf)) for leaf in leaves), sum(node.size for node in outputs)
     if mode is None:
         mode = Forward if n_in < n_out else Reverse
@@ -312,13 +296,12 @@ def inspect(f: Callable[..., Any], x: Any, stage: str = "trace") -> str:
     compiled = compile_function(f)
     x = _active(x)
     leaves = trees.flatten(x)[0]
-    path, _ = compiled.outputs((x,), lambda path: path.program, leaves)
+    path = compiled.path(x)
     comment = ";" if stage == "llvm" else "#"
     notes = "".join(f"{comment} {note}\n" for note in path.notes)
     if stage == "trace":
         return notes + str(path.program)
     if stage == "gradient" or stage in inspection.STAGES:
-        _scalar_output(path, compiled.__name__)
         program = path.reverse(len(leaves), seed=True)
         return notes + (str(program) if stage == "gradient" else inspection.show(program, stage))
     known = ", ".join(map(repr, ("trace", "gradient", *inspection.STAGES)))

@@ -10,7 +10,7 @@ import numpy as np
 
 from bayesad.ad.primitives.table import Primitive
 
-__all__ = ["CONSTANT", "GUARD", "INPUT", "Node", "Program", "prune", "statements"]
+__all__ = ["CONSTANT", "GUARD", "INPUT", "Node", "Program", "guards_first", "prune", "statements"]
 
 
 def _leaf(*args: Any, **attributes: Any) -> Any:
@@ -121,6 +121,25 @@ def prune(inputs: Sequence[Node], outputs: Sequence[Node], nodes: Iterable[Node]
             kept.append(node)
             needed.update(node.inputs)
     return Program(tuple(inputs), tuple(outputs), tuple(reversed(kept)), name)
+
+
+def guards_first(program: Program) -> Program:
+    """The program with each guard as early as it can be: only what it depends on, and earlier guards, come before."""
+    if not program.guards:
+        return program
+    place = {node: i for i, node in enumerate(program.nodes)}
+    moved: dict[Node, None] = {}
+    for guard in program.guards:
+        needed: set[Node] = set()
+        waiting = [guard]
+        while waiting:
+            node = waiting.pop()
+            if node in place and node not in moved and node not in needed:
+                needed.add(node)
+                waiting += node.inputs
+        moved |= dict.fromkeys(sorted(needed, key=place.__getitem__))
+    moved |= dict.fromkeys(program.nodes)
+    return Program(program.inputs, program.outputs, tuple(moved), program.name)
 
 
 def statements(program: Program) -> dict[Node, str]:

@@ -1,14 +1,13 @@
-"""A compiled function at many points: its program as machine code, run row after row into the stacked results."""
+"""A compiled function at many points: its programs as machine code, run row after row into the stacked results."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from bayesad.ad import trees
-from bayesad.ad.compiled import Compiled, as_leaf
+from bayesad.ad.compiled import VALUE, Compiled, as_leaf
 
 __all__ = ["map_rows"]
 
@@ -31,18 +30,20 @@ def map_rows(f: Compiled, rows: Any) -> Any:
     leaves = [np.ascontiguousarray(as_leaf(leaf)) for leaf in leaves]
     n = len(leaves[0])
 
-    def at(i: int) -> Any:
-        row = [leaf[i] for leaf in leaves]
-        return f.outputs((rebuild(iter(row)),), lambda path: path.program, row)
+    def argument(i: int) -> Any:
+        return rebuild(iter([leaf[i] for leaf in leaves]))
 
-    path, first = at(0)
-    results = [np.empty((n, *np.shape(x)), np.asarray(x).dtype) for x in first]
-    remaining: Iterable[int] = range(n)
-    if n > 1 and not path.captures:
-        from bayesad.ad.backends.llvm.repeat import run_rows
+    from bayesad.ad.backends.llvm.repeat import run_rows  # what is never asked for need not be imported
 
-        remaining = run_rows(path.program, leaves, results)
-    for i in remaining:
-        for result, x in zip(results, at(i)[1], strict=True):
-            result[i] = x
+    path = f.path(argument(0))
+    results = [np.empty((n, *node.shape), node.dtype) for node in path.traced.outputs]
+    done = 0
+    while done < n:
+        run = f.executor(argument(done)) if n > 1 else None
+        next_row = done if run is None else run_rows(run.programs, leaves, results, done)
+        if next_row == done:
+            for result, x in zip(results, f.outputs((argument(done),), VALUE)[1], strict=True):
+                result[done] = x
+            next_row += 1
+        done = next_row
     return path.rebuild(iter(results))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 __all__ = ["flatten", "leaves_with_paths", "tree_map"]
 
 Rebuild = Callable[[Iterator[Any]], Any]
+LEAVES = frozenset({np.ndarray, np.float64, float, int, bool})  # the most frequent types
 
 
 def _children(tree: Any) -> list[tuple[str, Any]] | None:
@@ -60,14 +62,25 @@ def flatten(tree: Any) -> tuple[list[Any], Rebuild, Any]:
     structure : hashable
         Equal for trees that have the same containers, keys and non-array content.
     """
-    children = _children(tree)
-    if children is None:
-        if tree is None or isinstance(tree, str):
-            return [], lambda leaves: tree, tree
+    kind = type(tree)
+    if kind in LEAVES:
         return [tree], next, "*"
-    parts = [flatten(child) for _, child in children]
+    if kind is tuple or kind is list:
+        if LEAVES.issuperset(map(type, tree)):
+            n = len(tree)
+            return list(tree), lambda given: kind(itertools.islice(given, n)), (kind, None, *("*",) * n)
+        parts = [flatten(child) for child in tree]
+        steps: Any = None
+    else:
+        children = _children(tree)
+        if children is None:
+            if tree is None or isinstance(tree, str):
+                return [], lambda leaves: tree, tree
+            return [tree], next, "*"
+        parts = [flatten(child) for _, child in children]
+        steps = tuple([step for step, _ in children])
     leaves = [leaf for part in parts for leaf in part[0]]
-    structure = (type(tree), tuple((step, part[2]) for (step, _), part in zip(children, parts, strict=True)))
+    structure = (kind, steps, *[part[2] for part in parts])
     return leaves, lambda given: _reassemble(tree, [part[1](given) for part in parts]), structure
 
 

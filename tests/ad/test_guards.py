@@ -5,6 +5,8 @@ import pytest
 
 from bayesad import ad
 from bayesad.ad import compiled as compiled_module
+from bayesad.ad.backends.numpy import run
+from bayesad.ad.program import GUARD, guards_first
 
 POINTS = np.array([[0.7, -1.2, 2.5], [-0.7, 1.2, 0.1], [2.1, 0.32, -4.1], [0.21, 0.12, 0.05]])
 
@@ -137,8 +139,12 @@ def test_too_many_paths_name_the_function_the_line_and_the_remedy(monkeypatch):
     for x in range(5):
         assert compiled(x + 0.5) == (x + 0.5) * (x + 1)
     assert len(compiled.paths) == 5
-    with pytest.raises(TypeError, match=r"staircase has taken 5 different paths.*test_guards\.py:\d+.*np\.where"):
-        compiled(20.5)
+    message = r"staircase has taken 5 different paths.*test_guards\.py:\d+.*np\.where"
+    with pytest.warns(RuntimeWarning, match=message) as warned:
+        assert compiled(20.5) == 20.5 * 21
+        assert ad.gradient(compiled, 30.5) == 31.0
+    assert len(warned) == 1
+    assert len(compiled.paths) == 5
     assert compiled(2.5) == 7.5  # known paths go on working
 
 
@@ -158,3 +164,49 @@ def test_a_nan_takes_the_branch_numpy_takes():
 def test_truth_of_an_array_is_ambiguous():
     with pytest.raises(ValueError, match=r"ambiguous; use \.any\(\), \.all\(\) or np\.where"):
         ad.gradient(lambda x: np.sum(x) if x > 0 else 0.0, np.ones(3))
+
+
+def test_guards_come_before_all_that_they_do_not_need():
+    def f(x):
+        costly = np.exp(x[2]) * 3.0
+        if x[0] * x[1] > 0:
+            costly = costly + np.log(x[0] * x[1])
+        return costly if x[1] < 5 else x[1]
+
+    x = np.array([1.0, 2.0, 3.0])
+    program = ad.trace(f, x)[0]
+    moved = guards_first(program)
+    names = [node.primitive.name for node in moved.nodes]
+    assert names[:6] == ["take", "take", "multiply", "greater", "guard", "less"]
+    assert sorted(names) == sorted(node.primitive.name for node in program.nodes)
+    last = max(i for i, node in enumerate(moved.nodes) if node.primitive is GUARD)
+    assert {"exp", "log"} <= set(names[last:])
+    assert run(moved, x) == run(program, x)
+
+
+def test_a_function_with_many_paths_is_traced_once_for_each_and_right_on_all():
+    calls = []
+
+    def f(x):
+        calls.append(1)
+        return sum(w * v * v if v > 0 else np.sin(v) for w, v in zip((1.0, 2.0, 3.0), x, strict=True))
+
+    compiled = ad.compile(f)
+    random = np.random.default_rng(3)
+    for x in random.normal(size=(400, 3)):  # most of them run as machine code
+        value, slope = ad.value_and_gradient(compiled, x)
+        assert value == pytest.approx(np.sum(np.where(x > 0, [1.0, 2.0, 3.0] * x * x, np.sin(x))), rel=1e-13)
+        np.testing.assert_allclose(slope, np.where(x > 0, [2.0, 4.0, 6.0] * x, np.cos(x)), rtol=1e-13)
+    assert len(compiled.paths) == len(calls) == 8
+    assert compiled.compilations == 8
+
+
+def test_results_of_different_structure_on_different_paths():
+    compiled = ad.compile(lambda x: {"low": x} if x[0] < 0 else (np.sum(x), [x[0], np.outer(x, x)]))
+    x = np.array([1.0, 2.0])
+    for _ in range(40):
+        assert compiled(-x).keys() == {"low"}
+        np.testing.assert_array_equal(compiled(-x)["low"], -x)
+        total, (first, square) = compiled(x)
+        assert (total, first) == (3.0, 1.0)
+        np.testing.assert_array_equal(square, np.outer(x, x))

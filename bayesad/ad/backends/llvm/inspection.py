@@ -13,12 +13,11 @@ STAGES = ("fused", "llvm", "asm")
 
 def show(program: Program, stage: str) -> str:
     """One of the stages for a program, as text."""
-    from bayesad.ad.backends.llvm import jit, native
-    from bayesad.ad.backends.llvm.decompose import decompose
+    from bayesad.ad.backends.llvm import jit, prepared
 
     if stage == "fused":
-        return "\n".join(_steps(decompose(program)))
-    text = native.NativeProgram(program).text
+        return "\n".join(_steps(prepared.decomposed(program)))
+    text = prepared.lowered_program(program).text
     return text if stage == "llvm" else jit.assembly(text)
 
 

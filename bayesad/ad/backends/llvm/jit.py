@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from bayesad.ad.backends.llvm import cache
 
-__all__ = ["Library", "assembly", "build", "cached_object", "compile_object", "features", "load", "optimised_ir"]
+__all__ = ["Library", "assembly", "build", "cached_object", "compile_object", "features", "key", "load", "optimised_ir"]
 
 _SPEED_LEVEL = 2
 _PIPELINE = {
@@ -179,23 +179,28 @@ def load(object_code: bytes, symbols: Iterable[str], imports: Mapping[str, int] 
         return Library(builder.link(engine.jit, f"bayesad.{next(_library_numbers)}"), symbols)
 
 
+def key(source: str) -> str:
+    """The cache's key for what `source` determines on this machine: processor, options, versions of LLVM."""
+    with _lock:
+        return hashlib.sha256(f"{_engine().description}\n{source}".encode()).hexdigest()
+
+
 def cached_object(source: str, text: Callable[[], str], *, optimise: bool = True) -> bytes:
     """Object code for the LLVM text that `source` determines, from the cache or compiled now.
 
     Parameters
     ----------
     source : str
-        Whatever fixes the text completely: the text itself, or something quicker to come by. The key of the
-        cache is its digest together with the versions of LLVM and llvmlite, the processor and the options.
+        Whatever fixes the text completely: the text itself, or something quicker to come by.
     text : callable
         Gives the LLVM text; called only when the cache has no entry.
     """
     with _lock:
-        key = hashlib.sha256(f"{_engine().description}, optimise={optimise}\n{source}".encode()).hexdigest()
-        object_code = cache.read(key)
+        entry = key(f"optimise={optimise}\n{source}")
+        object_code = cache.read(entry)
         if object_code is None:
             object_code = compile_object(text(), optimise=optimise)
-            cache.write(key, object_code)
+            cache.write(entry, object_code)
         return object_code
 
 

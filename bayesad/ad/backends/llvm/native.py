@@ -1,84 +1,221 @@
-"""Programs as machine code: compiled once, called with a table of addresses."""
+"""Programs as machine code: compiled once, called from Python with a table of addresses for each thread."""
 
 from __future__ import annotations
 
 import ctypes
+import functools
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from bayesad.ad.backends.llvm import jit, libraries, matrices, ordering, vector_math
-from bayesad.ad.backends.llvm.decompose import decompose
+from bayesad.ad.backends.llvm import jit, libraries, matrices, ordering
 from bayesad.ad.backends.llvm.kernel import compile_kernel
-from bayesad.ad.backends.llvm.lower import lower
-from bayesad.ad.backends.llvm.table import Layout
+from bayesad.ad.backends.llvm.prepared import is_log_density, prepare
+from bayesad.ad.backends.llvm.table import HEADER, LOG_DENSITY, NEXT, NUMBER, RUN, Layout
 from bayesad.ad.backends.numpy import GuardFailed
 from bayesad.ad.program import Node, Program
 
-__all__ = ["NativeLogDensity", "NativeProgram", "executor"]
+__all__ = ["Chain", "Executor", "NativeProgram", "address_of", "executor", "memory"]
 
-STRAIGHT_LINE_LIMIT = 16_000  # above this many instructions, code is not optimised: compile time counts more
 CALLBACK = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_void_p)
-LOG_DENSITY = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
-DTYPES = {"f": np.float64, "i": np.int64, "b": np.bool_}
+RUN_FUNCTION = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
+LARGE = 2048  # elements; finding out whether an array can be passed as it is costs as much as copying so many
+DTYPES = {"f": np.dtype(np.float64), "i": np.dtype(np.int64), "b": np.dtype(np.bool_)}
 
 
 class NativeProgram:
-    """A program compiled to machine code. Immutable; may be used by several threads, each with its own table."""
+    """A program compiled to machine code. Immutable; may be used by several threads, each with its own table.
 
-    def __init__(self, program: Program, *, log_density: bool = False) -> None:
-        lowered = lower(decompose(program), log_density=log_density)
-        self.program = program
-        self.text = lowered.text
-        self.layout: Layout = lowered.layout
-        symbols = ["run", "log_density"] if log_density else ["run"]
-        self.library = jit.build(
-            lowered.text,
-            symbols,
-            imports=vector_math.addresses(lowered.mathematics),
-            optimise=lowered.n_instructions <= STRAIGHT_LINE_LIMIT,
-        )
+    Parameters
+    ----------
+    source : Program
+    wanted : str
+        What of it is to be run, if not the program itself: with ``source`` it determines the result of ``derive``.
+    derive : callable, optional
+        Makes the program to run from ``source``; not called if the machine code is found on disk.
+
+    Attributes
+    ----------
+    errors : dict
+        What operations left to NumPy raised: thread -> the first exception. Their results are NaN.
+    """
+
+    def __init__(self, source: Program, wanted: str = "program", derive: Callable[[], Program] | None = None) -> None:
+        prepared = prepare(source, wanted, derive or (lambda: source))
+        self.layout: Layout = prepared.layout
+        symbols = ["run", "log_density"] if is_log_density(self.layout.inputs, self.layout.outputs) else ["run"]
+        self.library = jit.load(prepared.object_code, symbols, prepared.imports)
         self.constants = [constant.memory() for constant in self.layout.constants]
-        self.kernels: list[Any] = []  # kept alive for their addresses
-        self.special = [self._address(name) for name in self.layout.special]
-        self.callback_error: list[BaseException] = []
-        self.callback = CALLBACK(self._run_in_python)
+        self._special = [_special_address(name) for name in self.layout.special]
+        self.errors: dict[int, Exception] = {}
+        self._callback = CALLBACK(self._run_in_python)
 
-    def _address(self, name: str) -> int:
-        """Where a function is that the program calls."""
-        if name in libraries.ROUTINES:
-            return libraries.address(name)
-        if matrices.is_kernel(name):
-            self.kernels.append(matrices.kernel(name))
-            return self.kernels[-1]["kernel"]
-        if name in ordering.KERNELS:
-            self.kernels.append(compile_kernel(ordering.KERNELS[name]))
-            return self.kernels[-1].address
-        return _special_address(name)
-
-    def table(self) -> tuple[np.ndarray, list[Any]]:
-        """A new table with a workspace of its own, and what must be kept alive with it."""
-        layout = self.layout
-        workspace = _aligned_bytes(layout.workspace_size)
-        addresses = [0] * (len(layout.inputs) + len(layout.outputs))
-        addresses += [c.ctypes.data for c in self.constants]
-        addresses += [workspace.ctypes.data, ctypes.cast(self.callback, ctypes.c_void_p).value or 0]
-        addresses += [*self.special, 0]
+    def table(self, number: int) -> tuple[np.ndarray, list[Any]]:
+        """A new table with a workspace of its own, the last of its chain; and what must be kept alive with it."""
+        workspace = _aligned_bytes(self.layout.workspace_size)
+        header = [0] * HEADER
+        header[RUN], header[LOG_DENSITY] = self.library["run"], self.library.get("log_density", 0)
+        header[NUMBER] = number
+        addresses = [*header, *[constant.ctypes.data for constant in self.constants]]
+        addresses += [workspace.ctypes.data, address_of(self._callback), *self._special]
         return np.array(addresses, dtype=np.uint64), [workspace, self]
 
     def _run_in_python(self, number: int, workspace: int) -> None:
         """Evaluate a node with NumPy, operands and result in the workspace; an exception becomes NaN."""
         node, offsets, target = self.layout.callbacks[number]
-        result = _memory(workspace + target, node)
+        result = memory(workspace + target, node)
         try:
-            operands = [_memory(workspace + o, source)[()] for o, source in zip(offsets, node.inputs, strict=True)]
+            operands = [memory(workspace + o, source)[()] for o, source in zip(offsets, node.inputs, strict=True)]
             with np.errstate(all="ignore"):
                 result[...] = node.primitive.evaluate(*operands, **node.attributes)
         except Exception as error:  # must not leave a callback
-            self.callback_error.append(error)
+            self.errors.setdefault(threading.get_ident(), error)
             result[...] = np.nan if node.dtype.kind == "f" else 0
+
+
+class Chain:
+    """The tables of programs that are tried one after the other; belongs to one thread.
+
+    Parameters
+    ----------
+    end : int
+        The address that the last table has as that of the next one.
+    """
+
+    def __init__(self, end: int = 0) -> None:
+        self.tables: list[np.ndarray] = []
+        self._end = end
+        self._alive: list[Any] = []
+
+    def extend(self, programs: Sequence[NativeProgram]) -> np.ndarray:
+        """Put programs at the end; gives the first new table."""
+        first = len(self.tables)
+        for program in programs:
+            table, alive = program.table(len(self.tables))
+            table[NEXT] = self._end
+            self._alive += alive
+            if self.tables:
+                self.tables[-1][NEXT] = table.ctypes.data
+            self.tables.append(table)
+        return self.tables[first]
+
+    def __len__(self) -> int:
+        return len(self.tables)
+
+
+class Executor:
+    """Programs with inputs of the same shapes, called from Python: the first one whose guards hold is run.
+
+    Attributes
+    ----------
+    programs : list of NativeProgram
+        At least one; more may be appended.
+    """
+
+    def __init__(self, programs: Sequence[NativeProgram]) -> None:
+        self.programs = list(programs)
+        self._own = threading.local()
+
+    def __call__(self, inputs: Sequence[Any]) -> tuple[int, list[Any]] | None:
+        """The number of the program that applies and its outputs, or None where none does.
+
+        Raises
+        ------
+        Exception
+            What an operation left to NumPy raised.
+        """
+        own = self._own.__dict__
+        call = own.pop("call", None) or _Call(self.programs)  # another one where NumPy, called from it, calls again
+        try:
+            return call(inputs)
+        finally:
+            own["call"] = call
+
+
+class _Call:
+    """One thread's tables, and places for inputs and outputs; large inputs are read where they are if they can be."""
+
+    def __init__(self, programs: list[NativeProgram]) -> None:
+        self.programs = programs
+        self.chain = Chain()
+        self.inputs = [np.empty(node.shape, DTYPES[node.dtype.kind]) for node in programs[0].layout.inputs]
+        self.copied = [(i, place) for i, place in enumerate(self.inputs) if place.size <= LARGE]
+        self.passed = [(i, place) for i, place in enumerate(self.inputs) if place.size > LARGE]
+        self.outputs: list[np.ndarray] = []  # memory that is large enough for each program's
+        self.results: list[list[Callable[[], Any]]] = []  # for each program: what copies its outputs
+        self.run = RUN_FUNCTION(programs[0].library["run"])
+        self.extend()
+
+    def extend(self) -> None:
+        """Take in programs that were added."""
+        new = self.programs[len(self.chain) :]
+        self.chain.extend(new)
+        for program in new:
+            nodes = program.layout.outputs
+            for i, node in enumerate(nodes):
+                if i == len(self.outputs) or self.outputs[i].nbytes < 8 * node.size:
+                    self.outputs[i : i + 1] = [np.empty(node.size)]
+        self.results = []
+        for program in self.programs[: len(self.chain)]:
+            views = [
+                memory(place.ctypes.data, node)
+                for place, node in zip(self.outputs, program.layout.outputs, strict=False)
+            ]
+            self.results.append([view.copy if view.ndim else functools.partial(view.__getitem__, ()) for view in views])
+        self.arguments = np.array([place.ctypes.data for place in (*self.inputs, *self.outputs)], dtype=np.uint64)
+        self.addresses = self.chain.tables[0].ctypes.data, self.arguments.ctypes.data
+        self.risky = [program for program in self.programs if program.layout.callbacks]
+
+    def __call__(self, inputs: Sequence[Any]) -> tuple[int, list[Any]] | None:
+        for i, place in self.copied:
+            place[...] = inputs[i]
+        for i, place in self.passed:
+            x = inputs[i]
+            if not (x.flags.c_contiguous and x.flags.aligned):
+                place[...] = x
+                x = place
+            self.arguments[i] = x.ctypes.data
+        for program in self.risky:
+            program.errors.pop(threading.get_ident(), None)
+        number = self.run(*self.addresses)
+        if number < 0:
+            if len(self.chain) == len(self.programs):
+                return None
+            self.extend()
+            return self(inputs)
+        if self.risky and (error := self.programs[number].errors.pop(threading.get_ident(), None)):
+            raise error
+        return number, [result() for result in self.results[number]]
+
+
+def executor(program: Program) -> Callable[[Sequence[Any]], list[Any]]:
+    """A function from the values of a program's inputs to those of its outputs, by machine code.
+
+    It raises GuardFailed where a branch that was taken while tracing would not be taken now.
+    """
+    run = Executor([NativeProgram(program)])
+
+    def execute(inputs: Sequence[Any]) -> list[Any]:
+        found = run(inputs)
+        if found is None:
+            raise GuardFailed
+        return found[1]
+
+    return execute
+
+
+def address_of(function: Any) -> int:
+    """The address of a ctypes function."""
+    return ctypes.cast(function, ctypes.c_void_p).value or 0
+
+
+def memory(address: int, node: Node) -> np.ndarray:
+    """An array over the memory at an address, of a node's shape and dtype."""
+    dtype = DTYPES[node.dtype.kind]
+    raw: Any = (ctypes.c_char * (node.size * dtype.itemsize)).from_address(address)
+    return np.frombuffer(raw, dtype, node.size).reshape(node.shape)
 
 
 def _aligned_bytes(n: int) -> np.ndarray:
@@ -87,14 +224,23 @@ def _aligned_bytes(n: int) -> np.ndarray:
     return raw[start : start + n]
 
 
-def _memory(address: int, node: Node) -> np.ndarray:
-    dtype = np.dtype(DTYPES[node.dtype.kind])
-    raw = (ctypes.c_char * (node.size * dtype.itemsize)).from_address(address)
-    return np.frombuffer(raw, dtype, node.size).reshape(node.shape)  # type: ignore[call-overload]
+@functools.cache
+def _kernel(name: str) -> tuple[int, Any]:
+    """The address of a kernel of ours, and what keeps it alive."""
+    if matrices.is_kernel(name):
+        library = matrices.kernel(name)
+        return library["kernel"], library
+    compiled = compile_kernel(ordering.KERNELS[name])
+    return compiled.address, compiled
 
 
+@functools.cache
 def _special_address(name: str) -> int:
-    """The address of one of SciPy's scalar functions on doubles."""
+    """Where a function is that a program calls: our own, of BLAS or LAPACK, or SciPy's scalar function on doubles."""
+    if name in libraries.ROUTINES:
+        return libraries.address(name)
+    if matrices.is_kernel(name) or name in ordering.KERNELS:
+        return _kernel(name)[0]
     from scipy.special import cython_special
 
     get_pointer = ctypes.pythonapi.PyCapsule_GetPointer
@@ -107,68 +253,3 @@ def _special_address(name: str) -> int:
         if named and signature.startswith(b"double (double") and b"complex" not in signature:
             return int(get_pointer(capsule, signature))
     raise KeyError(f"scipy.special.cython_special exports no double function {name!r}")
-
-
-def executor(program: Program) -> Callable[[Sequence[Any]], list[Any]]:
-    """A function from the values of a program's inputs to those of its outputs, by machine code.
-
-    It raises GuardFailed where a branch that was taken while tracing would not be taken now.
-    """
-    native = NativeProgram(program)
-    run = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(native.library["run"])
-    inputs_of, outputs_of = program.inputs, program.outputs
-
-    own = threading.local()  # each thread has a table, and fixed places for inputs and outputs
-
-    def prepare() -> None:
-        own.table, own.alive = native.table()
-        own.places = [np.empty(node.shape, dtype=DTYPES[node.dtype.kind]) for node in (*inputs_of, *outputs_of)]
-        own.table[: len(own.places)] = [place.ctypes.data for place in own.places]
-        own.address = own.table.ctypes.data
-
-    def execute(inputs: Sequence[Any]) -> list[Any]:
-        if not hasattr(own, "table"):
-            prepare()
-        for place, x in zip(own.places, inputs, strict=False):
-            place[...] = x
-        if run(own.address):
-            raise GuardFailed
-        return [place.copy()[()] for place in own.places[len(inputs_of) :]]
-
-    return execute
-
-
-class NativeLogDensity:
-    """Value and gradient of a log density as a C function.
-
-    Its form is ``double f(void* context, const double* q, double* gradient)``.
-
-    Parameters
-    ----------
-    program : Program
-        One input of shape (d,), outputs of shapes () and (d,).
-    otherwise : callable
-        ``otherwise(q, gradient) -> float`` for points where a guard fails.
-    """
-
-    def __init__(self, program: Program, otherwise: Callable[[np.ndarray, np.ndarray], float]) -> None:
-        self.native = NativeProgram(program, log_density=True)
-        self.dimension = program.inputs[0].size
-        self.address = self.native.library["log_density"]
-        self.error: BaseException | None = None
-
-        def fallback(context: int, q: int, gradient: int) -> float:
-            try:
-                node = program.inputs[0]
-                return float(otherwise(_memory(q, node).copy(), _memory(gradient, node)))
-            except BaseException as error:  # must not leave a callback
-                self.error = error
-                return float("nan")
-
-        self._fallback = LOG_DENSITY(fallback)
-
-    def context(self) -> tuple[np.ndarray, list[Any]]:
-        """A table for one thread, whose address is the context; and what must be kept alive with it."""
-        table, alive = self.native.table()
-        table[-1] = ctypes.cast(self._fallback, ctypes.c_void_p).value or 0
-        return table, [*alive, self]

@@ -1,35 +1,40 @@
-"""A program run at many rows of its inputs, one after the other, by a loop in machine code."""
+"""Programs run at many rows of their inputs, one after the other, by a loop in machine code."""
 
 from __future__ import annotations
 
 import ctypes
+import functools
 from collections.abc import Sequence
 
 import numpy as np
 
 from bayesad.ad.backends.llvm import jit
-from bayesad.ad.backends.llvm.native import NativeProgram
-from bayesad.ad.program import Program
+from bayesad.ad.backends.llvm.native import Chain, NativeProgram
+from bayesad.ad.backends.llvm.table import RUN
 
 __all__ = ["run_rows"]
 
 BLOCK = 1000  # rows between two chances for Ctrl-C
 
-# After each row the addresses in the table move on by their strides.
-TEXT = """
-define void @rows(ptr %run, ptr %table, ptr %strides, i64 %width, i64 %n, ptr %failed) {
+# Gives the first row, from %first on, to which no program applies, or %n. After each row the addresses of the arguments
+# move on by their strides.
+TEXT = f"""
+define i64 @rows(ptr %table, ptr %arguments, ptr %strides, i64 %width, i64 %first, i64 %n) {{
 entry:
+  %run.at = getelementptr ptr, ptr %table, i64 {RUN}
+  %run = load ptr, ptr %run.at
   br label %row
 row:
-  %i = phi i64 [ 0, %entry ], [ %next_i, %moved ]
-  %status = call i64 %run(ptr %table)
-  %byte = trunc i64 %status to i8
-  %place = getelementptr i8, ptr %failed, i64 %i
-  store i8 %byte, ptr %place
-  br label %move
+  %i = phi i64 [ %first, %entry ], [ %next_i, %moved ]
+  %is_row = icmp slt i64 %i, %n
+  br i1 %is_row, label %evaluate, label %done
+evaluate:
+  %number = call i64 %run(ptr %table, ptr %arguments)
+  %applies = icmp sge i64 %number, 0
+  br i1 %applies, label %move, label %done
 move:
-  %k = phi i64 [ 0, %row ], [ %next_k, %move ]
-  %slot = getelementptr i64, ptr %table, i64 %k
+  %k = phi i64 [ 0, %evaluate ], [ %next_k, %move ]
+  %slot = getelementptr i64, ptr %arguments, i64 %k
   %address = load i64, ptr %slot
   %of_stride = getelementptr i64, ptr %strides, i64 %k
   %stride = load i64, ptr %of_stride
@@ -40,40 +45,52 @@ move:
   br i1 %more_k, label %move, label %moved
 moved:
   %next_i = add i64 %i, 1
-  %more_i = icmp slt i64 %next_i, %n
-  br i1 %more_i, label %row, label %done
+  br label %row
 done:
-  ret void
-}
+  ret i64 %i
+}}
 """
+FUNCTION = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 3, *[ctypes.c_int64] * 3)
 
 
-def run_rows(program: Program, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> np.ndarray:
-    """Fill the outputs from the inputs.
+@functools.cache
+def _library() -> jit.Library:
+    return jit.build(TEXT, ["rows"])
+
+
+def run_rows(
+    programs: Sequence[NativeProgram], inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], start: int
+) -> int:
+    """Fill the outputs from the inputs, from row ``start`` on, by the first program that applies to each row.
 
     Parameters
     ----------
-    program : Program
-        With at least one input.
+    programs : sequence of NativeProgram
+        At least one; with at least one input.
     inputs, outputs : arrays, shapes (n, ...)
-        C-contiguous, of the program's dtypes; their entries i belong together.
+        C-contiguous, of the programs' dtypes; their entries i belong together.
+    start : int
 
     Returns
     -------
-    int array
-        The rows to which the program does not apply, whose outputs mean nothing.
+    int
+        The first row that is left: where no program applies, or n. ``start`` where the outputs of the programs have
+        other shapes, or something in them is left to NumPy, which may raise.
     """
-    native = NativeProgram(program)
-    library = jit.build(TEXT, ["rows"])
-    loop = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 3, *[ctypes.c_int64] * 2, ctypes.c_void_p)(library["rows"])
-    table, alive = native.table()
+    shapes = [output.shape[1:] for output in outputs]
+    for program in programs:
+        if program.layout.callbacks or [node.shape for node in program.layout.outputs] != shapes:
+            return start
+    chain = Chain()
+    chain.extend(programs)
     arrays = [*inputs, *outputs]
-    table[: len(arrays)] = [array.ctypes.data for array in arrays]
     strides = np.array([array.strides[0] for array in arrays], dtype=np.int64)
-    n = len(arrays[0])
-    failed = np.zeros(n, dtype=np.uint8)
-    for start in range(0, n, BLOCK):
-        block = failed[start : start + BLOCK]
-        loop(native.library["run"], table.ctypes.data, strides.ctypes.data, len(arrays), len(block), block.ctypes.data)
-    del alive  # needed until here
-    return np.flatnonzero(failed)
+    arguments = np.array([array.ctypes.data for array in arrays], dtype=np.int64) + start * strides
+    rows = FUNCTION(_library()["rows"])
+    row, n = start, len(arrays[0])
+    while row < n:
+        stop = min(row + BLOCK, n)
+        row = rows(chain.tables[0].ctypes.data, arguments.ctypes.data, strides.ctypes.data, len(arrays), row, stop)
+        if row < stop:
+            break
+    return row

@@ -1,9 +1,15 @@
 """The table of addresses through which machine code is called, and the module around a program's body.
 
-The function made is ``i64 @run(ptr table)``. The table holds addresses: those of inputs, outputs, constants, the
-workspace, the callback, special functions and the fallback, in this order; ``Layout`` says of what. The result is 0, or
-1 if a guard failed. ``double @log_density(ptr table, ptr q, ptr gradient)`` is added for programs of that form; where a
-guard fails it calls the fallback.
+A table belongs to one thread. Its header holds the addresses of the program's two functions and of the next table,
+and the program's number; then come the addresses of constants, the workspace, the callback and special functions,
+in this order; ``Layout`` says of what. The tables of several programs of one function form a chain, which each
+function goes along until it comes to a program whose guards hold:
+
+``i64 @run(ptr table, ptr arguments)``, with the addresses of inputs and outputs as arguments, gives the number of that
+program, or -1 if there is none.
+
+``double @log_density(ptr table, ptr q, ptr gradient)`` is there for programs of that form. Its chain ends with a
+header of its own, whose function is called where no guards hold.
 """
 
 from __future__ import annotations
@@ -15,17 +21,9 @@ from bayesad.ad.backends.llvm.constants import Constant
 from bayesad.ad.backends.llvm.writer import Writer
 from bayesad.ad.program import Node
 
-__all__ = ["Layout", "module_text"]
+__all__ = ["HEADER", "LOG_DENSITY", "NEXT", "NUMBER", "RUN", "Layout", "module_text"]
 
-# name, head, and which of the body's pointers are arguments
-WRAPPERS: list[tuple[str, str, dict[str, str]]] = [
-    ("run", "i64 @run(ptr %table)", {}),
-    (
-        "log_density",
-        "double @log_density(ptr %table, ptr %q, ptr %gradient)",
-        {"input 0": "%q", "output 0": "%value", "output 1": "%gradient"},
-    ),
-]
+RUN, LOG_DENSITY, NEXT, NUMBER, HEADER = range(5)  # places in the header, and its length
 
 LOOP_HINTS = """
 !0 = distinct !{!0, !1}
@@ -51,15 +49,6 @@ class Layout:
 
 def module_text(body: Writer, layout: Layout, *, log_density: bool) -> str:
     """The whole module around a function's body."""
-    n_inputs, n_outputs = len(layout.inputs), len(layout.outputs)
-    first_constant = n_inputs + n_outputs
-    workspace = first_constant + len(layout.constants)
-    slots = {
-        "input": 0,
-        "output": n_inputs,
-        "constant": first_constant,
-        "special": workspace + 2,
-    }
     body_parameters = ", ".join(["ptr %workspace", *[_declaration(name) for name, _ in body.parameters]])
     text = [
         vector_math.module_text(body.mathematics),
@@ -74,61 +63,89 @@ def module_text(body: Writer, layout: Layout, *, log_density: bool) -> str:
         *body.lines,
         "}",
     ]
-    for name, head, given in WRAPPERS if log_density else WRAPPERS[:1]:
-        text += _wrapper(body, layout, name, head, given, slots, workspace)
+    text += _run(body, layout)
+    if log_density:
+        text += _log_density(body, layout)
     text.append(LOOP_HINTS)
     return "\n".join(text)
 
 
-def _wrapper(
-    body: Writer,
-    layout: Layout,
-    name: str,
-    head: str,
-    given: dict[str, str],
-    slots: dict[str, int],
-    workspace: int,
-) -> list[str]:
-    """A function that gets the body's pointers from the table, or from its own arguments where ``given`` says so."""
-    lines = [f"define {head} {{"]
-    if name == "log_density":
-        lines.append("  %value = alloca double")
+def _run(body: Writer, layout: Layout) -> list[str]:
+    lines, arguments = _pointers(body, layout, {})
+    return [
+        "define i64 @run(ptr %table, ptr %arguments) {",
+        *lines,
+        f"  %status = call i64 @body({arguments})",
+        "  %holds = icmp eq i64 %status, 0",
+        "  br i1 %holds, label %here, label %elsewhere",
+        "here:",
+        f"  %number.at = getelementptr i64, ptr %table, i64 {NUMBER}",
+        "  %number = load i64, ptr %number.at",
+        "  ret i64 %number",
+        "elsewhere:",
+        *_fetch("%next", "%table", NEXT),
+        "  %is.last = icmp eq ptr %next, null",
+        "  br i1 %is.last, label %nowhere, label %further",
+        "nowhere:",
+        "  ret i64 -1",
+        "further:",
+        *_fetch("%function", "%next", RUN),
+        "  %found = musttail call i64 %function(ptr %next, ptr %arguments)",
+        "  ret i64 %found",
+        "}",
+    ]
 
-    def fetch(target: str, slot: int) -> None:
-        lines.append(f"  {target}.at = getelementptr ptr, ptr %table, i64 {slot}")
-        lines.append(f"  {target} = load ptr, ptr {target}.at")
 
-    fetch("%workspace", workspace)
+def _log_density(body: Writer, layout: Layout) -> list[str]:
+    given = {"input 0": "%q", "output 0": "%value", "output 1": "%gradient"}
+    lines, arguments = _pointers(body, layout, given)
+    return [
+        "define double @log_density(ptr %table, ptr %q, ptr %gradient) {",
+        "  %value = alloca double",
+        *lines,
+        f"  %status = call i64 @body({arguments})",
+        "  %holds = icmp eq i64 %status, 0",
+        "  br i1 %holds, label %here, label %elsewhere",
+        "here:",
+        "  %result = load double, ptr %value",
+        "  ret double %result",
+        "elsewhere:",
+        *_fetch("%next", "%table", NEXT),
+        *_fetch("%function", "%next", LOG_DENSITY),
+        "  %found = musttail call double %function(ptr %next, ptr %q, ptr %gradient)",
+        "  ret double %found",
+        "}",
+    ]
+
+
+def _pointers(body: Writer, layout: Layout, given: dict[str, str]) -> tuple[list[str], str]:
+    """Instructions that get the body's pointers, but for those ``given`` by name, and the arguments of its call."""
+    workspace = HEADER + len(layout.constants)
+    sources = {
+        "input": ("%arguments", 0),
+        "output": ("%arguments", len(layout.inputs)),
+        "constant": ("%table", HEADER),
+        "callback": ("%table", workspace + 1),
+        "special": ("%table", workspace + 2),
+    }
+    lines = _fetch("%workspace", "%table", workspace)
     arguments = ["ptr %workspace"]
     for parameter, origin in body.parameters:
+        what, _, number = origin.partition(" ")
         if origin in given:
             arguments.append(f"ptr {given[origin]}")
             continue
-        what, _, number = origin.partition(" ")
         if what == "workspace":
             lines.append(f"  {parameter} = getelementptr i8, ptr %workspace, i64 {number}")
-        elif what == "callback":
-            fetch(parameter, workspace + 1)
         else:
-            fetch(parameter, slots[what] + int(number))
+            array, first = sources[what]
+            lines += _fetch(parameter, array, first + int(number or 0))
         arguments.append(f"ptr {parameter}")
-    lines.append(f"  %status = call i64 @body({', '.join(arguments)})")
-    if name == "run":
-        return [*lines, "  ret i64 %status", "}"]
-    return [
-        *lines,
-        "  %ok = icmp eq i64 %status, 0",
-        "  br i1 %ok, label %good, label %other",
-        "good:",
-        "  %result = load double, ptr %value",
-        "  ret double %result",
-        "other:",
-        f"  %fallback.at = getelementptr ptr, ptr %table, i64 {workspace + 2 + len(layout.special)}",
-        "  %fallback = load ptr, ptr %fallback.at",
-        "  %again = call double %fallback(ptr %table, ptr %q, ptr %gradient)",
-        "  ret double %again",
-        "}",
-    ]
+    return lines, ", ".join(arguments)
+
+
+def _fetch(target: str, array: str, place: int) -> list[str]:
+    return [f"  {target}.at = getelementptr ptr, ptr {array}, i64 {place}", f"  {target} = load ptr, ptr {target}.at"]
 
 
 def _declaration(parameter: str) -> str:

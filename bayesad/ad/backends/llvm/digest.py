@@ -1,0 +1,92 @@
+"""Digests of programs: what two programs share exactly when everything made of them is the same."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bayesad.ad.primitives.indexing import Index
+from bayesad.ad.primitives.table import PRIMITIVES
+from bayesad.ad.program import GUARD, Node, Program
+
+__all__ = ["NotPlain", "digest", "plain", "plain_attributes", "restored"]
+
+
+class NotPlain(Exception):
+    """Something in a program has no lasting description, such as a function of the user's."""
+
+
+def digest(program: Program, wanted: str) -> str:
+    """A digest of a program, its data, and what is wanted of it.
+
+    Data count, as what simplification and lowering do may depend on their values. Names and lines do not.
+
+    Raises
+    ------
+    NotPlain
+        If the program has operations or attributes of the user's own.
+    """
+    leaves = (*program.inputs, *program.constants)
+    number = {node: i for i, node in enumerate(leaves)}
+    lines: list[Any] = [wanted, len(program.inputs), [(node.shape, node.dtype.char) for node in leaves]]
+    for node in program.nodes:
+        primitive = node.primitive
+        if PRIMITIVES.get(primitive.name) is not primitive and primitive is not GUARD:
+            raise NotPlain(primitive.name)
+        attributes = [
+            (key, digest(value, "") if isinstance(value, Program) else plain(value))
+            for key, value in node.attributes.items()
+        ]
+        lines.append((primitive.name, [number[i] for i in node.inputs], attributes))
+        number[node] = len(number)
+    lines.append([number[node] for node in program.outputs])
+    whole = hashlib.sha256(_sources() + repr(lines).encode())
+    for node in program.constants:
+        whole.update(np.ascontiguousarray(node.value).data)
+    return whole.hexdigest()
+
+
+@functools.cache
+def _sources() -> bytes:
+    """A digest of the package's code for programs and of the version of NumPy, which evaluates what is constant."""
+    whole = hashlib.sha256(np.__version__.encode())
+    for folder, _, files in sorted(os.walk(Path(__file__).parents[2])):
+        for name in sorted(files):
+            if name.endswith(".py"):
+                whole.update(f"\n{name}\n".encode() + Path(folder, name).read_bytes())
+    return whole.digest()
+
+
+# --- attributes as what JSON can hold
+def plain_attributes(node: Node) -> list[Any]:
+    return [[key, plain(value)] for key, value in node.attributes.items()]
+
+
+def plain(value: Any) -> Any:
+    """An attribute in terms of JSON, every container with its kind in front."""
+    kind = type(value)
+    if value is None or kind in (bool, int, float, str):
+        return value
+    if kind is tuple:
+        return ["tuple", *[plain(x) for x in value]]
+    if kind is Index:
+        return ["index", *[plain(x) for x in value.items]]
+    if isinstance(value, np.dtype):
+        return ["dtype", value.char]
+    raise NotPlain(kind.__name__)
+
+
+def restored(value: Any) -> Any:
+    """The attribute that ``plain`` was given."""
+    if not isinstance(value, list):
+        return value
+    kind, *content = value
+    if kind == "dtype":
+        return np.dtype(content[0])
+    items = tuple([restored(x) for x in content])
+    return items if kind == "tuple" else Index(items)
