@@ -8,6 +8,7 @@ heavy inside its functions, so that `--help` costs nothing.
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 import traceback
@@ -42,7 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         The exit code, see `bayesad.cli.codes`.
     """
-    argv = sys.argv[1:] if argv is None else argv
+    if argv is None:
+        argv = sys.argv[1:]
+        gc.set_threshold(50_000, 20, 50)  # imports and traces make many objects to search and hardly any garbage
     arguments = _parser(next((word for word in argv if word in COMMANDS), None)).parse_args(argv)
     try:
         return arguments.run(arguments)
