@@ -17,6 +17,7 @@ import numpy as np
 from bayesad.ad.backends.llvm.kernel import LogDensityPointer
 from bayesad.errors import ConfigError
 from bayesad.samplers import HMC, NUTS, Chains, run_chains
+from bayesad.samplers.chain import improve_kernel
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -121,7 +122,9 @@ def draw(
     )
     _give_back_memory(posterior)
     warmup_values = None if result.warmup_draws is None else posterior.values(result.warmup_draws)
-    return Drawn(posterior.values(result.draws), warmup_values, result, seed, preparing_time)
+    values = posterior.values(result.draws)
+    improve_kernel()  # only now, as one compiler works at a time
+    return Drawn(values, warmup_values, result, seed, preparing_time)
 
 
 def _run(

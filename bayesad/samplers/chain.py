@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -18,7 +17,7 @@ from bayesad.samplers.hamiltonian import DENSE, DIAGONAL, inverse_metric
 from bayesad.samplers.hmc import HMC, hmc_workspace_size
 from bayesad.samplers.nuts import NUTS, nuts_workspace_size
 
-__all__ = ["Chain", "ChainProgress", "ChainState", "kernel"]
+__all__ = ["Chain", "ChainProgress", "ChainState", "improve_kernel", "kernel"]
 
 Array = NDArray[np.float64]
 
@@ -243,6 +242,11 @@ def _workspace_size(dimension: int, sampler: NUTS | HMC, metric: int) -> int:
 
 
 @functools.cache
-def kernel(compiled: bool) -> Callable[..., int]:
-    """The kernel `run_chain` as machine code or as the Python function it is."""
-    return compile_kernel(places.run_chain) if compiled else places.run_chain
+def kernel(compiled: bool) -> Any:
+    """The kernel `run_chain` as machine code (provisional where the cache has none) or as the function that it is."""
+    return compile_kernel(places.run_chain, provisional=True) if compiled else places.run_chain
+
+
+def improve_kernel() -> None:
+    """Have the machine code of `run_chain` optimised if it is provisional, for what comes after a short first run."""
+    kernel(True).improve()

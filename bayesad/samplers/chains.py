@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import math
 import os
 import signal
 import threading
@@ -24,7 +25,7 @@ from bayesad.ad.backends.llvm.libraries import one_thread
 from bayesad.errors import BayesadError, ConfigError, InitialisationError
 from bayesad.samplers import control as codes
 from bayesad.samplers.adaptation import STEP
-from bayesad.samplers.chain import Chain, ChainProgress, kernel
+from bayesad.samplers.chain import Chain, ChainProgress, improve_kernel, kernel
 from bayesad.samplers.hmc import HMC
 from bayesad.samplers.nuts import NUTS
 from bayesad.samplers.random import streams
@@ -41,6 +42,12 @@ PROGRESS_INTERVAL = 0.1
 
 POLL_INTERVAL = 0.02
 """Seconds that the waiting thread sleeps at most: where a signal cannot wake it, it answers Ctrl-C that late."""
+
+PATIENCE = 0.25
+"""Seconds after which a run deserves a kernel that is optimised, where it began with a provisional one."""
+
+BLOCK = 20
+"""Iterations of a provisional kernel before it looks for a better one."""
 
 _NOTHING = object()
 
@@ -291,11 +298,15 @@ class _Crew:
 
         show()
         due = time.monotonic() + PROGRESS_INTERVAL
+        impatient = time.monotonic() + PATIENCE if self.compiled else math.inf
         busy = True
         while any(worker.is_alive() for worker in workers):
             if time.monotonic() >= due:
                 show()
                 due = time.monotonic() + PROGRESS_INTERVAL
+            if time.monotonic() >= impatient:
+                improve_kernel()
+                impatient = math.inf
             busy = busy and not self._interrupted and next(meanwhile, _NOTHING) is not _NOTHING
             if not busy:
                 next((worker for worker in workers if worker.is_alive()), workers[0]).join(POLL_INTERVAL)
@@ -317,13 +328,23 @@ class _Crew:
             with np.errstate(all="ignore"):
                 for phase, until in enumerate((chain.warmup, chain.total)):
                     started = time.perf_counter()
-                    code = chain.advance(self._densities[number], until, compiled=self.compiled)
+                    code = self._advance(number, until)
                     self.times[number, phase] = time.perf_counter() - started
                     if code in _FAILURES:
                         kind, problem = _FAILURES[code]
                         raise kind(f"chain {number} cannot go on: {problem}")
         except BaseException as error:
             self._fail(number, error)
+
+    def _advance(self, number: int, until: int) -> int:
+        """Run a chain on; by blocks while the kernel is provisional, so that the next one can be a better one."""
+        chain = self.chains[number]
+        while True:
+            provisional = self.compiled and kernel(True).provisional
+            last = min(until, chain.completed + BLOCK) if provisional else until
+            code = chain.advance(self._densities[number], last, compiled=self.compiled)
+            if code != codes.COMPLETE or last == until:
+                return code
 
     def _watched(self, number: int, density: Density) -> Any:
         """A log density as the kernel takes it; an exception in it stops all chains."""

@@ -11,6 +11,7 @@ import time
 import numpy as np
 import pytest
 
+from bayesad.ad.backends.llvm import kernel as kernel_module
 from bayesad.errors import ConfigError, InitialisationError
 from bayesad.samplers import HMC, NUTS, Chain, ChainState, SamplingError, is_usable, run_chains
 from bayesad.samplers import chains as chains_module
@@ -549,6 +550,53 @@ def test_impossible_arguments_are_named(arguments, words):
 def test_one_density_per_chain_or_one_for_all():
     with pytest.raises(ConfigError, match="3 for 2 chains"):
         run([standard_normal] * 3)
+
+
+@pytest.mark.parametrize("name", ["nuts", "hmc", "nuts dense"])
+def test_a_provisional_kernel_and_its_replacement_give_the_same_draws(targets, name, monkeypatch, tmp_path):
+    """Cache and memory are empty, as at the very first run; the better kernel comes when half of the run is done."""
+    expected = run(targets.quartic().pointer, SAMPLERS[name], draws=200)
+    monkeypatch.setenv("BAYESAD_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(kernel_module, "_libraries", {})
+    monkeypatch.setattr(chains_module, "PATIENCE", math.inf)
+    kernel.cache_clear()
+    try:
+        first = kernel(True)
+        assert first.provisional
+        assert_same(run(targets.quartic().pointer, SAMPLERS[name], draws=200), expected)
+        assert first.provisional
+        target = targets.quartic()
+        provisional = []
+
+        def log_density(q, gradient):
+            if len(provisional) == 1000:
+                first.improve()
+                first._thread.join()
+            provisional.append(first.provisional)
+            return target(q, gradient)
+
+        assert_same(run(log_density, SAMPLERS[name], draws=200, threads=1), expected)
+        assert any(provisional) and not provisional[-1]
+    finally:
+        kernel.cache_clear()
+
+
+def test_a_run_that_lasts_asks_for_a_better_kernel_once(monkeypatch):
+    asked = threading.Event()
+    calls = []
+
+    def improve():
+        calls.append(threading.current_thread())
+        asked.set()
+
+    def patient(q, gradient):
+        assert asked.wait(60)
+        return standard_normal(q, gradient)
+
+    monkeypatch.setattr(chains_module, "PATIENCE", 0.01)
+    monkeypatch.setattr(chains_module, "improve_kernel", improve)
+    run(patient, warmup=20, draws=20)
+    assert calls == [threading.main_thread()]
 
 
 def test_a_run_that_is_compiled_compiles_once():

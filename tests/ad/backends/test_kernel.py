@@ -388,6 +388,22 @@ def test_kernels_are_taken_from_memory_and_disk(texts_written, monkeypatch):
     assert len(texts_written) == 1
 
 
+def test_provisional_code_gives_the_same_bits_and_is_replaced(texts_written, monkeypatch):
+    x, y = np.random.default_rng(1).normal(size=(2, 101))
+    provisional = compile_kernel(dot, provisional=True)
+    quick, first = provisional.address, provisional(101, x, y)
+    assert provisional.provisional
+    provisional.improve()
+    provisional.improve()
+    provisional._thread.join()
+    assert not provisional.provisional and provisional.address != quick
+    assert provisional.address == compile_kernel(dot).address
+    assert provisional(101, x, y) == first == compile_kernel(dot)(101, x, y)
+    assert len(texts_written) == 1
+    monkeypatch.setattr(kernel, "_libraries", {})  # as in the next process, which finds it in the cache
+    assert not compile_kernel(dot, provisional=True).provisional
+
+
 def test_a_changed_constant_or_callee_is_noticed(assert_same, define):
     for constant, body in [(1.0, "x"), (2.0, "x"), (2.0, "-x")]:
         function = define(

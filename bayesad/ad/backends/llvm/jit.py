@@ -17,7 +17,18 @@ from typing import Any, NamedTuple
 
 from bayesad.ad.backends.llvm import cache
 
-__all__ = ["Library", "assembly", "build", "cached_object", "compile_object", "features", "key", "load", "optimised_ir"]
+__all__ = [
+    "Library",
+    "assembly",
+    "build",
+    "cached_object",
+    "compile_object",
+    "features",
+    "is_cached",
+    "key",
+    "load",
+    "optimised_ir",
+]
 
 _SPEED_LEVEL = 2
 _PIPELINE = {
@@ -185,6 +196,15 @@ def key(source: str) -> str:
         return hashlib.sha256(f"{_engine().description}\n{source}".encode()).hexdigest()
 
 
+def _entry(source: str, optimise: bool) -> str:
+    return key(f"optimise={optimise}\n{source}")
+
+
+def is_cached(source: str, *, optimise: bool = True) -> bool:
+    """Whether `cached_object` would find its object code in the cache."""
+    return cache.read(_entry(source, optimise)) is not None
+
+
 def cached_object(source: str, text: Callable[[], str], *, optimise: bool = True) -> bytes:
     """Object code for the LLVM text that `source` determines, from the cache or compiled now.
 
@@ -196,7 +216,7 @@ def cached_object(source: str, text: Callable[[], str], *, optimise: bool = True
         Gives the LLVM text; called only when the cache has no entry.
     """
     with _lock:
-        entry = key(f"optimise={optimise}\n{source}")
+        entry = _entry(source, optimise)
         object_code = cache.read(entry)
         if object_code is None:
             object_code = compile_object(text(), optimise=optimise)

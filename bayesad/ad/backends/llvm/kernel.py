@@ -88,14 +88,42 @@ class CompiledKernel:
         arrays, and for a LogDensity a pointer to two int64 (address, context). Valid as long as this object lives.
     """
 
-    def __init__(self, function: types.FunctionType, fast_math: tuple[str, ...], library: jit.Library) -> None:
+    def __init__(
+        self,
+        function: types.FunctionType,
+        fast_math: tuple[str, ...],
+        library: jit.Library,
+        optimised: Callable[[], jit.Library] | None = None,
+    ) -> None:
         self.function = function
-        self.address = library["kernel"]
         self._fast_math = fast_math
-        self._library = library
         self._signature: Signature = signature(function)
+        self._libraries: list[jit.Library] = []  # a call of the former may be under way
+        self._use(library)
+        self._optimised = optimised
+        self._thread: threading.Thread | None = None
+
+    def _use(self, library: jit.Library) -> None:
+        self._libraries.append(library)
+        self.address = library["kernel"]
         argument_types = [kind.ctype for kind in self._signature.parameters.values()]
         self._call = ctypes.CFUNCTYPE(self._signature.result.ctype, *argument_types)(self.address)
+
+    @property
+    def provisional(self) -> bool:
+        """Whether this is code that was not optimised, so as to be there sooner; see `improve`."""
+        return self._optimised is not None
+
+    def improve(self) -> None:
+        """Have provisional code optimised in a thread of its own; later calls use the result and give the same bits."""
+        if self._thread is None and self.provisional:
+            self._thread = threading.Thread(target=self._improve, name=f"optimising {self.function.__name__}")
+            self._thread.start()
+
+    def _improve(self) -> None:
+        if self._optimised is not None:
+            self._use(self._optimised())
+            self._optimised = None
 
     def __repr__(self) -> str:
         parameters = ", ".join(f"{name}: {kind}" for name, kind in self._signature.parameters.items())
@@ -128,7 +156,9 @@ class CompiledKernel:
         return self._call(*converted)
 
 
-def compile_kernel(function: Callable[..., Any], *, fast_math: Sequence[str] = ()) -> CompiledKernel:
+def compile_kernel(
+    function: Callable[..., Any], *, fast_math: Sequence[str] = (), provisional: bool = False
+) -> CompiledKernel:
     """Compile a kernel and every kernel it calls, or take its machine code from the cache.
 
     Parameters
@@ -138,6 +168,9 @@ def compile_kernel(function: Callable[..., Any], *, fast_math: Sequence[str] = (
     fast_math : sequence of str
         LLVM's flags for float arithmetic. `FAST_MATH` makes reductions vectorise; results then differ from the
         uncompiled kernel's by rounding.
+    provisional : bool
+        Where the cache has no optimised code, give code that is not optimised, which takes a tenth of the time;
+        `CompiledKernel.improve` makes up for it.
 
     Returns
     -------
@@ -155,11 +188,19 @@ def compile_kernel(function: Callable[..., Any], *, fast_math: Sequence[str] = (
     if not set(flags) <= {*FAST_MATH, "afn"}:
         raise KernelError(f"fast_math={flags} has flags other than {', '.join(FAST_MATH)} and afn")
     identity = f"kernel {fingerprint(function)} {flags}"
+    text = functools.cache(lambda: _text(function, flags))
+    if provisional and identity not in _libraries and not jit.is_cached(identity):
+        quick = jit.load(jit.cached_object(identity, text, optimise=False), ["kernel"])
+        return CompiledKernel(function, flags, quick, lambda: _library(identity, text))
+    return CompiledKernel(function, flags, _library(identity, text))
+
+
+def _library(identity: str, text: Callable[[], str]) -> jit.Library:
+    """The optimised code of a kernel; shared by all who ask for it."""
     with _lock:
         if identity not in _libraries:
-            object_code = jit.cached_object(identity, lambda: _text(function, flags))
-            _libraries[identity] = jit.load(object_code, ["kernel"])
-        return CompiledKernel(function, flags, _libraries[identity])
+            _libraries[identity] = jit.load(jit.cached_object(identity, text), ["kernel"])
+        return _libraries[identity]
 
 
 def _converted(function: types.FunctionType, name: str, kind: Kind, argument: Any) -> Any:
