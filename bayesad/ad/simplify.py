@@ -18,7 +18,7 @@ from bayesad.ad.primitives.table import Primitive
 from bayesad.ad.program import CONSTANT, GUARD, Node, Program
 from bayesad.ad.trace import Trace
 
-__all__ = ["RULES", "Replacement", "rewrite", "simplify"]
+__all__ = ["RULES", "Replacement", "replace", "rewrite", "simplify"]
 
 Replacement = Callable[[Callable[[Node], Any]], Any]
 RULES: dict[str, list[Callable[..., Any]]] = {}
@@ -44,18 +44,37 @@ def rewrite(trace: Trace, primitive: Primitive, nodes: tuple[Node, ...], attribu
     return None
 
 
-def simplify(program: Program, replacements: Mapping[Node, Replacement] | None = None) -> Program:
-    """The program recorded again through the rules.
+def simplify(program: Program) -> Program:
+    """The program recorded again through the rules."""
+    trace = Trace(False, 0, rewrite)
+    trace.inputs = list(program.inputs)
+    return _recorded(trace, program, dict.fromkeys(program.nodes))
+
+
+def replace(program: Program, replacements: Mapping[Node, Replacement]) -> Program:
+    """A simplified program with other operations in place of some nodes; what does not depend on them stays as it is.
 
     Parameters
     ----------
     program : Program
-    replacements : mapping, optional
+    replacements : mapping
         Node -> function that gives what to use instead; it is handed ``operand(node)``, any earlier node as an array.
     """
-    replacements = replacements or {}
     trace = Trace(False, 0, rewrite)
     trace.inputs = list(program.inputs)
+    for node in program.constants:
+        trace.constant(node.value, node)
+    changed: dict[Node, Replacement | None] = {}
+    for node in program.nodes:
+        if node in replacements:
+            changed[node] = replacements[node]
+        elif any([i in changed for i in node.inputs]):
+            changed[node] = None
+    return _recorded(trace, program, changed)
+
+
+def _recorded(trace: Trace, program: Program, changed: Mapping[Node, Replacement | None]) -> Program:
+    """The program in a trace: some nodes recorded again, or replaced, and the others taken over."""
     made: dict[Node, Node] = {node: node for node in program.inputs}
 
     def again(node: Node) -> Node:
@@ -70,11 +89,16 @@ def simplify(program: Program, replacements: Mapping[Node, Replacement] | None =
             if condition.primitive is not CONSTANT:
                 trace.guard(condition, node.attributes["expected"])
             continue
+        if node not in changed:
+            trace.adopt(node)
+            made[node] = node
+            continue
         trace.source = node.source
-        if node in replacements:
-            result = replacements[node](operand)
-        else:
+        replacement = changed[node]
+        if replacement is None:
             result = trace.record(node.primitive, tuple([again(i) for i in node.inputs]), node.attributes, None)
+        else:
+            result = replacement(operand)
         made[node] = node_of(trace, result)
     return trace.program([again(node) for node in program.outputs], program.name)
 

@@ -109,12 +109,13 @@ class Trace:
         """An abstract trace that goes on after a program and knows its operations."""
         trace = cls(False, 0, rewrite)
         trace.inputs = list(program.inputs)
-        trace.nodes = list(program.nodes)
         for node in program.constants:
             trace.constant(node.value, node)
         for node in program.nodes:
-            if node.primitive is not GUARD:
-                trace._known[node.primitive, node.inputs, tuple(node.attributes.items())] = (node, None)
+            if node.primitive is GUARD:
+                trace.nodes.append(node)
+            else:
+                trace.adopt(node)
         return trace
 
     # --- leaves
@@ -193,6 +194,11 @@ class Trace:
         self.nodes.append(node)
         self._known[key] = (node, value)
         return TracedArray(self, node, value)
+
+    def adopt(self, node: Node) -> None:
+        """Take over an operation of another program as it is; its inputs were taken over before."""
+        self.nodes.append(node)
+        self._known[node.primitive, node.inputs, tuple(node.attributes.items())] = (node, None)
 
     def guard(self, node: Node, expected: bool) -> None:
         """Note that the program holds only where ``node`` (a boolean scalar) is ``expected``."""

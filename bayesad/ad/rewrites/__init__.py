@@ -15,7 +15,7 @@ from bayesad.ad.rewrites.gathers import early_work
 from bayesad.ad.rewrites.gaussian import linear_gaussian
 from bayesad.ad.rewrites.rows import distinct_rows
 from bayesad.ad.rewrites.sums import term_by_term
-from bayesad.ad.simplify import Replacement, simplify
+from bayesad.ad.simplify import Replacement, replace
 from bayesad.errors import RewriteError, suggestion
 
 __all__ = ["REWRITES", "Rewrite", "check_names", "rewritten"]
@@ -32,7 +32,7 @@ class Rewrite:
     ----------
     name, description : str
     find : callable
-        From a program to a function for each node that it replaces (as `simplify` takes them), and notes on them.
+        From a program to a function for each node that it replaces (see `simplify.replace`), and notes on them.
     """
 
     name: str
@@ -93,6 +93,6 @@ def rewritten(program: Program, names: Iterable[str]) -> tuple[Program, list[str
             replacements, found = REWRITES[name].find(program)
             if not replacements:
                 break
-            program = simplify(program, replacements)
+            program = replace(program, replacements)
             notes += [f"{name}: {note}" for note in found]
     return program, notes

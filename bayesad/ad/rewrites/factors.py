@@ -41,24 +41,15 @@ class Factors:
     zeros: np.ndarray
 
 
-def triangle(rows: np.ndarray) -> np.ndarray:
-    """The triangle R of the QR factorisation of a tall matrix, made of those of its parts."""
-    width = rows.shape[1]
-    part = _part(width)
-    while len(rows) > part:
-        whole = np.pad(rows, ((0, -len(rows) % part), (0, 0)))
-        rows = _triangles(whole.reshape(-1, part, width)).reshape(-1, width)
-    return _triangles(rows)
-
-
-def _triangles(rows: np.ndarray) -> np.ndarray:
-    """R of one matrix or of each of a stack."""
+def triangles(rows: np.ndarray) -> np.ndarray:
+    """The triangles R of the QR factorisations of a stack of matrices, shape (…, rows, width), from those of parts."""
+    width = rows.shape[-1]
+    part = max(2 * width, min(256, 8192 // width))  # few enough rows for the cache, and for BLAS to use one thread
+    while rows.shape[-2] > part:
+        rows = np.concatenate([rows, np.zeros((*rows.shape[:-2], -rows.shape[-2] % part, width))], axis=-2)
+        parts = np.linalg.qr(rows.reshape(*rows.shape[:-2], -1, part, width), mode="r")
+        rows = np.reshape(parts, (*rows.shape[:-2], -1, width))
     return np.asarray(np.linalg.qr(rows, mode="r"))
-
-
-def _part(width: int) -> int:
-    """How many rows of a tall matrix are factored at once: few enough for the cache, and for BLAS to use one thread."""
-    return max(2 * width, min(256, 8192 // width))
 
 
 def factor(fill: Fill, groups: Groups, heads: int, width: int) -> Factors:
@@ -77,7 +68,7 @@ def factor(fill: Fill, groups: Groups, heads: int, width: int) -> Factors:
     out = np.zeros((groups.count, heads, width))
     zeros = np.zeros((groups.count, width), dtype=bool)
     left: list[np.ndarray] = []
-    part, most = _part(width), max(BLOCK // width, 1)
+    most = max(BLOCK // width, 1)
 
     def keep(which: np.ndarray, factors: np.ndarray) -> None:
         """Share out a stack of factors: the first rows to the groups, the others to what is left."""
@@ -86,25 +77,25 @@ def factor(fill: Fill, groups: Groups, heads: int, width: int) -> Factors:
         if heads < min(width, factors.shape[1]):
             left.append(factors[:, heads:, heads:].reshape(-1, width - heads))
             if sum(map(len, left)) > most:
-                left[:] = [triangle(np.concatenate(left))]
+                left[:] = [triangles(np.concatenate(left))]
 
-    for g in np.flatnonzero(groups.sizes > part):
+    for g in np.flatnonzero(groups.sizes > most):
         total = np.zeros((0, width))
         for start in range(groups.starts[g], groups.starts[g + 1], most):
             rows = fill(groups.rows(start, min(start + most, groups.starts[g + 1])))
             zeros[g] |= np.any(rows == 0.0, axis=0)
-            total = triangle(np.concatenate([total, rows]))
+            total = triangles(np.concatenate([total, rows]))
         keep(np.array([g]), total[None])
     longest = 1
-    while longest // 2 < min(groups.sizes.max(), part):
-        of_size = np.flatnonzero((groups.sizes > longest // 2) & (groups.sizes <= min(longest, part)))
+    while longest // 2 < min(groups.sizes.max(), most):
+        of_size = np.flatnonzero((groups.sizes > longest // 2) & (groups.sizes <= min(longest, most)))
         for piece in np.array_split(of_size, max(1, len(of_size) * longest // most)):
             if len(piece):
                 rows, absent = _padded(fill, groups, piece, longest)
                 zeros[piece] = np.any((rows == 0.0) & ~absent[:, :, None], axis=1)
-                keep(piece, _triangles(rows))
+                keep(piece, triangles(rows))
         longest *= 2
-    tail = triangle(np.concatenate(left)) if left else np.zeros((0, width - heads))
+    tail = triangles(np.concatenate(left)) if left else np.zeros((0, width - heads))
     return Factors(out, np.pad(tail, ((0, 0), (heads, 0))), zeros)
 
 

@@ -44,13 +44,14 @@ def term_by_term(program: Program) -> tuple[dict[Node, Replacement], list[str]]:
 
 
 def _split(node: Node, uses: Mapping[Node, int]) -> Split | None:
-    if node.dtype != np.float64 or not node.inputs or node.inputs[0].size < FEWEST_ELEMENTS:
+    name = node.primitive.name
+    if name not in ("sum", "matmul") or node.dtype != np.float64 or node.inputs[0].size < FEWEST_ELEMENTS:
         return None
-    if node.primitive.name == "matmul" and node.shape == () and node.inputs[0].primitive is CONSTANT:
+    if name == "matmul" and node.shape == () and node.inputs[0].primitive is CONSTANT:
         weights, vector = node.inputs
         linear = _linear(vector, Term(1.0, weights.value))
         return None if linear is None else Split(vector.size, [], [linear])
-    if node.primitive.name != "sum":
+    if name == "matmul":
         return None
     whole, axes = node.inputs[0], node.attributes["axes"]
     left: list[tuple[float, Node]] = []
