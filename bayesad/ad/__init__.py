@@ -9,7 +9,6 @@
 from typing import TYPE_CHECKING, Any
 
 from bayesad.ad import functions as functions
-from bayesad.ad import rolling as rolling
 from bayesad.ad.array import TracedArray, is_traced
 from bayesad.ad.array import plain_or_traced as asarray
 from bayesad.ad.compiled import Compiled, compile

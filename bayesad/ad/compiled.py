@@ -17,6 +17,7 @@ from bayesad.ad.forward import forward
 from bayesad.ad.program import CONSTANT, GUARD, Node, Program, prune
 from bayesad.ad.reverse import reverse
 from bayesad.ad.rewrites import REWRITES, check_names, rewritten
+from bayesad.ad.rolling import roll
 from bayesad.ad.simplify import simplify
 from bayesad.ad.trace import trace
 from bayesad.errors import DerivativeError
@@ -84,7 +85,7 @@ class Path:
 
     @functools.cached_property
     def _rewritten(self) -> tuple[Program, list[str]]:
-        return rewritten(simplify(self.traced), self.rewrites)
+        return rewritten(simplify(roll(self.traced)), self.rewrites)
 
     @property
     def program(self) -> Program:

@@ -570,6 +570,7 @@ ELSEWHERE = {
         "test_linalg",
     ),
     **dict.fromkeys(("searchsorted", "convolve"), "test_functions"),
+    "scan": "test_scan",
 }
 
 

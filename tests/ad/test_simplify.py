@@ -61,12 +61,30 @@ CASES = {
         lambda x: np.concatenate([x, C * x])[2:5],
     ],
     "slice_of_slice": [lambda x: x[1:][:1], lambda x: np.stack([x, C])[:, None][1:][0, 0, 1:]],
+    "read_what_was_written": [
+        lambda x: written(x, np.s_[1], x[0])[1],
+        lambda x: written(x, np.s_[1], x[0])[2],
+        lambda x: written(np.stack([x, C]), np.s_[:, 1], x[0])[:, 1],
+        lambda x: written(np.stack([x, C]), np.s_[0], np.sin(x))[1, ::2],
+    ],
+    "set_rows": [
+        lambda x: written(x, np.array([1, 2]), x[:2]),
+        lambda x: written(np.stack([x, C]), np.s_[:1], np.sin(x)[None]),
+        lambda x: written(x, np.s_[:], C * x),
+    ],
     "lean_scan": [lambda x: ad.scan(lambda c, z: (np.sin(c) * z**2, c), x[0], x)[1]],
     "no_cast": [lambda x: bind_cast(x)],
     "new_axes": [lambda x: x[:, None] * C, lambda x: x[None] * 2.0, lambda x: (x[:, None] * C)[:, None]],
     "element_of_stack": [lambda x: np.stack([x, np.sin(x)])[1], lambda x: np.array([x[0], x[1] * 2.0])[0]],
     "set_to_itself": [set_to_itself],
 }
+
+
+def written(a, index, v):
+    """``a`` after ``a[index] = v``."""
+    from bayesad.ad.array import index_set
+
+    return index_set(a, index, v)
 
 
 def bind_reshape(x):

@@ -13,7 +13,9 @@ from bayesad.ad.program import CONSTANT, Node
 from bayesad.ad.simplify import rule
 from bayesad.ad.trace import Trace
 
-__all__ = ["cast_back", "slice_of_concatenate", "slice_of_slice"]
+__all__ = ["cast_back", "read_what_was_written", "set_rows", "slice_of_concatenate", "slice_of_slice"]
+
+MOST_WRITES = 64  # that a read looks back through
 
 
 def _array(trace: Trace, node: Node) -> Any:
@@ -76,6 +78,52 @@ def slice_of_slice(trace: Trace, a: Node, *arrays: Node, index: Index) -> Any:
     begin = inner_bounds[0] + outer_bounds[0]
     first = begin if type(index.items[0]) is int else slice(begin, inner_bounds[0] + outer_bounds[1])
     return _array(trace, a.inputs[0])[(first, *_rest(index))]
+
+
+@rule("take")
+def read_what_was_written(trace: Trace, a: Node, *arrays: Node, index: Index) -> Any:
+    """``a[i]`` after ``a[i] = v`` is v, and what it was before ``a[j] = v`` for another j."""
+    if a.primitive.name != "index_set" or arrays or None in index.items:
+        return None
+    source = a
+    for _ in range(MOST_WRITES):
+        if source.primitive.name != "index_set" or len(source.inputs) > 2:
+            break
+        written: Index = source.attributes["index"]
+        if None in written.items:
+            break
+        if written == index and source.dtype == source.inputs[1].dtype:
+            taken = np.broadcast_to(np.False_, source.shape)[index.resolve(())].shape
+            return np.broadcast_to(_array(trace, source.inputs[1]), taken)
+        apart = [type(x) is int and type(y) is int and x != y for x, y in zip(written.items, index.items, strict=False)]
+        if not any(apart):
+            break
+        source = source.inputs[0]
+    return None if source is a else _array(trace, source)[index.resolve(())]
+
+
+@rule("index_set")
+def set_rows(trace: Trace, a: Node, v: Node, *arrays: Node, index: Index) -> Any:
+    """``a[i:j] = v``, or the same by consecutive row numbers, is ``a`` cut up and put together with ``v`` inside."""
+    if a.dtype != v.dtype or v.shape[1:] != a.shape[1:] or len(index.items) > 1:
+        return None
+    if not index.items:
+        return v if v.shape == a.shape else None
+    if index.items[0] == "array":
+        rows = arrays[0].value if arrays[0].primitive is CONSTANT else None
+        if rows is None or rows.ndim != 1 or not np.array_equal(rows, np.arange(len(rows)) + rows[0]) or rows[0] < 0:
+            return None
+        begin, end = int(rows[0]), int(rows[-1]) + 1
+    else:
+        bounds = None if type(index.items[0]) is int else _bounds(index, a.shape)
+        if bounds is None:
+            return None
+        begin, end = bounds
+    if v.shape != (end - begin, *a.shape[1:]):
+        return None
+    whole, inside = _array(trace, a), _array(trace, v)
+    parts = [whole[:begin]] * (begin > 0) + [inside] + [whole[end:]] * (end < a.shape[0])
+    return inside if len(parts) == 1 else np.concatenate(parts)
 
 
 @rule("cast")
