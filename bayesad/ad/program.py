@@ -148,7 +148,11 @@ def statements(program: Program) -> dict[Node, str]:
 
     def text(node: Node) -> str:
         operands = [names[i] if i in names else _literal(i) for i in node.inputs]
-        operands += [f"{key}={value}" for key, value in node.attributes.items() if key != "expected"]
+        operands += [
+            f"{key}={value.name if isinstance(value, Program) else value}"
+            for key, value in node.attributes.items()
+            if key != "expected"
+        ]
         call = f"{node.primitive.name}({', '.join(operands)})"
         if node.primitive is GUARD:
             statement = f"{call} is {node.attributes['expected']}"
@@ -172,8 +176,11 @@ def _lines(program: Program) -> Iterable[str]:
     for node in program.constants:
         if node in names:
             yield f"  {names[node]}: {_type_name(node)} = {_literal(node)}"
-    for statement in statements(program).values():
+    for node, statement in statements(program).items():
         yield f"  {statement}"
+        for value in node.attributes.values():
+            if isinstance(value, Program):
+                yield from (f"    {line}" for line in _lines(value))
     yield f"  return {', '.join(names[node] if node in names else _literal(node) for node in program.outputs)}"
     yield "}"
 
