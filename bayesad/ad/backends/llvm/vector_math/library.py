@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import platform
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from bayesad.ad.backends.llvm.vector_math.expressions import Target, Value, defi
 
 __all__ = ["declarations", "load"]
 
+_lock = threading.Lock()
 ATTRIBUTES = "nounwind willreturn memory(none)"
 
 
@@ -70,4 +72,5 @@ def _library(symbol: str, write: Callable[..., Value]) -> jit.Library:
 
 def load(symbol: str, write: Callable[..., Value]) -> Mapping[str, int]:
     """The addresses of the scalar and the vector form of a function; they stay valid."""
-    return _library(symbol, write)
+    with _lock:  # two threads must not both load it: the library that is not remembered would be freed under its users
+        return _library(symbol, write)
