@@ -570,7 +570,6 @@ ELSEWHERE = {
         "test_linalg",
     ),
     **dict.fromkeys(("searchsorted", "convolve"), "test_functions"),
-    "scan": "test_scan",
 }
 
 
