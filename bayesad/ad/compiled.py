@@ -60,7 +60,7 @@ class Path:
     Attributes
     ----------
     traced : Program
-        As recorded; inputs are the leaves of the argument, outputs the leaves of the result.
+        As recorded, repetitions rolled; inputs are the leaves of the argument, outputs the leaves of the result.
     captures : list
         Traced arrays of an enclosing trace, further inputs of the program.
     rebuild : callable
@@ -72,7 +72,7 @@ class Path:
     def __init__(
         self, traced: Program, captures: list[Any], rebuild: trees.Rebuild, rewrites: Iterable[str] = ()
     ) -> None:
-        self.traced = traced
+        self.traced = roll(traced)
         self.rewrites = tuple(rewrites)
         self.captures = captures
         self.rebuild = rebuild
@@ -85,7 +85,7 @@ class Path:
 
     @functools.cached_property
     def _rewritten(self) -> tuple[Program, list[str]]:
-        return rewritten(simplify(roll(self.traced)), self.rewrites)
+        return rewritten(simplify(self.traced), self.rewrites)
 
     @property
     def program(self) -> Program:
