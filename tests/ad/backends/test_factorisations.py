@@ -120,3 +120,76 @@ def test_the_gradient_of_a_gaussian_process_agrees_with_its_closed_form(n):
     for _ in range(20):  # by the interpreter, then by machine code
         found = gradient(q)
     np.testing.assert_allclose(found, [np.sum(weights * slope) for slope in slopes], rtol=1e-10)
+
+
+# --- general matrices
+def regular(rng, batch, n):
+    """Matrices that need rows exchanged."""
+    return rng.normal(size=(*batch, n, n)) + 0.1 * n * np.eye(n)[::-1]
+
+
+PAIRS = st.sampled_from([((), ()), ((3,), (3,)), ((2, 1), (3,)), ((), (2,)), ((2,), ()), ((0,), ())])
+
+
+@given(n=SIZES, m=st.sampled_from([1, 2, 5, 33]), batches=PAIRS, swapped=st.booleans(), seed=st.integers(0, 9))
+@settings(max_examples=60, deadline=None)
+def test_systems_agree_with_the_interpreter(n, m, batches, swapped, seed):
+    rng = np.random.default_rng(seed)
+    a, b = regular(rng, batches[0], n), rng.normal(size=(*batches[1], n, m))
+    assert_same(lambda a, b: np.linalg.solve(np.swapaxes(a, -1, -2) if swapped else a, b), a, b, rtol=1e-9)
+
+
+@given(n=SIZES, batch=BATCHES, seed=st.integers(0, 9))
+@settings(max_examples=60, deadline=None)
+def test_inverses_and_determinants_from_one_factorisation(n, batch, seed):
+    a = regular(np.random.default_rng(seed), batch, n)
+
+    def f(a):
+        sign, logarithm = np.linalg.slogdet(a)
+        parts = [np.linalg.inv(a), np.linalg.inv(np.swapaxes(a, -1, -2)), np.linalg.det(a), sign, logarithm]
+        return np.concatenate([np.reshape(part, -1) for part in parts])
+
+    assert_same(f, a, rtol=1e-9)
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 20])
+@pytest.mark.parametrize("bad", ["singular", "zero", "nan"])
+def test_a_singular_matrix_has_no_inverse_and_the_determinant_zero(n, bad):
+    a = regular(np.random.default_rng(3), (3,), n)
+    a[1] = {"singular": np.diag(np.arange(n)), "zero": np.zeros((n, n)), "nan": np.full((n, n), np.nan)}[bad]
+    inverse, _ = run(np.linalg.inv, a)
+    assert np.isnan(inverse[1]).all()
+    np.testing.assert_allclose(inverse[[0, 2]], np.linalg.inv(a[[0, 2]]), rtol=1e-9)
+    solution, _ = run(lambda a: np.linalg.solve(a, np.ones((n, 1))), a)
+    assert np.isnan(solution[1]).all()
+    det, _ = run(np.linalg.det, a)
+    logarithm, _ = run(lambda a: np.linalg.slogdet(a)[1], a)
+    sign, _ = run(lambda a: np.linalg.slogdet(a)[0], a)
+    if bad == "nan":
+        assert np.isnan(det[1]) and np.isnan(logarithm[1])
+    else:
+        assert det[1] == 0.0 and sign[1] == 0.0 and logarithm[1] == -np.inf
+
+
+def test_determinants_beyond_the_range_of_floats_have_logarithms():
+    a = np.stack([1e-200 * np.eye(5), 1e200 * np.eye(5), -1e200 * np.eye(5)])
+    sign, _ = run(lambda a: np.linalg.slogdet(a)[0], a)
+    logarithm, _ = run(lambda a: np.linalg.slogdet(a)[1], a)
+    np.testing.assert_array_equal(sign, [1.0, 1.0, -1.0])
+    np.testing.assert_allclose(logarithm, np.log(10.0) * np.array([-1000.0, 1000.0, 1000.0]), rtol=1e-14)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 20])
+@pytest.mark.parametrize("rank", ["full", "one less", "two less"])
+def test_the_gradient_of_a_determinant(n, rank):
+    rng = np.random.default_rng(4)
+    kept = max(0, n - ["full", "one less", "two less"].index(rank))
+    a = rng.normal(size=(2, n, kept)) @ rng.normal(size=(2, kept, n))
+    program, _, _ = ad.trace(lambda a: ad.gradient(lambda a: np.sum(np.linalg.det(a)), a), a)
+    (found,) = executor(program)([a])
+    minors = [
+        [[np.linalg.det(np.delete(np.delete(m, i, 0), j, 1)) * (-1) ** (i + j) for j in range(n)] for i in range(n)]
+        for m in a
+    ]
+    scale = np.linalg.norm(a, 2, axis=(1, 2)).max() ** (n - 1)  # of the terms that cancel
+    np.testing.assert_allclose(found, minors, rtol=1e-9, atol=1e-13 * scale)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from bayesad.ad.backends.llvm import written_out
 from bayesad.ad.backends.llvm.libraries import Matrix, call, multiply, solve
 from bayesad.ad.backends.llvm.memory import (
     displaced,
@@ -25,7 +26,16 @@ from bayesad.ad.program import Node
 if TYPE_CHECKING:
     from bayesad.ad.backends.llvm.lower import Lowering
 
-__all__ = ["cholesky", "cholesky_pullback", "solve_triangular"]
+__all__ = [
+    "SMALL",
+    "any_on_diagonal",
+    "cholesky",
+    "cholesky_pullback",
+    "failure",
+    "solve_triangular",
+    "status",
+    "triangular",
+]
 
 SMALL = 16  # rows up to which kernels of our own are no slower than LAPACK
 BLOCK = 16  # rows taken at a time where LAPACK has no routine
@@ -35,6 +45,8 @@ ZERO, INFINITY = hexadecimal(0.0), hexadecimal(math.inf)
 # --- Cholesky
 def cholesky(lowering: Lowering, node: Node) -> bool:
     n = node.shape[-1]
+    if written_out.cholesky(lowering, node):
+        return True
     if n <= SMALL:
         work = scratch(lowering, n * (n + 3))
         each_result(lowering, node, lambda *p: kernel(lowering, f"cholesky {n}", *p, work))
@@ -94,6 +106,8 @@ def failure(lowering: Lowering) -> str:
 
 
 def cholesky_pullback(lowering: Lowering, node: Node) -> bool:
+    if written_out.cholesky_pullback(lowering, node):
+        return True
     n = node.shape[-1]
     rows = min(n, SMALL)
     work = scratch(lowering, 2 * rows * (rows + 3))
@@ -142,21 +156,26 @@ def _pull_back_block(
 
 # --- triangular systems
 def solve_triangular(lowering: Lowering, node: Node) -> bool:
+    if written_out.solve_triangular(lowering, node):
+        return True
     a, b = node.inputs
     n, m = node.shape[-2:]
     lower, trans, unit = (bool(node.attributes[flag]) for flag in ("lower", "trans", "unit"))
     place, is_transposed = matrix_in_memory(lowering, a)
     flags = (lower != is_transposed, trans != is_transposed, unit)
-
-    def one(a: str, b: str, out: str) -> None:
-        if n <= SMALL:
-            name = " ".join(map(str, ["solve_triangular", n, m, *map(int, flags)]))
-            kernel(lowering, name, a, b, out)
-        else:
-            _dtrsm(lowering, (n, m), a, b, out, flags)
-
-    each_matrix(lowering, [place, in_memory(lowering, b), lowering.pointer(node)], [a.shape, b.shape, node.shape], one)
+    places, shapes = [place, in_memory(lowering, b), lowering.pointer(node)], [a.shape, b.shape, node.shape]
+    each_matrix(lowering, places, shapes, lambda a, b, out: triangular(lowering, (n, m), a, b, out, flags))
     return True
+
+
+def triangular(
+    lowering: Lowering, shape: tuple[int, int], a: str, b: str, out: str, flags: tuple[bool, bool, bool]
+) -> None:
+    """``out = inv(a) b`` for b of a shape, with flags lower, transposed and unit diagonal; NaN if a is singular."""
+    if shape[0] <= SMALL:
+        kernel(lowering, " ".join(map(str, ["solve_triangular", *shape, *map(int, flags)])), a, b, out)
+    else:
+        _dtrsm(lowering, shape, a, b, out, flags)
 
 
 def _dtrsm(lowering: Lowering, shape: tuple[int, int], a: str, b: str, out: str, flags: Sequence[bool]) -> None:

@@ -33,6 +33,12 @@ ROUTINES: dict[str, tuple[str, str]] = {
     "dtrsm": ("cython_blas", "ccccnnxpnpn"),
     "dtrsv": ("cython_blas", "cccnpnpn"),
     "dpotrf": ("cython_lapack", "cnpnp"),
+    "dgetrf": ("cython_lapack", "nnpnpp"),
+    "dgetri": ("cython_lapack", "npnppnp"),
+    "dsyevd": ("cython_lapack", "ccnpnppnpnp"),
+    "dgeqrf": ("cython_lapack", "nnpnppnp"),
+    "dorgqr": ("cython_lapack", "nnnpnppnp"),
+    "dgesdd": ("cython_lapack", "cnnpnppnpnpnpp"),
 }
 # Setters of the number of threads, as the libraries name them that SciPy is built with.
 SETTERS = {

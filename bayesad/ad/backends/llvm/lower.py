@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from bayesad.ad.backends.llvm import constants, vector_math
+from bayesad.ad.backends.llvm.callbacks import callback
 from bayesad.ad.backends.llvm.constants import Constant, as_they_are
 from bayesad.ad.backends.llvm.fused import combine, identity, run_loop, total_offset
 from bayesad.ad.backends.llvm.gathers import taken_shape
@@ -16,7 +17,7 @@ from bayesad.ad.backends.llvm.scalars import Operand, as_kind, emit_scalar
 from bayesad.ad.backends.llvm.schedule import Loop, Schedule, is_reduction, plan
 from bayesad.ad.backends.llvm.storage import Home, Storage, allocate
 from bayesad.ad.backends.llvm.table import Layout, module_text
-from bayesad.ad.backends.llvm.whole import WHOLE, callback
+from bayesad.ad.backends.llvm.whole import WHOLE
 from bayesad.ad.backends.llvm.writer import Position, Writer, positions
 from bayesad.ad.primitives.indexing import Index
 from bayesad.ad.program import CONSTANT, GUARD, INPUT, Node, Program
@@ -55,6 +56,7 @@ class Lowering(Writer):
         self.elements: dict[Node, list[Operand]] = {}  # of arrays kept as scalars, in C order
         self.local: dict[Node, Operand] = {}  # values at the present position of the loop being written
         self.special_names: dict[str, str] = {}
+        self.factors: dict[Node, tuple[str, str]] = {}  # of matrices factorised so far: where these lie
         self.outside: list[str] = []  # whether index arrays that depend on unknowns point outside, noted meanwhile
 
     # --- addresses

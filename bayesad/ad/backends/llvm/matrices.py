@@ -234,7 +234,56 @@ def _solve_vector(f: Rows, n: int, lower: bool, trans: bool, unit: bool) -> Valu
     return f.loop(0, n, row, [ZERO], down=not forward)[0]
 
 
+def lu(n: int) -> str:
+    """Elimination with exchanges of columns, as LAPACK does it with the transpose (Golub & Van Loan 2013, 3.4).
+
+    The result has a lower triangle and, beside its unit diagonal, an upper one; ``exchanges`` counts columns from 1.
+    """
+    f, w = Rows(), width(n)
+    f.loop(0, n, lambda i: f.store(f.load(f.place("%a", n, i), n), f.place("%work", w, i)))
+
+    def size(i: Number, j: Number) -> Value:
+        return f.function("llvm.fabs", f.load(f.place("%work", w, i, j)))
+
+    def eliminate(k: Number) -> None:
+        def larger(j: Number, best: Value, at: Value) -> list[Value]:
+            new = size(k, j)
+            better = f.op(f"fcmp ogt {new}, {best.text}")
+            return [f.select(better, new, best), f.select(better, at._replace(text=str(j)), at)]
+
+        _, at = f.loop(f.plus(k, 1), n, larger, [size(k, k), Value(str(k), element="i64")])
+
+        def exchange(i: Number) -> None:
+            here, there = f.place("%work", w, i, k), f.place("%work", w, i, at.text)
+            x, y = f.load(here), f.load(there)
+            f.store(y, here)
+            f.store(x, there)
+
+        f.loop(0, n, exchange)
+        number_from_1 = f.op(f"trunc i64 {f.plus(at.text, 1)} to i32")
+        f.lines.append(f"  store i32 {number_from_1}, ptr {f.op(f'getelementptr i32, ptr %exchanges, i64 {k}')}")
+        pivot = f.load(f.place("%work", w, k, k))
+        pivot = f.select(f.op(f"fcmp oeq {pivot}, {ZERO.text}"), ONE, pivot)
+        beyond = f.lanes("sgt", k, w)
+        row = f.load(f.place("%work", w, k), w)
+        scaled = f.multiply(row, f.splat(f.divide(ONE, pivot), w))
+        f.store(f.select(beyond, scaled, row), f.place("%work", w, k))
+        scaled = f.select(beyond, scaled, number(0.0, w))
+
+        def subtract(i: Number) -> None:
+            factor = f.splat(f.load(f.place("%work", w, i, k)), w)
+            there = f.place("%work", w, i)
+            f.store(f.subtract(f.load(there, w), f.multiply(factor, scaled)), there)
+
+        f.loop(f.plus(k, 1), n, subtract)
+
+    f.loop(0, n, eliminate)
+    f.loop(0, n, lambda i: f.store(f.load(f.place("%work", w, i), n), f.place("%out", n, i)))
+    return f.text("a out exchanges work")
+
+
 KERNELS: dict[str, Callable[..., str]] = {
+    "lu": lu,
     "cholesky": cholesky,
     "cholesky_pullback": cholesky_pullback,
     "pull_back_block": pull_back_block,

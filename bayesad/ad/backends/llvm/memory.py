@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bayesad.ad.backends.llvm.lower import Lowering
 
 __all__ = [
+    "constant",
     "displaced",
     "each_matrix",
     "each_result",
@@ -23,6 +24,7 @@ __all__ = [
     "in_memory",
     "kernel",
     "matrix_in_memory",
+    "matrix_source",
     "minus",
     "scratch",
 ]
@@ -34,7 +36,7 @@ NAN = hexadecimal(math.nan)
 def in_memory(lowering: Lowering, node: Node) -> str:
     """The address of a node's elements, as float64 in C order; copied there if need be."""
     if node.primitive is CONSTANT and node.dtype.kind != "f":
-        node = _constant(np.asarray(node.value, dtype=np.float64))
+        node = constant(np.asarray(node.value, dtype=np.float64))
     node = _as_it_lies(lowering, node)
     if _is_there(lowering, node):
         return lowering.pointer(node)
@@ -45,17 +47,24 @@ def in_memory(lowering: Lowering, node: Node) -> str:
 
 def matrix_in_memory(lowering: Lowering, node: Node) -> tuple[str, bool]:
     """The address of a stack of matrices, and whether they are the transposes of those that lie there."""
+    source, transposed = matrix_source(lowering, node)
+    return in_memory(lowering, source), transposed
+
+
+def matrix_source(lowering: Lowering, node: Node) -> tuple[Node, bool]:
+    """The node whose memory holds a stack of matrices, or their transposes; the node itself if that has none yet."""
     if node.primitive is CONSTANT and node.ndim == 2 and node.value.flags.f_contiguous:
-        return in_memory(lowering, _constant(node.value.T)), True
+        return constant(node.value.T), True
     if node.primitive.name == "transpose":
         swapped = (*range(node.ndim - 2), node.ndim - 1, node.ndim - 2)
         source = _as_it_lies(lowering, node.inputs[0])
         if node.attributes["axes"] == swapped and _is_there(lowering, source):
-            return lowering.pointer(source), True
-    return in_memory(lowering, node), False
+            return source, True
+    return _as_it_lies(lowering, node), False
 
 
-def _constant(value: np.ndarray) -> Node:
+def constant(value: np.ndarray) -> Node:
+    """A node for numbers that the program does not have yet."""
     return Node(CONSTANT, (), {}, value.shape, value.dtype, value=value)
 
 

@@ -18,14 +18,15 @@ Number = int | str  # an i64: known, or the name of one
 
 
 class Value(NamedTuple):
-    """A double, or a vector of doubles if ``lanes`` is not 0."""
+    """A double (or of another LLVM type ``element``), or a vector of them if ``lanes`` is not 0."""
 
     text: str
     lanes: int = 0
+    element: str = "double"
 
     @property
     def type(self) -> str:
-        return f"<{self.lanes} x double>" if self.lanes else "double"
+        return f"<{self.lanes} x {self.element}>" if self.lanes else self.element
 
     def __str__(self) -> str:
         return f"{self.type} {self.text}"

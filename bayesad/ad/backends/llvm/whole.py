@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayesad.ad.backends.llvm import factorisations, multiplication
+from bayesad.ad.backends.llvm import factorisations, multiplication, systems
 from bayesad.ad.backends.llvm.collecting import COLLECTING
 from bayesad.ad.backends.llvm.gathers import GATHERS
 from bayesad.ad.backends.llvm.ordering import ORDERING
@@ -21,30 +21,7 @@ from bayesad.ad.program import Node
 if TYPE_CHECKING:
     from bayesad.ad.backends.llvm.lower import Lowering
 
-__all__ = ["WHOLE", "callback"]
-
-
-def callback(lowering: Lowering, node: Node) -> None:
-    """Leave a node to NumPy: its operands are put into the workspace, Python is called, the result is there."""
-    offsets = []
-    for source in node.inputs:
-        offset = lowering.reserve(max(source.size, 1) * SIZES[source.dtype.kind])
-        place = lowering.parameter("a", f"workspace {offset}")
-        lowering.copy(source, place, source.dtype.kind)
-        offsets.append(offset)
-    offset = lowering.reserve(max(node.size, 1) * SIZES[node.dtype.kind])
-    place = lowering.parameter("a", f"workspace {offset}")
-    number = len(lowering.layout.callbacks)
-    lowering.layout.callbacks.append((node, offsets, offset))
-    function = lowering.special_names.setdefault("callback", "") or lowering.parameter("callback", "callback")
-    lowering.special_names["callback"] = function
-    lowering.say(f"call void {function}(i64 {number}, ptr %workspace)")
-    kind = node.dtype.kind
-    if node.shape == ():
-        lowering.scalars[node] = lowering.load(place, kind, "0")
-    elif node.size:
-        target = lowering.pointer(node)
-        lowering.loop(node.size, lambda i: lowering.store(target, kind, i, lowering.load(place, kind, i)))
+__all__ = ["WHOLE"]
 
 
 # --- arrays put together
@@ -86,4 +63,9 @@ WHOLE: dict[str, Callable[[Lowering, Node], bool]] = {
     "cholesky": factorisations.cholesky,
     "cholesky_pullback": factorisations.cholesky_pullback,
     "solve_triangular": factorisations.solve_triangular,
+    "solve": systems.solve,
+    "inv": systems.inv,
+    "det": systems.det,
+    "slogdet": systems.slogdet,
+    "cofactors": systems.cofactors,
 }
