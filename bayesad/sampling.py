@@ -70,7 +70,7 @@ def sample(
     ----------
     meanwhile : sequence of str
         Modules that the caller will need afterwards: they are imported while the chains run, after those that the
-        result needs. Not with large data, of which the chains have a copy of their own: modules take memory too.
+        result needs. With large data, of which the chains have a copy of their own, all of them wait for the memory.
 
     Returns
     -------
@@ -85,7 +85,7 @@ def sample(
         If a chain finds no starting point.
     """
     sampler = NUTS() if sampler is None else sampler
-    imports = import_one_by_one((*MODULES_OF_THE_RESULT, *(() if _is_large(posterior) else meanwhile)))
+    imports = import_one_by_one(() if _is_large(posterior) else (*MODULES_OF_THE_RESULT, *meanwhile))
     drawn = draw(posterior, sampler=sampler, meanwhile=imports, **settings)
     return _datatree(posterior, sampler, drawn)
 
@@ -120,7 +120,9 @@ def draw(
     result, preparing_time = _run(
         posterior, NUTS() if sampler is None else sampler, initial, settings, progress, meanwhile
     )
-    _give_back_memory(posterior)
+    if _is_large(posterior):
+        posterior.unconstrained.compiled.forget_machine_code()
+        _give_back_memory()
     warmup_values = None if result.warmup_draws is None else posterior.values(result.warmup_draws)
     values = posterior.values(result.draws)
     improve_kernel()  # only now, as one compiler works at a time
@@ -135,13 +137,14 @@ def _run(
     progress: Callable[[Any], None] | None,
     meanwhile: Iterator[Any] | None,
 ) -> tuple[Chains, float]:
-    """The chains and the time it took to prepare them; the compiled density and its copy of data end with this."""
+    """The chains, and the time it took to prepare them."""
     started = time.perf_counter()
     chains = range(settings["chains"])
     points = np.stack([_starting_point(posterior, settings["seed"], chain, initial) for chain in chains])
     density = posterior.unconstrained.compiled.log_density(points[0])
     tables = [density.context() for _ in chains]
-    _give_back_memory(posterior)
+    if _is_large(posterior):
+        _give_back_memory()
     prepared = time.perf_counter()
     result = run_chains(
         [LogDensityPointer(density.address, table.ctypes.data) for table, _ in tables],
@@ -184,16 +187,11 @@ def _is_large(posterior: Posterior) -> bool:
     return sum(x.nbytes for x in posterior.data.values() if isinstance(x, np.ndarray)) > LARGE
 
 
-def _give_back_memory(posterior: Posterior) -> None:
-    """With large data, return to the system what is no longer used.
-
-    That is compiled code, which refers to itself, with its copy of data; and arrays that tracing has freed, some of
-    which glibc keeps for later.
-    """
-    if _is_large(posterior):
-        gc.collect()
-        with contextlib.suppress(OSError, AttributeError, TypeError):  # no glibc
-            ctypes.CDLL(None).malloc_trim(0)
+def _give_back_memory() -> None:
+    """Return to the system what is no longer used: objects that refer to themselves, and what glibc keeps for later."""
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError, TypeError):  # no glibc
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _datatree(posterior: Posterior, sampler: NUTS | HMC, drawn: Drawn) -> xr.DataTree:

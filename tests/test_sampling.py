@@ -9,7 +9,7 @@ import pytest
 
 import bayesad as ba
 from bayesad import sampling
-from bayesad.ad.compiled import Compiled
+from bayesad.ad.backends.llvm.native import NativeProgram
 from bayesad.posterior import Posterior
 
 
@@ -58,31 +58,33 @@ def test_modules_for_later_are_imported_meanwhile_unless_the_data_are_large(post
     monkeypatch.setattr(sampling, "draw", draw)
     with pytest.raises(KeyboardInterrupt):
         sampling.sample(posterior, meanwhile=["no_such_module", "a_module_for_the_report"])
-    assert len(begun) == len(sampling.MODULES_OF_THE_RESULT) + (0 if large else 2)
+    assert len(begun) == (0 if large else len(sampling.MODULES_OF_THE_RESULT) + 2)
     assert ("a_module_for_the_report" in sys.modules) is not large
     sys.modules.pop("a_module_for_the_report", None)
 
 
-def test_large_data_are_not_kept_by_the_compiled_density_once_it_has_run(posterior, monkeypatch):
+def test_large_data_are_not_kept_in_machine_code_once_the_chains_have_run(posterior, monkeypatch):
     monkeypatch.setattr(sampling, "LARGE", 0)
-    densities = []
-    compiled = Compiled.log_density
-    values = Posterior.values
+    programs = weakref.WeakSet()
+    made = []
+    begin, values = NativeProgram.__init__, Posterior.values
 
-    def noted(self, q):
-        density = compiled(self, q)
-        densities.append(weakref.ref(density))
-        return density
+    def noted(self, *arguments, **more):
+        begin(self, *arguments, **more)
+        programs.add(self)
+        made.append(len(self.constants))
 
     def alive(self, q):
-        assert [density() for density in densities] == [None]
+        assert made and not programs
         return values(self, q)
 
-    monkeypatch.setattr(Compiled, "log_density", noted)
+    monkeypatch.setattr(NativeProgram, "__init__", noted)
     monkeypatch.setattr(Posterior, "values", alive)
-    gc.disable()  # nothing but the run itself may collect it
+    gc.disable()  # nothing but the run itself may collect them
     try:
-        sampling.draw(posterior, **SETTINGS)
+        first = sampling.draw(posterior, **SETTINGS)
     finally:
         gc.enable()
-    assert len(densities) == 1
+    monkeypatch.setattr(Posterior, "values", values)
+    again = sampling.draw(posterior, **SETTINGS)  # compiled anew
+    np.testing.assert_array_equal(first.values["slope"], again.values["slope"])

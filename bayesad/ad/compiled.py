@@ -132,6 +132,11 @@ class Path:
             return False
         return True
 
+    def forget_machine_code(self) -> None:
+        with self._lock:
+            self.natives.clear()
+            self._executors.clear()
+
     def native(self, wanted: Wanted) -> NativeProgram:
         """One of this path's programs as machine code."""
         from bayesad.ad.backends.llvm.native import NativeProgram
@@ -314,6 +319,14 @@ class Compiled:
             return None
         with self._lock:
             return known.compile(path, VALUE)
+
+    def forget_machine_code(self) -> None:
+        """Drop the machine code of all paths, with the copies of data that it reads; it is made again when needed."""
+        with self._lock:
+            for known in self._known.values():
+                known.compiled.clear()
+                for path in known.paths:
+                    path.forget_machine_code()
 
     def _known_for(self, structure: Any, leaves: Sequence[Any]) -> _Known:
         key = (structure, *[(x.shape, x.dtype.char) for x in leaves])
