@@ -7,7 +7,7 @@ groups together. Without a[g] there is one group, and what is left is the triang
 like for least squares; `factors.py` has the error bound).
 
 An unknown that is infinite makes the sum infinite, or NaN where its column of the data has a zero. To keep that, zeros
-of the factors are replaced by `TINY`, and columns that have zeros are watched by a further term (`_watch`).
+of the factors become `TINY`, but for columns with zeros in the data; those of groups get a further term (`_watch`).
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from bayesad.ad.array import bind
+from bayesad.ad.primitives.elementwise import stop_gradient
 from bayesad.ad.program import Node, Program
 from bayesad.ad.rewrites.building import (
     TINY,
@@ -217,15 +219,15 @@ class Short:
         shared = self._blocks(range(heads, residuals.width - 1), operand)
         total: Any = 0.0
         for i in range(heads):
-            coefficients = _nowhere_zero(factors.heads[:, i])
+            coefficients = _without_zeros(factors.heads[:, i])
             row = coefficients[:, -1]
             for j in range(i, min(heads, residuals.width - 1)):
                 row = row + coefficients[:, j] * own[j]
             total = total + self._squares(_plus(row, coefficients, shared), operand)
-        if len(factors.tail):
-            coefficients = _nowhere_zero(factors.tail)
+        if heads < residuals.width:
+            coefficients = _without_zeros(_square(factors.tail, heads), np.any(factors.zeros, axis=0))
             total = total + self._squares(_plus(coefficients[:, -1], coefficients, shared), operand)
-        return residuals.multiplier * (total + _watch(factors.zeros, own, shared))
+        return residuals.multiplier * (total + _watch(factors.zeros, own))
 
     def _squares(self, rows: Any, operand: Operand) -> Any:
         shape, first = self.residuals.shape, self.groups.first
@@ -266,8 +268,16 @@ class Block:
     unknowns: Any
 
 
-def _nowhere_zero(coefficients: np.ndarray) -> np.ndarray:
-    return np.where(coefficients == 0.0, TINY, coefficients)
+def _square(tail: np.ndarray, heads: int) -> np.ndarray:
+    """The tail with as many rows as columns that are not of groups: the last row is 0 but for the constant part."""
+    return np.pad(tail, ((0, tail.shape[1] - heads - len(tail)), (0, 0)))
+
+
+def _without_zeros(coefficients: np.ndarray, zeros: np.ndarray | bool = False) -> np.ndarray:
+    """Zeros replaced by `TINY`, but for the columns that have zeros among the data too."""
+    kept = np.broadcast_to(zeros, coefficients.shape).copy()
+    kept[:, -1] = False
+    return np.where((coefficients == 0.0) & ~kept, TINY, coefficients)
 
 
 def _plus(rows: Any, coefficients: np.ndarray, blocks: Sequence[Block]) -> Any:
@@ -277,14 +287,10 @@ def _plus(rows: Any, coefficients: np.ndarray, blocks: Sequence[Block]) -> Any:
     return rows
 
 
-def _watch(zeros: np.ndarray, own: Sequence[Any], shared: Sequence[Block]) -> Any:
-    """0, but NaN where an unknown is not finite that a zero of the data multiplies."""
+def _watch(zeros: np.ndarray, own: Sequence[Any]) -> Any:
+    """0, but NaN where an unknown of a group is not finite that a zero of the data multiplies."""
     total: Any = 0.0
     for j, unknown in enumerate(own):
         if np.any(zeros[:, j]):
             total = total + np.sum(np.square(np.where(zeros[:, j], 0.0, TINY) * unknown))
-    for block in shared:
-        somewhere = np.any(zeros[:, block.columns], axis=0)
-        if np.any(somewhere):
-            total = total + np.sum(np.square(np.where(somewhere, 0.0, TINY) * block.unknowns))
-    return total
+    return bind(stop_gradient, (total,))
