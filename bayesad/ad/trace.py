@@ -146,6 +146,7 @@ class Trace:
             data.flags.writeable = False
         if node is None:
             node = Node(CONSTANT, (), {}, data.shape, data.dtype, value=data)
+            self._constants[id(data)] = (node, data)  # rules hand the value of a node on
         self._constants[key] = (node, x)  # x is kept alive: its id may be the key
         return node
 

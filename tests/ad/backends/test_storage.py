@@ -91,3 +91,10 @@ def test_a_matrix_and_its_transpose_share_their_tiles():
     assert [constant.size for constant in native.constants if constant.size >= matrix.size] == [
         512 * 20
     ]  # 16 tiles of 32 rows
+
+
+def test_a_matrix_of_few_columns_is_copied_once_column_by_column():
+    matrix = np.random.default_rng(5).normal(size=(500, 3))
+    program, _, _ = ad.trace(lambda b: np.sum(np.exp(matrix @ b)), np.zeros(3))
+    written = decompose(simplify(reverse(simplify(program), [0], [np.float64(1.0)])))
+    assert len([node for node in written.constants if node.shape == (500,)]) == 3
