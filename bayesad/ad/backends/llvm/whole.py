@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayesad.ad.backends.llvm import factorisations, multiplication, systems
+from bayesad.ad.backends.llvm import factorisations, multiplication, spectra, systems
 from bayesad.ad.backends.llvm.collecting import COLLECTING
 from bayesad.ad.backends.llvm.gathers import GATHERS
 from bayesad.ad.backends.llvm.ordering import ORDERING
@@ -68,4 +68,7 @@ WHOLE: dict[str, Callable[[Lowering, Node], bool]] = {
     "det": systems.det,
     "slogdet": systems.slogdet,
     "cofactors": systems.cofactors,
+    "eigh": spectra.eigh,
+    "qr": spectra.qr,
+    "svd": spectra.svd,
 }
