@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy.special import logsumexp
 
 from bayesad import ad
+from bayesad.ad.backends.llvm.native import executor
 from bayesad.ad.backends.numpy import run
 from bayesad.ad.reverse import reverse
 from bayesad.ad.rolling import roll
@@ -174,6 +175,14 @@ def test_a_loop_becomes_a_scan(name):
 
 def test_a_loop_over_a_vector_of_unknowns_becomes_a_scan():
     assert_rolled(parameters_by_step, RNG.normal(size=T + 1), loops=1)
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_machine_code_of_a_rolled_gradient_equals_the_interpreter(name):
+    rolled = simplify(roll(ad.trace(LOOPS[name][0], Q)[0]))
+    gradient = simplify(reverse(rolled, [0], [np.float64(1.0)]))
+    for found, expected in zip(executor(gradient)([Q]), run(gradient, Q), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-12)
 
 
 # --- loops without a recurrence

@@ -8,7 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bayesad import ad
+from bayesad.ad.backends.llvm.native import executor
+from bayesad.ad.backends.llvm.prepared import lowered_program
+from bayesad.ad.backends.numpy import executor as interpreter
 from bayesad.ad.primitives import loops
+from bayesad.ad.reverse import reverse
+from bayesad.ad.simplify import simplify
 from bayesad.errors import ScanError, TracingError
 
 RNG = np.random.default_rng(7)
@@ -224,6 +229,45 @@ def test_random_recurrences_equal_the_loop_written_out(seed, depth, reverse):
 
     expected = ad.gradient(lambda q: f(unrolled, q), q)
     np.testing.assert_allclose(ad.gradient(lambda q: f(ad.scan, q), q), expected, rtol=1e-11, atol=1e-12)
+
+
+# --- machine code
+def large_states(scan, q):
+    """Carries too large for registers, one of them of integers, one handed on unchanged from the other."""
+    weights = np.sin(np.arange(400.0).reshape(20, 20))
+
+    def step(carry, x):
+        state, before, count, chosen = carry
+        new = np.tanh(weights @ state * 0.2 + x * q[1] + before * count[3])
+        return (new, state, count + 1, np.logical_not(chosen)), (np.sum(new**2), new[:17] * np.where(chosen[0], x, 1.0))
+
+    first = (np.arange(20.0) * q[0], np.ones(20) * q[2], np.arange(30), np.arange(18) > 3)
+    (state, before, count, chosen), (sums, ys) = scan(step, first, Y)
+    return np.sum(state * before) + np.sum(sums) + np.sum(ys * chosen[:17]) + count[7] * q[0]
+
+
+def integer_recurrence(scan, q):
+    """The carry decides which unknown the next step reads."""
+
+    def step(state, x):
+        k, total = state
+        return ((3 * k + 1) % 7, total * 0.5 + np.where(k > 3, q[0], q[1]) * x), k
+
+    (_, total), ks = scan(step, (2, q[2]), Y)
+    return total + np.sum(np.where(ks == 4, q[0], 0.0))
+
+
+@pytest.mark.parametrize("keep", [True, False])
+@pytest.mark.parametrize("case", [*CASES, large_states, integer_recurrence])
+def test_machine_code_equals_the_interpreter(case, keep, monkeypatch):
+    if not keep:
+        monkeypatch.setattr(loops, "HISTORY", 4)
+    program = simplify(ad.trace(lambda q: case(ad.scan, q), Q)[0])
+    for prepared in (program, simplify(reverse(program, [0], [np.float64(1.0)]))):
+        for found, expected in zip(executor(prepared)([Q]), interpreter(prepared)([Q]), strict=True):
+            np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-13)
+        left_to_python = {node.primitive.name for node, _, _ in lowered_program(prepared).layout.callbacks}
+        assert "scan" not in left_to_python
 
 
 def test_a_scan_is_one_node_however_many_steps():

@@ -49,9 +49,12 @@ def decompose(program: Program) -> Program:
             if isinstance(operands[0], TracedArray):
                 trace.guard(node_of(trace, operands[0]), node.attributes["expected"])
             continue
+        attributes = {
+            key: decompose(value) if isinstance(value, Program) else value for key, value in node.attributes.items()
+        }
         written = WRITTEN_OUT.get(node.primitive.name)
-        result = written(state, *operands, **node.attributes) if written else None
-        made[node] = bind(node.primitive, tuple(operands), node.attributes) if result is None else result
+        result = written(state, *operands, **attributes) if written else None
+        made[node] = bind(node.primitive, tuple(operands), attributes) if result is None else result
     outputs = [node_of(trace, operand(node)) for node in program.outputs]
     return trace.program(outputs, program.name)
 

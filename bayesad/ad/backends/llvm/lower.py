@@ -14,7 +14,7 @@ from bayesad.ad.backends.llvm.constants import Constant, as_they_are
 from bayesad.ad.backends.llvm.fused import combine, identity, run_loop, total_offset
 from bayesad.ad.backends.llvm.gathers import taken_shape
 from bayesad.ad.backends.llvm.scalars import Operand, as_kind, emit_scalar
-from bayesad.ad.backends.llvm.schedule import Loop, Schedule, is_reduction, plan
+from bayesad.ad.backends.llvm.schedule import Loop, Schedule, Step, is_reduction, plan
 from bayesad.ad.backends.llvm.storage import Home, Storage, allocate
 from bayesad.ad.backends.llvm.table import Layout, module_text
 from bayesad.ad.backends.llvm.whole import WHOLE
@@ -101,6 +101,8 @@ class Lowering(Writer):
     def _displaced(self, base: str, offset: int) -> str:
         if offset == 0:
             return base
+        if base.startswith("%t"):  # an address made in a loop
+            return self.op(f"getelementptr inbounds i8, ptr {base}, i64 {offset}")
         name = f"%{self.fresh('part')}"
         self.entry.append(f"  {name} = getelementptr inbounds i8, ptr {base}, i64 {offset}")
         return name
@@ -296,13 +298,17 @@ class Lowering(Writer):
         if emit is None or not emit(self, node):
             callback(self, node)
 
-    # --- the whole text
-    def result(self, log_density: bool) -> Lowered:
-        for step in self.schedule.steps:
+    def run_steps(self, steps: Sequence[Step]) -> None:
+        """Write the steps of a schedule."""
+        for step in steps:
             if isinstance(step, Loop):
                 run_loop(self, step)
             else:
                 {"whole": self.whole, "tiny": self.tiny, "scalar": self.scalar}[self.schedule.kinds[step]](step)
+
+    # --- the whole text
+    def result(self, log_density: bool) -> Lowered:
+        self.run_steps(self.schedule.steps)
         self._write_outputs()
         text = module_text(self, self.layout, log_density=log_density)
         return Lowered(text, self.layout, self.count, tuple(self.mathematics))

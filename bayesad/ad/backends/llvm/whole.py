@@ -15,6 +15,7 @@ from bayesad.ad.backends.llvm import factorisations, multiplication, spectra, sy
 from bayesad.ad.backends.llvm.collecting import COLLECTING
 from bayesad.ad.backends.llvm.gathers import GATHERS
 from bayesad.ad.backends.llvm.ordering import ORDERING
+from bayesad.ad.backends.llvm.scan import scan
 from bayesad.ad.backends.llvm.writer import SIZES, Position
 from bayesad.ad.program import Node
 
@@ -59,6 +60,7 @@ WHOLE: dict[str, Callable[[Lowering, Node], bool]] = {
     **GATHERS,
     **ORDERING,
     **COLLECTING,
+    "scan": scan,
     "matmul": multiplication.matmul,
     "cholesky": factorisations.cholesky,
     "cholesky_pullback": factorisations.cholesky_pullback,
