@@ -18,7 +18,7 @@ TARGET = Path(__file__).parents[1] / "bayesad/ad/backends/llvm/vector_math/coeff
 Function = Callable[[mpf], mpf]
 WITH_REST = {"ERFCX", "MILLS"}
 """Tables whose last coefficient is given with its rounding error."""
-TABLES: dict[str, Callable[[], dict[str, list[mpf]]]] = {}
+TABLES: dict[str, Callable[[], dict[str, list[Any]]]] = {}
 
 
 def one(_: mpf) -> mpf:
@@ -90,7 +90,7 @@ def of_square(f: Function, at_zero: mpf) -> Function:
     return lambda z: f(mp.sqrt(z)) if z > mpf(10) ** -24 else mpf(at_zero)
 
 
-def table(make: Callable[[], dict[str, list[mpf]]]) -> Callable[[], dict[str, list[mpf]]]:
+def table(make: Callable[[], dict[str, list[Any]]]) -> Callable[[], dict[str, list[Any]]]:
     TABLES[make.__name__] = make
     return make
 
@@ -207,13 +207,90 @@ def normal() -> dict[str, list[mpf]]:
     }
 
 
+# --- the gamma function's logarithm and its derivatives
+def of_inverse_square(f: Function, at_zero: mpf) -> Function:
+    """f(1/sqrt(w)), with its limit at w = 0."""
+    return of_square(lambda y: f(1 / y), at_zero)
+
+
+@table
+def gamma() -> dict[str, list[mpf]]:
+    """Near 1 to 3 rational functions, of the argument from the left end on; beyond, Stirling's series made minimax.
+
+    The rational ones approximate what a simple main part leaves: their errors count less so.
+    """
+    root = mp.findroot(mp.digamma, 1.46)
+
+    def near_lgamma(s: mpf) -> mpf:
+        x = s + mpf("0.5")
+        return mp.loggamma(x) / ((x - 1) * (x - 2)) - (mpf("0.78125") - s / 4)
+
+    def near_digamma(s: mpf) -> mpf:
+        return mp.digamma(s + 1) / (s + 1 - root) - (mpf("1.125") - s / 4)
+
+    def trigamma_rest(x: mpf) -> mpf:
+        return mp.polygamma(1, x) - 1 / x - 1 / (2 * x**2)
+
+    def near_trigamma(s: mpf) -> mpf:
+        return trigamma_rest(s + 1)
+
+    def far_lgamma(x: mpf) -> mpf:
+        return x * (mp.loggamma(x) - (x - mpf("0.5")) * mp.log(x) + x - mp.log(2 * mp.pi) / 2)
+
+    def far_digamma(x: mpf) -> mpf:
+        return x**2 * (mp.log(x) - 1 / (2 * x) - mp.digamma(x))
+
+    def far_trigamma(x: mpf) -> mpf:
+        return x**3 * trigamma_rest(x)
+
+    near = {
+        "LGAMMA": minimax(near_lgamma, 0, 2, (8, 8), lambda s: 1 / (near_lgamma(s) + mpf("0.78125") - s / 4)),
+        "DIGAMMA": minimax(near_digamma, 0, 2, (6, 6), lambda s: 1 / (near_digamma(s) + mpf("1.125") - s / 4)),
+        "TRIGAMMA": minimax(near_trigamma, 0, 2, (6, 6), lambda s: 1 / mp.polygamma(1, s + 1)),
+    }
+    ninth = mpf(1) / 9
+    far = {
+        "LGAMMA_FAR": (far_lgamma, 12, mpf("0.16"), 10, lambda x: 1 / (x * mp.loggamma(x))),
+        "DIGAMMA_FAR": (far_digamma, 12, ninth, 9, lambda x: 1 / (x**2 * mp.digamma(x))),
+        "TRIGAMMA_FAR": (far_trigamma, 6, ninth, 11, lambda x: 1 / (x**3 * mp.polygamma(1, x))),
+    }
+    sine = of_square(lambda r: (mp.sinpi(r) / (mp.pi * r) - 1) / r**2, -(mp.pi**2) / 6)
+    return {
+        **{f"{name}_TOP": both[0] for name, both in near.items()},
+        **{f"{name}_BOTTOM": both[1] for name, both in near.items()},
+        "SIN_PI": polynomial(sine, 0, mpf("0.25"), 8),
+        **{
+            name: polynomial(
+                of_inverse_square(f, mpf(1) / limit), 0, end, degree, of_inverse_square(weight, mpf(10) ** -20)
+            )
+            for name, (f, limit, end, degree, weight) in far.items()
+        },
+    }
+
+
+@table
+def lgamma_zeros() -> dict[str, list[list[mpf]]]:
+    """Negative zeros of lgamma: the zero in two parts, how far Taylor's series holds, its coefficients."""
+    rows = []
+    for low, high in (("-2.5", "-2.4"), ("-2.8", "-2.7"), ("-3.2", "-3.1"), ("-3.96", "-3.95"), ("-4.05", "-4.03")):
+        zero = mp.findroot(lambda x: mp.log(abs(mp.gamma(x))), (mpf(low), mpf(high)), solver="anderson")
+        distance = abs(zero - mp.nint(zero))
+        terms = [mp.polygamma(k, zero) / mp.factorial(k + 1) for k in range(4, -1, -1)]
+        rows.append([mpf(float(zero)), zero - mpf(float(zero)), distance / 2000, *terms])
+    return {"LGAMMA_ZEROS": rows}
+
+
+def literal(x: mpf | list[mpf]) -> str:
+    return f"({', '.join(map(literal, x))})" if isinstance(x, list) else repr(float(x))
+
+
 def main() -> None:
     lines = ['"""Coefficients of the vector mathematics, highest power first; made by ``tools/fit_vector_math.py``."""']
     for name, make in TABLES.items():
         print(name)
         lines.append(f"\n# {name}")
         for constant, coefficients in make().items():
-            lines.append(f"{constant} = (\n" + "".join(f"    {float(c)!r},\n" for c in coefficients) + ")")
+            lines.append(f"{constant} = (\n" + "".join(f"    {literal(c)},\n" for c in coefficients) + ")")
             if constant in WITH_REST:
                 lines.append(f"{constant}_REST = {float(coefficients[-1] - mpf(float(coefficients[-1])))!r}")
     TARGET.write_text("\n".join(lines) + "\n")

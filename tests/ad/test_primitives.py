@@ -106,6 +106,7 @@ DOMAINS = {
     "stop_gradient": (REAL,),
     # gamma and beta functions
     "zeta": ((2.0, 5.0), POSITIVE),
+    "trigamma": (POSITIVE,),
     "gammaln": (POSITIVE,),
     "loggamma": (POSITIVE,),
     "gamma": (POSITIVE,),

@@ -50,7 +50,8 @@ def _safe(denominator: Any, x: Any) -> Any:
 # --- gamma and beta functions
 def zeta(s: Any, q: Any) -> Any:
     """The Hurwitz zeta function, as a function of plain or traced arrays."""
-    return _bind(zeta_p, s, q)
+    plain = isinstance(s, (int, float, np.generic, np.ndarray)) and np.ndim(s) == 0
+    return _bind(trigamma, q) if plain and s == 2 else _bind(zeta_p, s, q)
 
 
 def polygamma(n: Any, x: Any) -> Any:
@@ -71,6 +72,7 @@ def _reciprocal_gamma_slope(g: Any, y: Any, x: Any) -> Any:
 
 
 zeta_p = singular("zeta", sp.zeta, NO_RULE, lambda g, y, s, q: -(g * (s * zeta(s + 1.0, q))))
+trigamma = singular("trigamma", lambda x: sp.zeta(2.0, x), lambda g, y, x: -(g * (2.0 * zeta(3.0, x))))
 singular("gammaln", sp.gammaln, lambda g, y, x: g * sp.psi(x))
 singular("loggamma", sp.loggamma, lambda g, y, x: g * sp.psi(x))
 singular("gamma", sp.gamma, lambda g, y, x: g * (y * sp.psi(x)))

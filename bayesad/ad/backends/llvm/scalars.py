@@ -133,7 +133,6 @@ for _name, _callee in {
     "log2": "log2",
     "log10": "log10",
     "cbrt": "cbrt",
-    "gammaln": "lgamma",
     "fmod": "fmod",
     "float_power": "pow",
 }.items():
@@ -344,7 +343,7 @@ ON_INTEGERS = {*INTEGERS, "where", "invert", "bitwise_and", "bitwise_or", "bitwi
 
 # Scalar C functions that SciPy exports (scipy.special.cython_special), called by address.
 SPECIAL = {
-    "psi": 1, "i0": 1, "i0e": 1, "i1": 1, "i1e": 1, "gammainc": 2,
+    "i0": 1, "i0e": 1, "i1": 1, "i1e": 1, "gammainc": 2,
     "gammaincc": 2, "betainc": 3, "beta": 2, "betaln": 2, "gamma": 1, "iv": 2, "ive": 2, "dawsn": 1,
 }  # fmt: skip
 

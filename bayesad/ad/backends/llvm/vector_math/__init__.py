@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from bayesad.ad.backends.llvm.vector_math import (
     elementary,
     error_functions,
+    gamma,
     hyperbolic,
     library,
     normal,
@@ -52,6 +53,9 @@ FUNCTIONS: dict[str, Callable[..., Value]] = {
     "log_ndtr": normal.log_ndtr,
     "inverse_mills": normal.inverse_mills,
     "ndtri": normal.ndtri,
+    "gammaln": gamma.lgamma,
+    "psi": gamma.digamma,
+    "trigamma": gamma.trigamma,
 }
 INLINED = ("exp", "expm1", "log", "log1p", "log1p_square", "log1p_unit", "expit", "log_expit", "logaddexp", "tanh")
 """Short and branch-free: these are inlined into loops."""

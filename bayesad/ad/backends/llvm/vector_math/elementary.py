@@ -139,7 +139,8 @@ def log1p_unit(x: Value) -> Value:
     """log(1 + x) for 0 <= x <= 1."""
     s = x / (x + 2.0)
     z = s * s
-    return fused(s * z, polynomial(z, LOG1P_UNIT), s * 2.0)
+    h = x * x * 0.5
+    return x - (h - s * fused(z, polynomial(z, LOG1P_UNIT), h))  # not 2 s + ..., which has the error of s
 
 
 def log1p_square(x: Value) -> Value:

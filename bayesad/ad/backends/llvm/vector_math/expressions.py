@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 __all__ = ["Body", "Target", "Value", "arity", "copysign", "define", "each", "fused", "hexadecimal", "magnitude",
-           "polynomial", "product", "rarely", "root", "select", "total", "total_of_any"]  # fmt: skip
+           "nearest", "polynomial", "product", "rarely", "root", "select", "total", "total_of_any"]  # fmt: skip
 
 
 def hexadecimal(x: float) -> str:
@@ -45,12 +45,15 @@ FEW_COEFFICIENTS = 4
 
 @dataclass
 class Body:
-    """The instructions of one function, the block that is being written, and the scalar C functions that it calls."""
+    """The instructions of one function, the block that is being written, and the scalar functions that it calls.
+
+    Those are functions of the C library, or are written by what is given with their names.
+    """
 
     target: Target
     lines: list[str] = field(default_factory=list)
     block: str = "entry"
-    external: set[str] = field(default_factory=set)
+    external: dict[str, Callable[[Value], Value] | None] = field(default_factory=dict)
 
     def op(self, kind: str, text: str) -> Value:
         """Append an instruction and return its result."""
@@ -233,6 +236,11 @@ def magnitude(x: Value) -> Value:
     return _call("fabs", x)
 
 
+def nearest(x: Value) -> Value:
+    """The nearest integer, ties to even."""
+    return _call("rint", x)
+
+
 def root(x: Value) -> Value:
     return _call("sqrt", x)
 
@@ -289,24 +297,24 @@ def rarely(test: Value, usual: Value, otherwise: Callable[[], Value]) -> Value:
     return body.op("double", f"phi {of} [ {usual.text}, %{before} ], [ {result.text}, %{after} ]")
 
 
-def each(external: str, x: Value) -> Value:
-    """A scalar C function, lane by lane."""
+def each(name: str, x: Value, write: Callable[[Value], Value] | None = None) -> Value:
+    """A scalar function, lane by lane: of the C library, or as it is written."""
     body = x.body
-    body.external.add(external)
+    body.external[name] = write
     if not body.target.lanes:
-        return body.op("double", f"call double @{external}({x.typed})")
+        return body.op("double", f"call double @{name}({x.typed})")
     result = x
     for i in range(body.target.lanes):
         element = body.op("", f"extractelement {x.typed}, i64 {i}").text
-        found = body.op("", f"call double @{external}(double {element})").text
+        found = body.op("", f"call double @{name}(double {element})").text
         result = body.op("double", f"insertelement {result.typed}, double {found}, i64 {i}")
     return result
 
 
 def define(
     name: str, write: Callable[..., Value], target: Target, attributes: str, linkage: str = ""
-) -> tuple[str, set[str]]:
-    """The text of an LLVM function whose result ``write`` makes of its arguments; and the C functions that it calls."""
+) -> tuple[str, dict[str, Callable[[Value], Value] | None]]:
+    """The text of an LLVM function whose result ``write`` makes of its arguments; and the functions that it calls."""
     body = Body(target)
     arguments = [Value(body, "double", f"%x{i}") for i in range(arity(write))]
     result = write(*arguments)

@@ -12,7 +12,7 @@ from pathlib import Path
 from bayesad.ad.backends.llvm import jit
 from bayesad.ad.backends.llvm.vector_math.expressions import Target, Value, define
 
-__all__ = ["declarations", "load"]
+__all__ = ["called_text", "declarations", "load"]
 
 _lock = threading.Lock()
 ATTRIBUTES = "nounwind willreturn memory(none)"
@@ -46,13 +46,23 @@ def declarations(arities: Mapping[str, int]) -> str:
     return "\n".join(lines)
 
 
+def called_text(functions: Mapping[str, Callable[[Value], Value] | None], fma: bool) -> list[str]:
+    """What functions call: those of the C library are declared; others, called rarely, are not worth optimising."""
+    lines = []
+    for name, write in functions.items():
+        if write is None:
+            lines.append(f"declare double @{name}(double) {ATTRIBUTES}")
+        else:
+            lines.append(define(name, write, Target(0, fma), f"noinline optnone {ATTRIBUTES}", "internal")[0])
+    return lines
+
+
 def _text(symbol: str, write: Callable[..., Value]) -> str:
-    parts, external = [], set()
-    for name, target in zip((symbol, _vector_symbol(symbol)), _targets(), strict=True):
-        text, called = define(name, write, target, ATTRIBUTES)
-        parts.append(text)
-        external |= called
-    return "\n".join([*[f"declare double @{name}(double) {ATTRIBUTES}" for name in sorted(external)], *parts])
+    """The scalar and the vector form of a function."""
+    scalar, vector = _targets()
+    text, _ = define(symbol, write, scalar, ATTRIBUTES)
+    other, called = define(_vector_symbol(symbol), write, vector, ATTRIBUTES)
+    return "\n".join([*called_text(called, vector.fma), text, other])
 
 
 @functools.cache
