@@ -120,7 +120,7 @@ log2 = elementwise("log2", np.log2, lambda g, y, x: g / (LOG2 * x), singular=Tru
 log10 = elementwise("log10", np.log10, lambda g, y, x: g / (LOG10 * x), singular=True)
 log1p = elementwise("log1p", np.log1p, lambda g, y, x: g / (1.0 + x), singular=True)
 log1p_unit = elementwise(  # for 0 <= x <= 1, where machine code has it at half the price
-    "log1p_unit", lambda x: np.log1p(x), lambda g, y, x: g / (1.0 + x)
+    "log1p_unit", lambda x: np.log1p(x), lambda g, y, x: g / (1.0 + x), singular=True
 )
 
 

@@ -41,6 +41,8 @@ def test_every_elementwise_primitive_agrees_with_the_interpreter(name):
     logical = name.startswith(("bitwise", "logical", "invert"))
     x = [RNG.uniform(0.05, 0.95, size=(3, 5)) * (1 if i % 2 else 2) for i in range(arity)]
     x = [v.reshape(3, 5) if i == 0 else v[0] for i, v in enumerate(x)]
+    if name == "log1p_unit":  # is for the unit interval
+        x = [v / 2 for v in x]
 
     def f(*arrays):
         given = [a > 0.5 for a in arrays] if logical else list(arrays)
