@@ -274,7 +274,7 @@ def test_error_is_within_its_bound_over_the_whole_domain(name):
     assert worst(native(name, *xs), exact) <= bound(name)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [name for name in CASES if name in vector_math.FUNCTIONS])
 def test_error_is_within_its_bound_without_fma(name):
     xs, exact = sample(name)
     assert worst(without_fma(name)(*xs), exact) <= CASES[name][1]
@@ -287,7 +287,7 @@ def test_error_is_within_its_bound_outside_of_loops(name):
     assert worst(native(name, *[x[few] for x in xs]), [exact[i] for i in few]) <= bound(name)
 
 
-@pytest.mark.parametrize("name", sorted({*vector_math.FUNCTIONS, "sqrt", "abs", "sign", "floor"}))
+@pytest.mark.parametrize("name", sorted({*vector_math.FUNCTIONS, "sqrt", "abs", "sign", "floor", "expit", "log_expit"}))
 def test_special_values_are_those_of_numpy_and_scipy(name):
     primitive = PRIMITIVES[name]
     values = [SPECIAL_VALUES] if len(primitive.vjp) == 1 else np.meshgrid(*[SPECIAL_VALUES] * len(primitive.vjp))
@@ -311,11 +311,11 @@ def test_logaddexp_is_as_accurate_as_its_larger_part():
     larger = np.maximum(a, b)
     with mpmath.workdps(60):
         exact = [mpmath.log(mpmath.exp(mpf(float(x))) + mpmath.exp(mpf(float(y)))) for x, y in zip(a, b, strict=True)]
-    for found in (native("logaddexp", a, b), without_fma("logaddexp")(a, b)):
-        with mpmath.workdps(60):
-            errors = np.array([float(mpf(float(y)) - t) for y, t in zip(found, exact, strict=True)])
-        parts = np.maximum.reduce([abs(larger), abs(found - larger), abs(found)])
-        assert np.max(abs(errors) / np.spacing(parts)) <= 2.0
+    found = native("logaddexp", a, b)
+    with mpmath.workdps(60):
+        errors = np.array([float(mpf(float(y)) - t) for y, t in zip(found, exact, strict=True)])
+    parts = np.maximum.reduce([abs(larger), abs(found - larger), abs(found)])
+    assert np.max(abs(errors) / np.spacing(parts)) <= 2.0
 
 
 def test_a_module_has_only_the_functions_that_it_calls():

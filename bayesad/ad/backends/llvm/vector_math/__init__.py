@@ -34,9 +34,6 @@ FUNCTIONS: dict[str, Callable[..., Value]] = {
     "log1p": elementary.log1p,
     "log1p_square": elementary.log1p_square,
     "log1p_unit": elementary.log1p_unit,
-    "expit": elementary.expit,
-    "log_expit": elementary.log_expit,
-    "logaddexp": elementary.logaddexp,
     "logit": elementary.logit,
     "sinh": hyperbolic.sinh,
     "cosh": hyperbolic.cosh,
@@ -57,7 +54,7 @@ FUNCTIONS: dict[str, Callable[..., Value]] = {
     "psi": gamma.digamma,
     "trigamma": gamma.trigamma,
 }
-INLINED = ("exp", "expm1", "log", "log1p", "log1p_square", "log1p_unit", "expit", "log_expit", "logaddexp", "tanh")
+INLINED = ("exp", "expm1", "log", "log1p", "log1p_square", "log1p_unit", "tanh")
 """Short and branch-free: these are inlined into loops."""
 
 _INLINED, _CALLED = "bayesad.inlined.", "bayesad."

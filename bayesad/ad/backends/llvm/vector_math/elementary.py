@@ -20,7 +20,7 @@ from bayesad.ad.backends.llvm.vector_math.expressions import (
     total,
 )
 
-__all__ = ["exp", "expit", "expm1", "log", "log1p", "log1p_square", "log1p_unit", "log_expit", "logaddexp", "logit"]
+__all__ = ["exp", "expm1", "log", "log1p", "log1p_square", "log1p_unit", "logit"]
 
 LN2_HIGH = 6.93147180369123816490e-01  # log 2 with the last 32 bits cleared: k * LN2_HIGH is exact
 LN2_LOW = 1.90821492927058770002e-10
@@ -147,33 +147,6 @@ def log1p_square(x: Value) -> Value:
     size = magnitude(x)
     huge = size > 1e150
     return select(huge, 2.0, 1.0) * log1p(select(huge, size, size * size))
-
-
-def expit(x: Value) -> Value:
-    """exp(-|x|)/(1 + exp(-|x|)), or one less that; the errors of numerator and denominator are made good."""
-    e, e_low = exp_parts(-magnitude(x))
-    bottom, lost = total(x.body.number(1.0), e)
-    negative = x < 0.0
-    y = select(negative, e, 1.0) / bottom
-    missing = select(negative, e_low, 0.0) - y * (lost + e_low)
-    return fused(missing, select(negative, 1.0 - y, y), y)  # the factor is 1/bottom
-
-
-def log1p_exp(x: Value) -> Value:
-    """log(1 + exp(-|x|))."""
-    e, e_low = exp_parts(-magnitude(x))
-    u, lost = total(x.body.number(1.0), e)
-    return log_sum(*log_parts(u, lost + e_low))
-
-
-def log_expit(x: Value) -> Value:
-    return select(x < 0.0, x, -0.0) - log1p_exp(x)
-
-
-def logaddexp(a: Value, b: Value) -> Value:
-    """As accurate as the larger of the arguments: near its zeros the relative error is that of a difference."""
-    y = select(a > b, a, b) + log1p_exp(a - b)
-    return select(a.equals(b), a + math.log(2.0), y)
 
 
 def logit(p: Value) -> Value:
