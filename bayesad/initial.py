@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["TRIES", "find_initial"]
 
+Evaluate = Callable[[np.ndarray], tuple[float, np.ndarray]]
+
 TRIES = 100
 STEEPEST = (
     1e20  # a start with a larger gradient is passed over: warmup would be over before the chain is down from there
@@ -26,8 +28,11 @@ STEEPEST = (
 WIDTH = 2.0  # of the uniform distribution on the unconstrained scale, as Stan's
 
 
-def find_initial(posterior: Posterior, rng: np.random.Generator, kind: Any) -> np.ndarray:
-    """As `Posterior.initial`, which documents it."""
+def find_initial(
+    posterior: Posterior, rng: np.random.Generator, kind: Any, evaluate: Evaluate | None = None
+) -> np.ndarray:
+    """As `Posterior.initial`, which documents it; `evaluate` gives log density and gradient at a point."""
+    evaluate = evaluate or posterior.unconstrained.log_density_and_gradient
     propose, random = _proposal(posterior, rng, kind)
     problem = ""
     least_steep: tuple[float, Any] = (np.inf, None)
@@ -37,7 +42,7 @@ def find_initial(posterior: Posterior, rng: np.random.Generator, kind: Any) -> n
         except DistributionError as error:  # a prior draw made a distribution further on impossible
             problem = str(error).rstrip(".")
             continue
-        log_density, gradient = posterior.unconstrained.log_density_and_gradient(q)
+        log_density, gradient = evaluate(q)
         if np.isfinite(log_density) and np.all(np.isfinite(gradient)):
             steepness = float(np.max(np.abs(gradient), initial=0.0))
             if steepness <= STEEPEST or not random:

@@ -16,12 +16,14 @@ import numpy as np
 
 from bayesad.ad.backends.llvm.kernel import LogDensityPointer
 from bayesad.errors import ConfigError
+from bayesad.initial import Evaluate, find_initial
 from bayesad.samplers import HMC, NUTS, Chains, run_chains
 from bayesad.samplers.chain import improve_kernel
 
 if TYPE_CHECKING:
     import xarray as xr
 
+    from bayesad.ad.backends.llvm.log_density import NativeLogDensity
     from bayesad.posterior import Posterior
 
 __all__ = ["Drawn", "draw", "sample"]
@@ -140,8 +142,15 @@ def _run(
     """The chains, and the time it took to prepare them."""
     started = time.perf_counter()
     chains = range(settings["chains"])
-    points = np.stack([_starting_point(posterior, settings["seed"], chain, initial) for chain in chains])
-    density = posterior.unconstrained.compiled.log_density(points[0])
+    densities: list[NativeLogDensity] = []
+
+    def evaluate(q: np.ndarray) -> tuple[float, np.ndarray]:
+        if not densities:
+            densities.append(posterior.unconstrained.compiled.log_density(q))
+        return densities[0].at(q)
+
+    points = np.stack([_starting_point(posterior, settings["seed"], chain, initial, evaluate) for chain in chains])
+    (density,) = densities
     tables = [density.context() for _ in chains]
     if _is_large(posterior):
         _give_back_memory()
@@ -173,14 +182,14 @@ def import_one_by_one(modules: Iterable[str]) -> Iterator[None]:
         yield
 
 
-def _starting_point(posterior: Posterior, seed: int, chain: int, initial: Any) -> np.ndarray:
+def _starting_point(posterior: Posterior, seed: int, chain: int, initial: Any, evaluate: Evaluate) -> np.ndarray:
     """A chain's starting point, from a random stream of its own."""
     stream = np.random.SeedSequence(seed, spawn_key=(INITIAL_STREAM, chain))
     if isinstance(initial, (list, tuple)) or (isinstance(initial, np.ndarray) and initial.ndim == 2):
         if chain >= len(initial):
             raise ConfigError(f"{len(initial)} starting points are given; chain {chain} has none")
         initial = initial[chain]
-    return posterior.initial(np.random.default_rng(stream), initial)
+    return find_initial(posterior, np.random.default_rng(stream), initial, evaluate)
 
 
 def _is_large(posterior: Posterior) -> bool:

@@ -60,7 +60,7 @@ class Path:
     Attributes
     ----------
     traced : Program
-        As recorded, repetitions rolled; inputs are the leaves of the argument, outputs the leaves of the result.
+        As recorded; inputs are the leaves of the argument, outputs the leaves of the result.
     captures : list
         Traced arrays of an enclosing trace, further inputs of the program.
     rebuild : callable
@@ -72,24 +72,25 @@ class Path:
     def __init__(
         self, traced: Program, captures: list[Any], rebuild: trees.Rebuild, rewrites: Iterable[str] = ()
     ) -> None:
-        self.traced = roll(traced)
+        self.traced = traced
         self.rewrites = tuple(rewrites)
         self.captures = captures
         self.rebuild = rebuild
         self.natives: dict[Wanted, NativeProgram] = {}
+        self.compilations = 0
         self._derived: dict[Wanted, Program] = {}
         self._runs: dict[Wanted, int] = {}
         self._interpreters: dict[Wanted, Callable[..., list[Any]]] = {}
         self._executors: dict[Wanted, Executor] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     @functools.cached_property
     def _rewritten(self) -> tuple[Program, list[str]]:
-        return rewritten(simplify(self.traced), self.rewrites)
+        return rewritten(simplify(roll(self.traced)), self.rewrites)
 
     @property
     def program(self) -> Program:
-        """The program simplified and rewritten."""
+        """The program with repetitions rolled, simplified and rewritten."""
         return self._rewritten[0]
 
     @property
@@ -145,6 +146,7 @@ class Path:
             if wanted not in self.natives:
                 what = f"{wanted} with {self.rewrites}"
                 self.natives[wanted] = NativeProgram(self.traced, what, lambda: self.derived(wanted))
+                self.compilations += 1
             return self.natives[wanted]
 
     def run(self, wanted: Wanted, inputs: Sequence[Any]) -> list[Any]:
@@ -257,7 +259,8 @@ class Compiled:
     """A function of one tree of arrays that is traced at its first call and run as a program from then on.
 
     It is traced again for other shapes, and where a branch on a value goes another way than in every path known so
-    far. Thread safe. ``rewrites`` are the names of those that its programs go through.
+    far; beyond MOST_PATHS such paths, with a warning, each time. Thread safe. ``rewrites`` are the names of those that
+    its programs go through.
     """
 
     def __init__(self, f: Callable[..., Any], name: str | None = None, rewrites: Iterable[str] = REWRITES) -> None:
@@ -346,7 +349,8 @@ class Compiled:
             path = self._traced(leaves, rebuild)
             if len(known.paths) >= MOST_PATHS:
                 self._warn(path)
-            elif not path.captures:
+                return Path(path.traced, path.captures, path.rebuild)  # for one evaluation: without rewrites
+            if not path.captures:
                 known.paths.append(path)
             return path
 
@@ -417,8 +421,8 @@ class Compiled:
 
     @property
     def compilations(self) -> int:
-        """How many programs have been made machine code."""
-        return sum(len(path.natives) for path in self.paths)
+        """How many programs have been made machine code or were found as such on disk."""
+        return sum(path.compilations for path in self.paths)
 
 
 def compile(f: Callable[..., Any], *, rewrites: Iterable[str] | None = None) -> Compiled:

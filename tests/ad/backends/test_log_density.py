@@ -1,7 +1,9 @@
 """Log densities as C functions: branches on values, from several threads at once, against formulas written by hand."""
 
+import gc
 import itertools
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -150,3 +152,44 @@ def test_a_context_keeps_working_while_another_one_learns_new_paths():
     np.testing.assert_allclose(evaluate(density, points[::-1].copy(), other)[0], expected[::-1], rtol=1e-14)
     np.testing.assert_allclose(evaluate(density, points, one)[0], expected, rtol=1e-14)
     assert density.recompilations == 3
+
+
+def test_calls_from_python_give_value_and_gradient_and_raise_what_the_function_raises():
+    def f(q):
+        if q[0] > 5.0:
+            raise OverflowError("too far")
+        return two_sided(q)
+
+    density = ad.compile(f).log_density(np.ones(2))
+    points = np.array([[1.0, 2.0], [-1.0, 3.0], [-2.0, -1.0]])
+    for _ in range(2):
+        for q, value, slope in zip(points, *two_sided_by_hand(points), strict=True):
+            found, gradient = density.at(q)
+            assert found == pytest.approx(value, rel=1e-14)
+            np.testing.assert_allclose(gradient, slope, rtol=1e-14)
+        with pytest.raises(OverflowError, match="too far"):
+            density.at(np.array([6.0, 1.0]))
+    assert density.error is None
+    assert density.recompilations == 2
+
+
+def test_machine_code_that_is_forgotten_ends_with_its_last_user_without_the_garbage_collector():
+    gc.collect()
+    gc.disable()
+    try:
+        compiled = ad.compile(two_sided)
+        density = compiled.log_density(np.ones(2))
+        context = density.context()
+        density.at(-np.ones(2))
+        programs = [weakref.ref(program) for path in compiled.paths for program in path.natives.values()]
+        references = [weakref.ref(density), weakref.ref(context[1]), *programs]
+        compiled.forget_machine_code()
+        assert len(programs) == 2
+        assert None not in [reference() for reference in references]
+        del density, context
+        assert [reference() for reference in references] == [None] * 4
+    finally:
+        gc.enable()
+    assert compiled.compilations == 2
+    assert compiled.log_density(np.ones(2)).at(np.ones(2))[0] == pytest.approx(4.0 * np.sin(1.0), rel=1e-14)
+    assert compiled.compilations == 3

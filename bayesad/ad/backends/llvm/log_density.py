@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from bayesad.ad.backends.llvm.native import Chain, NativeProgram, address_of, memory
+from bayesad.ad.backends.llvm.native import Chain, NativeProgram, address_of, memory, weakly
 from bayesad.ad.backends.llvm.table import HEADER, LOG_DENSITY
 
 __all__ = ["NativeLogDensity"]
@@ -68,6 +68,17 @@ class NativeLogDensity:
         context = _Context(self)
         return context.chain.tables[0], context
 
+    def at(self, q: np.ndarray) -> tuple[float, np.ndarray]:
+        """Value and gradient at a point, called from Python; what is raised in a callback is raised here."""
+        context = _Context(self)
+        point = np.array(q, dtype=np.float64)
+        gradient = np.zeros_like(point)
+        value = FUNCTION(self.address)(context.chain.tables[0].ctypes.data, point.ctypes.data, gradient.ctypes.data)
+        error, self.error = self.error, None
+        if error is not None:
+            raise error
+        return value, gradient
+
     def _evaluate(self, chain: Chain, q: int, gradient: int) -> float:
         """The value at a point to which no program in a chain applies."""
         vector = self._programs[0].layout.inputs[0]
@@ -97,7 +108,7 @@ class _Context:
 
     def __init__(self, density: NativeLogDensity) -> None:
         self._density = density
-        self._callback = FUNCTION(self._beyond)
+        self._callback = FUNCTION(weakly(self._beyond))
         self._end = np.zeros(HEADER, dtype=np.uint64)
         self._end[LOG_DENSITY] = address_of(self._callback)
         self.chain = Chain(self._end.ctypes.data)

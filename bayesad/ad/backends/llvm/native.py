@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import threading
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ from bayesad.ad.backends.llvm.table import HEADER, LOG_DENSITY, NEXT, NUMBER, RU
 from bayesad.ad.backends.numpy import GuardFailed
 from bayesad.ad.program import Node, Program
 
-__all__ = ["Chain", "Executor", "NativeProgram", "address_of", "executor", "memory"]
+__all__ = ["Chain", "Executor", "NativeProgram", "address_of", "executor", "memory", "weakly"]
 
 CALLBACK = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_void_p)
 RUN_FUNCTION = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
@@ -50,7 +51,7 @@ class NativeProgram:
         self.constants = [constant.memory() for constant in self.layout.constants]
         self._special = [_special_address(name) for name in self.layout.special]
         self.errors: dict[int, Exception] = {}
-        self._callback = CALLBACK(self._run_in_python)
+        self._callback = CALLBACK(weakly(self._run_in_python))
 
     def table(self, number: int) -> tuple[np.ndarray, list[Any]]:
         """A new table with a workspace of its own, the last of its chain; and what must be kept alive with it."""
@@ -204,6 +205,18 @@ def executor(program: Program) -> Callable[[Sequence[Any]], list[Any]]:
         return found[1]
 
     return execute
+
+
+def weakly(method: Callable[..., Any]) -> Callable[..., Any]:
+    """A method as a function that does not keep its object alive, so that the object may hold a callback of it."""
+    reference = weakref.WeakMethod(method)
+
+    def call(*arguments: Any) -> Any:
+        found = reference()
+        assert found is not None, "machine code outlived what keeps it alive"
+        return found(*arguments)
+
+    return call
 
 
 def address_of(function: Any) -> int:
