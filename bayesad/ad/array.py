@@ -10,7 +10,7 @@ import numpy as np
 
 from bayesad.ad.primitives import elementwise as ew
 from bayesad.ad.primitives import indexing, shaping
-from bayesad.ad.primitives.table import Primitive
+from bayesad.ad.primitives.table import UFUNCS, Primitive
 from bayesad.ad.program import CONSTANT, Node
 from bayesad.errors import TracingError
 
@@ -288,6 +288,10 @@ class TracedArray:
 
     # --- protocols
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **options: Any) -> Any:
+        if method == "__call__" and out is None and not options:
+            primitive = UFUNCS.get(ufunc)
+            if primitive is not None and all([isinstance(x, _SCALARS) for x in inputs]):
+                return bind(primitive, inputs)
         from bayesad.ad.functions import ufuncs
 
         return ufuncs.apply(ufunc, method, inputs, out, options)
@@ -538,17 +542,20 @@ def bind(primitive: Primitive, args: tuple[Any, ...], attributes: dict[str, Any]
         with np.errstate(all="ignore"):
             result = primitive.evaluate(*plain, **attributes)
         return fresh_buffer(result, plain) if any([type(a) is TracedArray for a in args]) else result
-    nodes = tuple([node_of(trace, a) for a in args])
-    if primitive.widen is not None and all([node.dtype == np.bool_ for node in nodes]):
+    nodes = []
+    values: list[Any] | None = [] if trace.concrete else None
+    for a in args:
+        node = node_of(trace, a)
+        nodes.append(node)
+        if values is not None:
+            value = node.value if node.primitive is CONSTANT else a._value if type(a) is TracedArray else a
+            if value is None:
+                values = None
+            else:
+                values.append(value)
+    if primitive.widen is not None and nodes[0].dtype == np.bool_ and all([node.dtype == np.bool_ for node in nodes]):
         return bind(primitive, tuple([np.multiply(a, primitive.widen.type(1)) for a in args]), attributes)
-    values = None
-    if trace.concrete:
-        values = [a._value if type(a) is TracedArray else a for a in args]
-        if any([v is None for v in values]):
-            values = None
-        else:
-            values = [n.value if n.primitive is CONSTANT else v for n, v in zip(nodes, values, strict=True)]
-    return trace.record(primitive, nodes, attributes, values)
+    return trace.record(primitive, tuple(nodes), attributes, values)
 
 
 def node_of(trace: Any, a: Any) -> Node:

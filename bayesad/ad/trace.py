@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -26,12 +27,20 @@ def current_depth() -> int:
 
 
 class tracing:
-    """While entered, this thread is recording: NumPy functions that would refuse traced arrays are swapped."""
+    """While entered, this thread is recording: NumPy functions that would refuse traced arrays are swapped.
+
+    NumPy's warnings are off meanwhile, as operations are evaluated beside being recorded, and garbage is not collected:
+    a recording only grows, and looking through it again and again takes longer than making it.
+    """
 
     def __enter__(self) -> int:
         from bayesad.ad import swaps
 
         _local.depth = current_depth() + 1
+        self._errors = np.errstate(all="ignore")
+        self._errors.__enter__()
+        self._collects = gc.isenabled()
+        gc.disable()
         swaps.install()
         return _local.depth
 
@@ -40,6 +49,9 @@ class tracing:
 
         _local.depth -= 1
         swaps.uninstall()
+        if self._collects:
+            gc.enable()
+        self._errors.__exit__(*exception)
 
 
 class untraced:
@@ -170,7 +182,10 @@ class Trace:
         known = self._known.get(key)
         if known is not None:
             return TracedArray(self, known[0], known[1])
-        if all([node.primitive is CONSTANT for node in nodes]) and primitive is not GUARD:
+        for node in nodes:
+            if node.primitive is not CONSTANT:
+                break
+        else:
             with np.errstate(all="ignore"):
                 return primitive.evaluate(*[node.value for node in nodes], **attributes)
         if self.rewrite is not None:
@@ -183,15 +198,13 @@ class Trace:
                 return replacement
         value = None
         if values is not None:
-            with np.errstate(all="ignore"):
-                value = primitive.evaluate(*values, **attributes)
-            shape = np.shape(value)
-            dtype = value.dtype if isinstance(value, (np.ndarray, np.generic)) else np.asarray(value).dtype
+            value = primitive.evaluate(*values, **attributes)
+            array = value if isinstance(value, (np.ndarray, np.generic)) else np.asarray(value)
+            shape, dtype, source = array.shape, array.dtype, _user_line()
         else:
             shape, dtype = primitive.infer(*nodes, **attributes)
-        node = Node(
-            primitive, nodes, attributes, shape, dtype, source=_user_line() if values is not None else self.source
-        )
+            source = self.source
+        node = Node(primitive, nodes, attributes, shape, dtype, source=source)
         self.nodes.append(node)
         self._known[key] = (node, value)
         return TracedArray(self, node, value)
@@ -271,12 +284,20 @@ def _called(f: Callable[..., Any], arguments: Sequence[Any]) -> Any:
         ) from error
 
 
+_is_internal: dict[Any, bool] = {}  # code object -> whether it belongs to this package, NumPy or SciPy
+
+
 def _user_line() -> Any:
     """(code, line) of the innermost frame outside this package, NumPy and SciPy; cheap."""
     frame: Any = sys._getframe(2)
     while frame is not None:
-        module = frame.f_globals.get("__name__", "")
-        if module.partition(".")[0] not in _INTERNAL:
-            return frame.f_code, frame.f_lineno
+        code = frame.f_code
+        internal = _is_internal.get(code)
+        if internal is None:
+            internal = frame.f_globals.get("__name__", "").partition(".")[0] in _INTERNAL
+            if internal:  # others may be many, made again and again
+                _is_internal[code] = True
+        if not internal:
+            return code, frame.f_lineno
         frame = frame.f_back
     return None
