@@ -375,3 +375,31 @@ def test_a_scan_is_printed_with_its_body():
     text = ad.inspect(lambda q: ad.scan(lambda c, x: (np.sin(c), None), q, length=5)[0], 0.5)
     assert "body=<lambda>" in text
     assert "      v0: f64[] = sin(x0)" in text
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize("start", [1.3, -0.8])
+def test_a_root_that_is_squared_again_leaves_the_loop(backwards, start):
+    def f(scan, q):
+        def step(s, y):
+            s = np.sqrt(q[0] ** 2 + 0.2 * (y - q[1]) ** 2 + q[2] * s**2)
+            return s, s
+
+        last, rows = scan(step, start * q[3], Y, reverse=backwards)
+        return np.sum(np.log(rows) - 0.3 * rows) + last
+
+    q = np.array([0.7, 0.2, 0.6, 1.1])
+    compiled = ad.compile(lambda q: f(ad.scan, q))
+    value, gradient = ad.value_and_gradient(compiled, q)
+    assert value == pytest.approx(f(unrolled, q), rel=1e-14)
+    expected = [np.imag(f(unrolled, q + 1e-30j * (np.arange(4) == i))) / 1e-30 for i in range(4)]
+    np.testing.assert_allclose(gradient, expected, rtol=1e-13)
+    bodies = [node.attributes["body"] for node in compiled.paths[0].program.nodes if node.primitive.name == "scan"]
+    assert bodies and all("sqrt" not in [n.primitive.name for n in body.nodes] for body in bodies)
+
+
+def test_a_negative_square_under_a_carried_root_is_nan_from_there_on():
+    f = ad.compile(lambda a: ad.scan(lambda s, x: (np.sqrt(a * x + s**2), s), 1.0, np.array([1.0, -9.0, 20.0]))[0])
+    with np.errstate(invalid="ignore"):
+        assert np.isnan(f(1.0))
+    assert f(0.01) == pytest.approx(np.sqrt(1.12))
