@@ -12,7 +12,7 @@ from benchmarks.report import Figure, Table
 __all__ = ["table"]
 
 ROWS, K = 1_000_000, 10
-CHAINS, WARMUP, DRAWS = 4, 50, 50
+CHAINS, WARMUP, DRAWS = 4, 20, 20
 ALLOWANCE = 200.0
 MB = 1e6
 COLUMNS = ["model", "data MB", "draws MB", "allowed MB", "peak MB"]
