@@ -12,6 +12,7 @@ import numpy as np
 
 from bayesad.ad.array import TracedArray, bind, node_of
 from bayesad.ad.primitives import loops
+from bayesad.ad.primitives.elementwise import nonnegative
 from bayesad.ad.program import CONSTANT, Node, Program
 from bayesad.ad.simplify import rewrite, rule
 from bayesad.ad.trace import Trace
@@ -59,8 +60,7 @@ def _of_squares(body: Program) -> Program:
         trace.source = node.source
         inputs = tuple([again(i) for i in node.inputs])
         if node is root:
-            square = TracedArray(trace, inputs[0])
-            made[node] = node_of(trace, np.where(np.less(square, 0.0), np.nan, square))
+            made[node] = node_of(trace, bind(nonnegative, (TracedArray(trace, inputs[0]),)))
         elif carry in node.inputs:
             made[node] = carry
         else:
