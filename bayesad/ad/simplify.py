@@ -13,8 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from bayesad.ad.array import TracedArray, bind, node_of
-from bayesad.ad.primitives.elementwise import nonnegative
+from bayesad.ad.array import TracedArray, node_of
 from bayesad.ad.primitives.table import Primitive
 from bayesad.ad.program import CONSTANT, GUARD, Node, Program
 from bayesad.ad.trace import Trace
@@ -235,12 +234,6 @@ def product_with_itself(trace: Trace, a: Node, b: Node) -> Any:
 @rule("square")
 def square_without_sign(trace: Trace, a: Node) -> Any:
     return np.square(_array(trace, a.inputs[0])) if _is(a, "negative") else None
-
-
-@rule("square")
-def square_of_root(trace: Trace, a: Node) -> Any:
-    """``sqrt(x)²`` is x, and NaN where x is negative: a recurrence of roots that are squared again needs none."""
-    return bind(nonnegative, (_array(trace, a.inputs[0]),)) if _is(a, "sqrt") else None
 
 
 @rule("matmul")

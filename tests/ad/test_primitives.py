@@ -57,7 +57,6 @@ DOMAINS = {
     "floor_divide": ((3.1, 3.9), (0.7, 0.75)),
     "log1p_square": (REAL,),
     "log1p_unit": (UNIT,),
-    "nonnegative": (POSITIVE,),
     "exp": (REAL,),
     "exp2": (REAL,),
     "expm1": (REAL,),

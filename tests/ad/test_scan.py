@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import expit
 
 from bayesad import ad
 from bayesad.ad.backends.llvm.native import executor
@@ -13,6 +14,7 @@ from bayesad.ad.backends.llvm.prepared import lowered_program
 from bayesad.ad.backends.numpy import executor as interpreter
 from bayesad.ad.primitives import loops
 from bayesad.ad.reverse import reverse
+from bayesad.ad.rolling.ranges import Ranges
 from bayesad.ad.simplify import simplify
 from bayesad.errors import ScanError, TracingError
 
@@ -303,6 +305,89 @@ def test_what_is_only_read_from_carries_is_computed_after_the_loop():
     assert len(scan.attributes["body"].outputs) == scan.attributes["carries"] == 2
 
 
+def body_of(f):
+    (scan,) = scans_of(f, Q)
+    return [node.primitive.name for node in scan.attributes["body"].nodes]
+
+
+def volatility(q, a, b):
+    """A recurrence whose step squares the root that the step before took."""
+
+    def step(s, y):
+        s = np.sqrt(a(q) + 0.2 * (y - q[1]) ** 2 + b(q) * s**2)
+        return s, s
+
+    return ad.scan(step, np.exp(q[2]), Y)
+
+
+def test_roots_that_are_squared_again_leave_the_loop_where_nothing_is_negative():
+    def not_negative(q):
+        return np.sum(volatility(q, lambda q: np.exp(q[0]), lambda q: 1.0 - expit(q[2]) * expit(q[0]))[1])
+
+    def perhaps_negative(q):
+        return np.sum(volatility(q, lambda q: q[0], lambda q: np.exp(q[2]))[1])
+
+    assert sorted(body_of(not_negative)) == ["add", "multiply"]
+    assert "sqrt" in body_of(perhaps_negative)
+    assert np.isnan(ad.compile(perhaps_negative)(np.array([-40.0, 0.5, -3.0])))
+
+
+def test_linear_recurrences_take_one_multiplication_and_addition():
+    def linear(q):
+        def step(c, x):
+            return -(3.0 - (c * q[0] - x) / q[1]) * q[2] + 0.5 * (c - x), None
+
+        return ad.scan(step, q[2], Y)[0]
+
+    assert body_of(linear) == ["multiply", "add"]
+
+
+@given(seed=st.integers(0, 10**6))
+@settings(max_examples=25, deadline=None)
+def test_random_linear_recurrences_equal_the_loop_written_out(seed):
+    rng = np.random.default_rng(seed)
+    weights = rng.normal(size=(2, 2)) * 0.6
+    plan = [(rng.integers(4), *rng.integers(0, 50, size=2)) for _ in range(rng.integers(1, 6))]
+
+    def f(scan, q):
+        def step(carry, x):
+            values = [weights[0, 0] * carry[0] + q[0] * carry[1], carry[1] / (1.5 + q[1] ** 2) - x * carry[0]]
+            for kind, i, j in plan:
+                a, b = values[i % len(values)], values[j % len(values)]
+                values.append([a + b, a - b, -a * q[0], x - b][kind])
+            return (0.3 * values[-1], 0.3 * values[-2]), None
+
+        a, b = scan(step, (q[0], 1.0), Y)[0]
+        return a + 2.0 * b
+
+    point = rng.normal(size=2)
+    expected = ad.gradient(lambda q: f(unrolled, q), point)
+    np.testing.assert_allclose(ad.gradient(lambda q: f(ad.scan, q), point), expected, rtol=1e-10, atol=1e-11)
+
+
+RANGES = {
+    "exp": (lambda x: np.exp(x), 0.0, np.inf),
+    "expit": (lambda x: 1.0 - expit(x), 0.0, 1.0),
+    "what is left of a share": (lambda x: np.exp(x) - np.exp(x) * expit(x), 0.0, np.inf),
+    "sums": (lambda x: np.sum(x**2) + 3.0 * np.abs(x) + 2.0, 2.0, np.inf),
+    "products": (lambda x: -np.tanh(x) * np.array([2.0, -3.0, 1.0]), -3.0, 3.0),
+    "quotients": (lambda x: x**2 / -np.exp(x), -np.inf, 0.0),
+    "where": (lambda x: np.where(x > 0, np.exp(x), -2.0), -2.0, np.inf),
+    "extremes": (lambda x: np.maximum(np.minimum(x, 4.0), -1.0), -1.0, 4.0),
+    "unknown": (lambda x: x * np.exp(x), -np.inf, np.inf),
+    "may be negative": (lambda x: np.exp(x) - x**2, -np.inf, np.inf),
+}
+
+
+@pytest.mark.parametrize("name", RANGES)
+def test_values_lie_in_their_ranges(name):
+    f, low, high = RANGES[name]
+    program, _, _ = ad.trace(f, np.zeros(3))
+    assert Ranges({}).of(simplify(program).outputs[0]) == (low, high)
+    values = f(np.array([-3.0, 0.5, 20.0]))
+    assert np.all((values >= low) & (values <= high))
+
+
 # --- branches and errors
 def test_a_branch_that_always_goes_the_same_way_becomes_a_guard():
     def f(q):
@@ -375,31 +460,3 @@ def test_a_scan_is_printed_with_its_body():
     text = ad.inspect(lambda q: ad.scan(lambda c, x: (np.sin(c), None), q, length=5)[0], 0.5)
     assert "body=<lambda>" in text
     assert "      v0: f64[] = sin(x0)" in text
-
-
-@pytest.mark.parametrize("backwards", [False, True])
-@pytest.mark.parametrize("start", [1.3, -0.8])
-def test_a_root_that_is_squared_again_leaves_the_loop(backwards, start):
-    def f(scan, q):
-        def step(s, y):
-            s = np.sqrt(q[0] ** 2 + 0.2 * (y - q[1]) ** 2 + q[2] * s**2)
-            return s, s
-
-        last, rows = scan(step, start * q[3], Y, reverse=backwards)
-        return np.sum(np.log(rows) - 0.3 * rows) + last
-
-    q = np.array([0.7, 0.2, 0.6, 1.1])
-    compiled = ad.compile(lambda q: f(ad.scan, q))
-    value, gradient = ad.value_and_gradient(compiled, q)
-    assert value == pytest.approx(f(unrolled, q), rel=1e-14)
-    expected = [np.imag(f(unrolled, q + 1e-30j * (np.arange(4) == i))) / 1e-30 for i in range(4)]
-    np.testing.assert_allclose(gradient, expected, rtol=1e-13)
-    bodies = [node.attributes["body"] for node in compiled.paths[0].program.nodes if node.primitive.name == "scan"]
-    assert bodies and all("sqrt" not in [n.primitive.name for n in body.nodes] for body in bodies)
-
-
-def test_a_negative_square_under_a_carried_root_is_nan_from_there_on():
-    f = ad.compile(lambda a: ad.scan(lambda s, x: (np.sqrt(a * x + s**2), s), 1.0, np.array([1.0, -9.0, 20.0]))[0])
-    with np.errstate(invalid="ignore"):
-        assert np.isnan(f(1.0))
-    assert f(0.01) == pytest.approx(np.sqrt(1.12))

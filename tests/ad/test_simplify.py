@@ -36,7 +36,6 @@ CASES = {
     "sign_out_of_quotient": [lambda x: x / -np.sin(x), lambda x: (-np.sin(x)) / x],
     "product_with_itself": [lambda x: x * x],
     "square_without_sign": [lambda x: np.square(-x)],
-    "square_of_root": [lambda x: np.square(np.sqrt(np.exp(x)))],
     "sign_out_of_matmul": [lambda x: np.outer(C, C) @ -x, lambda x: -x @ np.outer(C, C)],
     "factors_out_of_sum": [
         lambda x: np.sum(-x),
@@ -74,10 +73,6 @@ CASES = {
         lambda x: written(x, np.s_[:], C * x),
     ],
     "lean_scan": [lambda x: ad.scan(lambda c, z: (np.sin(c) * z**2, c), x[0], x)[1]],
-    "carry_without_root": [
-        lambda x: ad.scan(lambda c, z: (np.sqrt(z**2 + 0.5 * np.square(c)), None), x[0], x)[0],
-        lambda x: ad.scan(lambda c, z: (np.sqrt(z**2 + np.square(c)), None), x[0], x, reverse=True)[0] * x[1],
-    ],
     "no_cast": [lambda x: bind_cast(x)],
     "new_axes": [lambda x: x[:, None] * C, lambda x: x[None] * 2.0, lambda x: (x[:, None] * C)[:, None]],
     "element_of_stack": [lambda x: np.stack([x, np.sin(x)])[1], lambda x: np.array([x[0], x[1] * 2.0])[0]],

@@ -122,9 +122,6 @@ log1p = elementwise("log1p", np.log1p, lambda g, y, x: g / (1.0 + x), singular=T
 log1p_unit = elementwise(  # for 0 <= x <= 1, where machine code has it at half the price
     "log1p_unit", lambda x: np.log1p(x), lambda g, y, x: g / (1.0 + x), singular=True
 )
-nonnegative = elementwise(  # x, and NaN where it is negative: sqrt(x)² without the root
-    "nonnegative", lambda x: np.where(np.less(x, 0.0), np.nan, x), lambda g, y, x: g
-)
 
 
 def _log1p_square(x: Any) -> Any:

@@ -32,7 +32,7 @@ from bayesad.ad.primitives.table import FLOAT, define
 if TYPE_CHECKING:
     from bayesad.ad.program import Program
 
-__all__ = ["HISTORY", "Scanned", "build", "is_zero", "scan", "scan_p", "without_unused"]
+__all__ = ["HISTORY", "Scanned", "build", "flat", "is_zero", "scan", "scan_p", "without_unused"]
 
 HISTORY = 1 << 22  # numbers: the rows of all carries that are kept for a derivative without being computed again
 
@@ -159,6 +159,12 @@ def build(f: Callable[..., Sequence[Any]], like: Sequence[Any], name: str) -> Pr
     with np.errstate(all="ignore"):
         outputs = f(*arguments)
     return trace.program([node_of(trace, x) for x in outputs], name)
+
+
+def flat(piece: Any) -> Any:
+    """A part of a scan as it lies in the packed vector."""
+    piece = np.reshape(piece, -1)
+    return piece if piece.dtype == FLOAT else piece.astype(FLOAT)
 
 
 def is_zero(x: Any) -> bool:

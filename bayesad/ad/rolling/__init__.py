@@ -1,7 +1,6 @@
 """Loops found again: repeated stretches of a traced program become arrays and scans, and scans are made lean."""
 
 from bayesad.ad.program import Program
-from bayesad.ad.rolling import roots as roots
 from bayesad.ad.rolling import slices as slices
 from bayesad.ad.rolling import split as split
 from bayesad.ad.rolling.analysis import Findings

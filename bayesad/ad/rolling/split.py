@@ -8,7 +8,9 @@ fission and scalar expansion; Allen & Kennedy 2001, ch. 5).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+import operator
+from collections.abc import Callable, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -16,8 +18,9 @@ import numpy as np
 
 from bayesad.ad.array import TracedArray, bind
 from bayesad.ad.primitives import loops
-from bayesad.ad.program import CONSTANT, Node, Program
+from bayesad.ad.program import CONSTANT, INPUT, Node, Program
 from bayesad.ad.rolling.batching import Operand, batched
+from bayesad.ad.rolling.recurrences import Affine, affine, of_squares, without_roots
 from bayesad.ad.simplify import rule, simplify
 from bayesad.ad.trace import Trace
 
@@ -38,10 +41,13 @@ def lean_scan(trace: Trace, *nodes: Node, **attributes: Any) -> Any:
     if body not in _simplified:
         simple = simplify(body)
         _simplified[body] = _simplified[simple] = simple
-    simple = _simplified[body]
+    simple = without_roots(_simplified[body], attributes["carries"], arrays)
     if simple is not body:
         return bind(loops.scan_p, tuple(arrays), {**attributes, "body": simple})
-    return _split(_Loop(arrays, attributes)) if attributes["length"] else None
+    if attributes["length"] == 0:
+        return None
+    squares = of_squares(arrays, attributes)
+    return _split(_Loop(arrays, attributes)) if squares is None else squares
 
 
 def _split(loop: _Loop) -> Any:
@@ -239,6 +245,9 @@ class _Core:
                 self.after.append(node)
                 wanted.update(node.inputs)
         self.after.reverse()
+        self.linear = None
+        if not self.stored:
+            self.linear = affine(self.carries, [loop.following[c] for c in self.carries], self.nodes, loop.outside)
         self.reads_rows = any(c in wanted or loop.following[c] in wanted for c in self.carries)
 
     def is_everything(self) -> bool:
@@ -247,6 +256,7 @@ class _Core:
         ys = body.outputs[n:]
         return (
             n == len(self.loop.carries)
+            and self.linear is None
             and len(self.nodes) == len(body.nodes)
             and not self.after
             and len(set(ys)) == len(ys) == len(self.stored)
@@ -271,7 +281,7 @@ class _Core:
                 known[loop.following[c]] = (rows[:-1] if loop.reverse else rows[1:]), True
         pieces = [self._carry(c, core, known) for c in loop.carries]
         pieces += [loop.per_step(node, known) for node in loop.ys]
-        return np.concatenate([_flat(piece) for piece in pieces])
+        return np.concatenate([loops.flat(piece) for piece in pieces])
 
     def _carry(self, carry: Node, core: loops.Scanned, known: dict[Node, Operand]) -> Any:
         """All rows of a carry, or the last alone where rows are not kept."""
@@ -287,6 +297,8 @@ class _Core:
     def _scan(self, keep: bool) -> loops.Scanned:
         loop = self.loop
         following = [loop.following[c] for c in self.carries]
+        if self.linear is not None:
+            return self._linear_scan(self.linear, keep)
         used = {i for node in self.nodes for i in node.inputs}.union(following)
         given = [node for node in loop.outside if node in used]
         xs = [node for node in given if loop.outside[node][1]]
@@ -302,11 +314,43 @@ class _Core:
                 values[node] = bind(node.primitive, tuple([value(i) for i in node.inputs]), node.attributes)
             return [value(node) for node in (*following, *self.stored)]
 
+        return self._made(
+            step, [*xs, *invariants], [loop.outside[n][0] for n in xs], [loop.outside[n][0] for n in invariants], keep
+        )
+
+    def _linear_scan(self, forms: list[Affine], keep: bool) -> loops.Scanned:
+        """The recurrence by its coefficients."""
+        operands = [o for form in forms for o in (*form.coefficients.values(), form.constant) if o is not None]
+        xs = [value for value, is_batched in operands if is_batched]
+        invariants = [value for value, is_batched in operands if not is_batched]
+
+        def step(*arguments: Any) -> list[Any]:
+            carries = dict(zip(self.carries, arguments, strict=False))
+            rows = iter(arguments[len(self.carries) : len(self.carries) + len(xs)])
+            others = iter(arguments[len(self.carries) + len(xs) :])
+
+            def value(operand: Operand) -> Any:
+                return next(rows if operand[1] else others)
+
+            results = []
+            for form in forms:
+                terms = [value(coefficient) * carries[c] for c, coefficient in form.coefficients.items()]
+                terms += [value(form.constant)] if form.constant is not None else []
+                results.append(functools.reduce(operator.add, terms))
+            return results
+
+        scalar = Node(INPUT, (), {}, (), np.dtype(np.float64))
+        return self._made(step, [scalar] * len(operands), xs, invariants, keep)
+
+    def _made(
+        self, step: Callable[..., Any], like: list[Node], xs: list[Any], invariants: list[Any], keep: bool
+    ) -> loops.Scanned:
+        loop = self.loop
         return loops.scan(
-            loops.build(step, [*self.carries, *xs, *invariants], loop.body.name),
+            loops.build(step, [*self.carries, *like], loop.body.name),
             [loop.first[c] for c in self.carries],
-            [loop.outside[node][0] for node in xs],
-            [loop.outside[node][0] for node in invariants],
+            xs,
+            invariants,
             length=loop.length,
             reverse=loop.reverse,
             keep=keep,
@@ -327,8 +371,3 @@ class _Core:
             increments = increments + sign * np.reshape(terms, (length, *axes, *node.shape))
         increments = np.broadcast_to(increments, (length, *carry.shape))
         return self.loop.accumulated(self.loop.first[carry], increments)
-
-
-def _flat(piece: Any) -> Any:
-    flat = np.reshape(piece, -1)
-    return flat if flat.dtype == np.float64 else flat.astype(np.float64)

@@ -149,12 +149,6 @@ def _negative(writer: Any, x: str) -> str:
     return writer.op(f"fneg {FLAGS}double {x}")
 
 
-@_on_floats_only("nonnegative")
-def _nonnegative(writer: Any, x: str) -> str:
-    negative = writer.op(f"fcmp olt double {x}, {hexadecimal(0.0)}")
-    return writer.op(f"select i1 {negative}, double {hexadecimal(math.nan)}, double {x}")
-
-
 @_on_floats_only("square")
 def _square(writer: Any, x: str) -> str:
     return writer.op(f"fmul {FLAGS}double {x}, {x}")
