@@ -29,7 +29,9 @@ LOOP_HINTS = """
 !0 = distinct !{!0, !1}
 !1 = !{!"llvm.loop.unroll.disable"}
 !2 = distinct !{!2, !1, !3}
-!3 = !{!"llvm.loop.vectorize.enable", i1 false}"""
+!3 = !{!"llvm.loop.vectorize.enable", i1 false}
+!4 = distinct !{!4, !1, !5}
+!5 = !{!"llvm.loop.interleave.count", i32 2}"""
 
 
 @dataclass

@@ -15,6 +15,7 @@ MEMORY = {"f": "double", "i": "i64", "b": "i8"}
 SIZES = {"f": 8, "i": 8, "b": 1}
 WRITTEN_OUT = 4  # a nest of so few positions is no loop
 FEWEST_FOR_VECTORS = 8  # shorter loops would cost more to compile as vector code than it saves
+FEWEST_FOR_TWO_VECTORS = 32  # in longer loops with inlined mathematics two vectors at a time hide its latency
 Position = list[str]
 
 
@@ -41,6 +42,7 @@ class Writer:
         self.block = "entry"
         self.count = 0
         self.loops_open = 0
+        self.inlined = 0  # calls of mathematics within loops
         self.declared: dict[str, int] = {}
         self.mathematics: dict[str, None] = {}
         self.parameters: list[tuple[str, str]] = []
@@ -66,6 +68,7 @@ class Writer:
         """The name to call a function of doubles by: inlined into loops, called from straight-line code."""
         if name.startswith("bayesad."):
             name = vector_math.symbol(name.removeprefix("bayesad."), inline=self.loops_open > 0)
+            self.inlined += self.loops_open > 0
             self.mathematics[name] = None
         else:
             self.declared[name] = arity
@@ -95,12 +98,16 @@ class Writer:
         self.label(head)
         self.lines.append("")
         self.loops_open += 1
+        inlined = self.inlined
         body(index)
+        inlined = self.inlined - inlined
         self.loops_open -= 1
         following = self.op(f"add nuw nsw i64 {index}, 1")
         self.lines[place] = f"  {index} = phi i64 [ 0, %{before} ], [ {following}, %{self.block} ]"
         again = self.op(f"icmp ult i64 {following}, {n}")
         hints = 0 if vectorise and n >= FEWEST_FOR_VECTORS else 2  # of table.LOOP_HINTS
+        if hints == 0 and inlined and n >= FEWEST_FOR_TWO_VECTORS:
+            hints = 4
         self.say(f"br i1 {again}, label %{head}, label %{done}, !llvm.loop !{hints}")
         self.label(done)
 
