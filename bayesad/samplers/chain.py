@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from bayesad.ad.backends.llvm.kernel import compile_kernel
 from bayesad.samplers import chain_kernel as places
 from bayesad.samplers import control as codes
-from bayesad.samplers.adaptation import AUTO, MOST_FOR_AUTO, STEP, windows
+from bayesad.samplers.adaptation import STEP, windows
 from bayesad.samplers.hamiltonian import DENSE, DIAGONAL, inverse_metric
 from bayesad.samplers.hmc import HMC, hmc_workspace_size
+from bayesad.samplers.metric import AUTO, MOST_FOR_AUTO
 from bayesad.samplers.nuts import NUTS, nuts_workspace_size
 
 __all__ = ["Chain", "ChainProgress", "ChainState", "improve_kernel", "kernel"]
@@ -107,17 +108,16 @@ class Chain:
         keep_warmup: bool = False,
         state: ChainState | None = None,
     ) -> None:
-        schedule = windows(warmup)
         metric = _METRICS[sampler.metric]
         if metric == AUTO and not 1 < dimension <= MOST_FOR_AUTO:
             metric = DIAGONAL
+        schedule = windows(warmup)
         self.dimension, self.warmup, self.total = dimension, warmup, warmup + draws
         self.first_kept = 0 if keep_warmup else warmup
         self._settings = _settings(sampler, dimension, warmup, self.first_kept, metric)
-        self._settings[places.WINDOWS_START] = schedule.start
-        self._settings[places.N_WINDOWS] = len(schedule.ends)
+        self._settings[places.N_UPDATES] = len(schedule.updates)
         self._targets = _targets(sampler)
-        self._window_ends = np.array(schedule.ends, dtype=np.int64)
+        self._updates = np.array([*schedule.updates, *schedule.ends], dtype=np.int64)
         self.state = _first_state(dimension, sampler, metric, rng, initial) if state is None else state
         self._workspace = np.zeros(_workspace_size(dimension, sampler, metric))
         self.control = np.zeros(codes.CONTROL_SIZE, dtype=np.int64)
@@ -135,7 +135,7 @@ class Chain:
             log_density,
             self._settings,
             self._targets,
-            self._window_ends,
+            self._updates,
             state.counters,
             state.scalars,
             state.rng,
@@ -224,9 +224,9 @@ def _first_state(
         rng=rng.copy(),
         position=np.array(initial, dtype=np.float64),
         gradient=np.zeros(dimension),
-        mean=np.zeros(dimension),
+        mean=np.zeros(2 * dimension),
         factor=factor,
-        moment=np.zeros(matrix_size),
+        moment=np.zeros(2 * matrix_size),
     )
 
 
@@ -237,7 +237,7 @@ def _workspace_size(dimension: int, sampler: NUTS | HMC, metric: int) -> int:
         if isinstance(sampler, NUTS)
         else hmc_workspace_size(dimension)
     )
-    update = dimension**2 + 2 * dimension if metric == AUTO else 0
+    update = dimension if metric == DIAGONAL else 3 * dimension**2 + 4 * dimension
     return max(codes.N_STATISTICS + 2 * dimension + transition, 5 * dimension, update)
 
 

@@ -9,9 +9,7 @@ from bayesad.samplers.adaptation import (
     find_step_size,
     finish_step_size,
     learn_step_size,
-    observe,
     restart_step_size,
-    update_metric,
 )
 from bayesad.samplers.control import (
     ACCEPTANCE,
@@ -20,6 +18,7 @@ from bayesad.samplers.control import (
     DIVERGENCES,
     DIVERGENT,
     DIVERGING,
+    INDEX,
     ITERATION,
     LEAPFROGS,
     LIMITED,
@@ -37,6 +36,7 @@ from bayesad.samplers.control import (
 )
 from bayesad.samplers.hamiltonian import DIAGONAL, copy
 from bayesad.samplers.hmc import hmc_transition
+from bayesad.samplers.metric import draws_for_dense, observe, update_metric
 from bayesad.samplers.nuts import nuts_transition
 from bayesad.samplers.random import restore, save
 
@@ -49,11 +49,10 @@ N_WARMUP = 2
 FIRST_KEPT = 3  # iteration
 METRIC = 4  # DIAGONAL, DENSE or AUTO
 ADAPTS_STEP = 5
-WINDOWS_START = 6
-N_WINDOWS = 7
-MAX_DEPTH = 8  # NUTS
-STEPS = 9  # HMC; 0 where the integration time counts
-SETTINGS_SIZE = 10
+N_UPDATES = 6  # of the metric
+MAX_DEPTH = 7  # NUTS
+STEPS = 8  # HMC; 0 where the integration time counts
+SETTINGS_SIZE = 9
 
 ALGORITHM_NUTS = 0
 ALGORITHM_HMC = 1
@@ -68,10 +67,11 @@ TARGETS_SIZE = 3
 COMPLETED = 0  # iterations
 KIND = 1  # of the metric in use
 SEARCH_DUE = 2  # whether the next iteration begins by finding a step size
-WINDOW = 3  # windows completed
+UPDATES = 3  # of the metric so far
 OBSERVED = 4  # draws in the current window
-STARTED = 5  # whether density and gradient of the position are known
-COUNTERS_SIZE = 6
+MOVED = 5  # those that differ from the draw before
+STARTED = 6  # whether density and gradient of the position are known
+COUNTERS_SIZE = 7
 
 # Places in `scalars`: those of the step size, then
 HERE = TUNING_SIZE  # the log density of the position
@@ -82,7 +82,7 @@ def run_chain(
     log_density: LogDensity,
     settings: Ints,
     targets: Floats,
-    window_ends: Ints,
+    updates: Ints,
     counters: Ints,
     scalars: Floats,
     rng: Words,
@@ -105,7 +105,7 @@ def run_chain(
 
     Parameters
     ----------
-    settings, targets, window_ends : Ints, Floats, Ints
+    settings, targets, updates : Ints, Floats, Ints
         What never changes; see this module and `bayesad.samplers.adaptation.windows`.
     workspace : Floats
         At least N_STATISTICS + 2 d entries and those that the transition, the search for a step size and the
@@ -175,7 +175,7 @@ def run_chain(
                 copy(settings[DIMENSION], workspace[N_STATISTICS:], divergence_starts[place:])
                 copy(settings[DIMENSION], workspace[N_STATISTICS + settings[DIMENSION] :], divergence_ends[place:])
         if counters[COMPLETED] < settings[N_WARMUP]:
-            _adapt(settings, targets, window_ends, counters, scalars, position, factor, mean, moment, workspace)
+            _adapt(settings, targets, updates, counters, scalars, position, gradient, factor, mean, moment, workspace)
         counters[COMPLETED] += 1
         control[ITERATION] = counters[COMPLETED]
     return COMPLETE
@@ -252,10 +252,11 @@ def _note(scalars: Floats, statistics: Floats, control: Ints, outcome: Int) -> N
 def _adapt(
     settings: Ints,
     targets: Floats,
-    window_ends: Ints,
+    updates: Ints,
     counters: Ints,
     scalars: Floats,
     position: Floats,
+    gradient: Floats,
     factor: Floats,
     mean: Floats,
     moment: Floats,
@@ -266,15 +267,25 @@ def _adapt(
     iteration = counters[COMPLETED]
     if settings[ADAPTS_STEP] != 0:
         learn_step_size(scalars, targets[TARGET_ACCEPT], workspace[ACCEPTANCE])
-    if iteration >= settings[WINDOWS_START] and counters[WINDOW] < settings[N_WINDOWS]:
+    update = counters[UPDATES]
+    if update < settings[N_UPDATES]:
+        moved = workspace[INDEX] != 0.0
         counters[OBSERVED] += 1
-        observe(settings[METRIC] != DIAGONAL, dimension, counters[OBSERVED], position, mean, moment, workspace)
-        if iteration + 1 == window_ends[counters[WINDOW]]:
+        if moved:
+            counters[MOVED] += 1
+        observe(
+            settings[METRIC] != DIAGONAL, dimension, counters[OBSERVED], position, gradient, mean, moment, workspace
+        )
+        due = iteration + 1 == updates[update]
+        if due or (settings[METRIC] != DIAGONAL and moved and counters[MOVED] == draws_for_dense(dimension)):
             counters[KIND] = update_metric(
-                settings[METRIC], counters[KIND], dimension, counters[OBSERVED], moment, factor, workspace
+                settings[METRIC], counters[KIND], dimension, counters[MOVED], moment, factor, workspace
             )
-            counters[WINDOW] += 1
-            counters[OBSERVED] = 0
             counters[SEARCH_DUE] = settings[ADAPTS_STEP]
+        if due:
+            counters[UPDATES] += 1
+            if updates[settings[N_UPDATES] + update] != 0:
+                counters[OBSERVED] = 0
+                counters[MOVED] = 0
     if settings[ADAPTS_STEP] != 0 and iteration + 1 == settings[N_WARMUP]:
         finish_step_size(scalars)

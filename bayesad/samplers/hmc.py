@@ -53,7 +53,7 @@ class HMC:
         Mean acceptance probability that warmup tunes the step size to.
     metric : "auto", "diagonal" or "dense"
         Form of the inverse metric that warmup estimates. "auto" takes the dense one where it pays, see
-        `bayesad.samplers.adaptation`; "dense" stays diagonal until a window has more draws than unknowns.
+        `bayesad.samplers.metric`; "dense" stays diagonal until a window has half as many draws again as unknowns.
     step_size : float, optional
         A fixed step size in units of the whitened position; by default warmup finds it.
 

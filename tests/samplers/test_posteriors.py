@@ -99,7 +99,7 @@ def test_a_density_on_the_positive_numbers_through_its_logarithm(targets, within
 
 
 def test_the_funnel_is_reported_as_divergent_in_its_neck(targets):
-    result = draw(targets.funnel(10), NUTS(), uniform_starts(10), warmup=1000, draws=1000)
+    result = draw(targets.funnel(10), NUTS(target_accept=0.85), uniform_starts(10), warmup=1000, draws=1000)
     assert result.stats["diverging"].sum() > 10
     assert np.sum(result.stats["diverging"].any(axis=1)) > CHAINS / 3
     neck = result.divergences.start[:, 0]
