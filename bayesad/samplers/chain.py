@@ -63,7 +63,7 @@ class ChainState:
     counters : int array
         See `bayesad.samplers.chain_kernel`.
     scalars : float array
-        Step size, dual averaging, log density.
+        Step size and its adaptation, log density.
     rng : uint64 array
     position, gradient, mean : float array, shape (d,)
     factor, moment : float array, shape (d,), or (d * d,) where the metric may be dense

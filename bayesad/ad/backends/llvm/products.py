@@ -39,7 +39,7 @@ def multiply_rows(lowering: Lowering, node: Node, number: str, rows: int, target
 
     def column(i: str) -> None:
         factor = _splat(lowering, as_kind(lowering, lowering.value(vector, [i]), "f"))
-        at = _offset(lowering, tile, lowering.times(i, rows))
+        at = lowering.element(tile, "double", lowering.times(i, rows))
         for j, total in enumerate(totals):
             term = lowering.op(f"fmul {FLAGS}{VECTOR} {_load(lowering, at, j)}, {factor}")
             before = lowering.op(f"load {VECTOR}, ptr {total}")
@@ -48,7 +48,7 @@ def multiply_rows(lowering: Lowering, node: Node, number: str, rows: int, target
     lowering.loop(k, column, vectorise=False)
     for j, total in enumerate(totals):
         value = lowering.op(f"load {VECTOR}, ptr {total}")
-        lowering.say(f"store {VECTOR} {value}, ptr {_offset(lowering, target, str(j * WIDTH))}, align 8")
+        lowering.say(f"store {VECTOR} {value}, ptr {lowering.element(target, 'double', str(j * WIDTH))}, align 8")
 
 
 def start_sum(lowering: Lowering, node: Node) -> str:
@@ -56,7 +56,9 @@ def start_sum(lowering: Lowering, node: Node) -> str:
     place = lowering.parameter("p", f"workspace {lowering.reserve(node.size * WIDTH * 8)}")
 
     def clear(i: str) -> None:
-        lowering.say(f"store {VECTOR} {ZERO}, ptr {_offset(lowering, place, lowering.times(i, WIDTH))}, align 8")
+        lowering.say(
+            f"store {VECTOR} {ZERO}, ptr {lowering.element(place, 'double', lowering.times(i, WIDTH))}, align 8"
+        )
 
     lowering.loop(node.size, clear, vectorise=False)
     return place
@@ -68,8 +70,8 @@ def add_to_columns(lowering: Lowering, node: Node, number: str, rows: int, vecto
     elements = [_load(lowering, vector, j) for j in range(rows // WIDTH)]
 
     def column(i: str) -> None:
-        at = _offset(lowering, tile, lowering.times(i, rows))
-        place = _offset(lowering, sums, lowering.times(i, WIDTH))
+        at = lowering.element(tile, "double", lowering.times(i, rows))
+        place = lowering.element(sums, "double", lowering.times(i, WIDTH))
         chains = [lowering.op(f"load {VECTOR}, ptr {place}, align 8"), ""]
         for j, element in enumerate(elements):
             term = lowering.op(f"fmul {FLAGS}{VECTOR} {_load(lowering, at, j)}, {element}")
@@ -87,7 +89,7 @@ def finish_sum(lowering: Lowering, node: Node, sums: str) -> None:
     add = f"@llvm.vector.reduce.fadd.v{WIDTH}f64"
 
     def column(i: str) -> None:
-        parts = lowering.op(f"load {VECTOR}, ptr {_offset(lowering, sums, lowering.times(i, WIDTH))}, align 8")
+        parts = lowering.op(f"load {VECTOR}, ptr {lowering.element(sums, 'double', lowering.times(i, WIDTH))}, align 8")
         total = lowering.op(f"call {FLAGS}double {add}(double 0.0, {VECTOR} {parts})")
         lowering.store(target, "f", i, (total, "f"))
 
@@ -99,15 +101,11 @@ def _tile(lowering: Lowering, node: Node, number: str, rows: int) -> tuple[str, 
     matrix = node.inputs[0]
     k = min(matrix.shape)
     memory = lowering.constant(constants.tiles(matrix, rows, transposed=product(node) == "columns"))
-    return _offset(lowering, memory, lowering.times(number, rows * k)), k
-
-
-def _offset(lowering: Lowering, pointer: str, elements: str) -> str:
-    return lowering.element(pointer, "double", elements)
+    return lowering.element(memory, "double", lowering.times(number, rows * k)), k
 
 
 def _load(lowering: Lowering, pointer: str, j: int) -> str:
-    return lowering.op(f"load {VECTOR}, ptr {_offset(lowering, pointer, str(j * WIDTH))}, align 8")
+    return lowering.op(f"load {VECTOR}, ptr {lowering.element(pointer, 'double', str(j * WIDTH))}, align 8")
 
 
 def _splat(lowering: Lowering, x: str) -> str:
