@@ -1,6 +1,7 @@
 """What all laws share: shapes, arguments, errors, immutability, and agreement of the traced with the plain."""
 
 import copy
+import importlib
 import inspect
 import pickle
 
@@ -253,3 +254,14 @@ def test_signatures_have_the_names_and_order_of_the_stan_reference() -> None:
     found = {name: str(inspect.signature(getattr(laws, name))) for name in laws.__all__}
     assert {name: found[name] for name in expected} == expected
     assert set(found) - set(expected) == {"Distribution", "Support"}
+
+
+def test_every_name_is_found_where_the_table_says_and_every_law_of_a_module_is_in_the_table() -> None:
+    for module, names in laws._NAMES.items():
+        source = importlib.import_module(f"bayesad.distributions.{module}")
+        assert set(names) <= set(source.__all__)
+        public = {n for n in source.__all__ if getattr(getattr(source, n), "__module__", "") == source.__name__}
+        if module not in ("base", "supports"):
+            assert public == set(names)
+    with pytest.raises(AttributeError, match="has no attribute 'Nomal'"):
+        laws.Nomal
