@@ -19,6 +19,7 @@ __all__ = ["ROOT", "Finished", "caches", "makespan", "run"]
 
 ROOT = Path(__file__).parent.parent
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "XLA_FLAGS")
+BYTECODE = ("PYTHONDONTWRITEBYTECODE",)
 READ_SIZE = 65536
 
 
@@ -49,7 +50,7 @@ class Finished:
 
 
 def run(arguments: Sequence[str], cache: Path, *, codes: Sequence[int] = (0,)) -> Finished:
-    """Run ``python ARGUMENTS`` in the checkout, with as many threads as a user gets.
+    """Run ``python ARGUMENTS`` in the checkout, with as many threads as a user gets, and with bytecode on disk.
 
     Parameters
     ----------
@@ -64,7 +65,7 @@ def run(arguments: Sequence[str], cache: Path, *, codes: Sequence[int] = (0,)) -
     BayesadError
         If it ends with another exit code; with what it wrote to its standard error.
     """
-    environment = {name: value for name, value in os.environ.items() if name not in THREADS}
+    environment = {name: value for name, value in os.environ.items() if name not in (*THREADS, *BYTECODE)}
     environment |= {"BAYESAD_CACHE_DIR": str(cache), "PYTHONPATH": str(ROOT)}
     with tempfile.TemporaryFile() as errors:
         started, clock = time.time(), time.perf_counter()

@@ -13,12 +13,8 @@ import numpy as np
 from bayesad.ad import trees
 from bayesad.ad.array import TracedArray, bind, is_traced
 from bayesad.ad.backends.numpy import GuardFailed, executor
-from bayesad.ad.forward import forward
 from bayesad.ad.program import CONSTANT, GUARD, Node, Program, prune
-from bayesad.ad.reverse import reverse
-from bayesad.ad.rewrites import REWRITES, check_names, rewritten
-from bayesad.ad.rolling import roll
-from bayesad.ad.simplify import simplify
+from bayesad.ad.rewrites import REWRITES, check_names
 from bayesad.ad.trace import trace
 from bayesad.errors import DerivativeError
 
@@ -86,7 +82,9 @@ class Path:
 
     @functools.cached_property
     def _rewritten(self) -> tuple[Program, list[str]]:
-        return rewritten(simplify(roll(self.traced)), self.rewrites)
+        from bayesad.ad.deriving import prepared_program
+
+        return prepared_program(self.traced, self.rewrites)
 
     @property
     def program(self) -> Program:
@@ -102,16 +100,12 @@ class Path:
         if wanted.mode == "value":
             return self.program
         if wanted not in self._derived:
-            self._derived[wanted] = simplify(self._derivative(wanted))
-        return self._derived[wanted]
+            from bayesad.ad.deriving import derivative
 
-    def _derivative(self, wanted: Wanted) -> Program:
-        if wanted.mode == "forward":
-            return forward(self.program, list(range(wanted.n_active)))
-        if not wanted.seed:
-            return reverse(self.program, range(wanted.n_active))
-        scalar_output(self.traced)
-        return reverse(self.program, range(wanted.n_active), [np.float64(1.0)])
+            if wanted.seed:
+                scalar_output(self.traced)
+            self._derived[wanted] = derivative(self.program, *wanted)
+        return self._derived[wanted]
 
     def reverse(self, n_active: int, seed: bool) -> Program:
         """Values and cotangents of the first ``n_active`` inputs; ``seed``: the one scalar output has cotangent 1."""

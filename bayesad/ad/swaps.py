@@ -19,7 +19,7 @@ import sys
 import threading
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -37,12 +37,23 @@ _LIBRARIES = """numpy scipy pandas xarray matplotlib sklearn numba llvmlite nume
     arviz arviz_base"""
 COMPILED_LIBRARIES = frozenset(_LIBRARIES.split())
 STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep
+PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
+UNCHANGING = -1  # in place of a number of names: nothing is ever swapped there
 PUBLIC_NUMPY = ("numpy", "numpy.linalg")  # other modules of NumPy keep the originals, for their own use
+
+
+class _Known(NamedTuple):
+    """What is known of a module: the number of its names when it was looked through, and what there is to swap."""
+
+    module: Any  # kept, as its id is the key
+    n_names: int
+    found: list[tuple[str, int]]
+
 
 _lock = threading.RLock()
 _active = 0
 _replaced: list[tuple[dict[str, Any], str, Any]] = []
-_slots: dict[ModuleType, tuple[int, list[tuple[str, int]]]] = {}  # of installed modules: number of names, what to swap
+_known: dict[int, _Known] = {}
 
 
 def install() -> None:
@@ -75,21 +86,26 @@ def visit(function: Any) -> None:
 
 def _swap_everywhere() -> None:
     for module in list(sys.modules.values()):
-        name = getattr(module, "__name__", "")
-        if name.startswith("bayesad.ad") or (name.startswith("numpy.") and name not in PUBLIC_NUMPY):
-            continue
-        if _is_standard(getattr(module, "__file__", None) or ""):
-            continue
-        namespace = getattr(module, "__dict__", None)
-        if namespace is not None:
-            _swap(namespace, _found(module, namespace))
+        known = _known.get(id(module))
+        if known is None or known.n_names not in (UNCHANGING, len(module.__dict__)):
+            known = _look_through(module)
+        if known.found:
+            _swap(module.__dict__, known.found)
     for namespace in _running_namespaces():
         _swap(namespace, _slots_of(namespace))
 
 
-def _is_standard(file: str) -> bool:
-    """Whether a module is of Python's own library, which holds nothing of NumPy."""
-    return file.startswith(STANDARD_LIBRARY) and "site-packages" not in file and "dist-packages" not in file
+def _keeps_originals(module: ModuleType) -> bool:
+    """Whether a module is of this library, of NumPy's inside, or of Python's own library, which holds nothing of it."""
+    name = getattr(module, "__name__", "")
+    if name.startswith("bayesad.ad") or (name.startswith("numpy.") and name not in PUBLIC_NUMPY):
+        return True
+    file = getattr(module, "__file__", None) or ""
+    return name in sys.builtin_module_names or (file.startswith(STANDARD_LIBRARY) and not _is_installed(file))
+
+
+def _is_installed(file: str) -> bool:
+    return "site-packages" in file or "dist-packages" in file
 
 
 def _slots_of(namespace: dict[str, Any]) -> list[tuple[str, int]]:
@@ -117,20 +133,23 @@ def _running_namespaces() -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def _found(module: ModuleType, namespace: dict[str, Any]) -> list[tuple[str, int]]:
-    """Where a module holds something to swap. Remembered for installed packages, which seldom change.
+def _look_through(module: ModuleType) -> _Known:
+    """Where a module holds something to swap. Remembered for installed packages and our own, which seldom change.
 
     NumPy itself and compiled modules keep the makers of arrays: they hand what those make to code that reads memory.
     """
-    known = _slots.get(module)
-    if known is not None and known[0] == len(namespace):
-        return known[1]
-    found = _slots_of(namespace)
-    if module is np or _is_compiled(module):
-        found = [(name, key) for name, key in found if key not in MAKERS and key != id(np)]
-    if "site-packages" in (getattr(module, "__file__", None) or ""):
-        _slots[module] = (len(namespace), found)
-    return found
+    namespace = getattr(module, "__dict__", None)
+    if namespace is None or _keeps_originals(module):
+        known = _Known(module, UNCHANGING, [])
+    else:
+        found = _slots_of(namespace)
+        if module is np or _is_compiled(module):
+            found = [(name, key) for name, key in found if key not in MAKERS and key != id(np)]
+        known = _Known(module, len(namespace), found)
+    file = getattr(module, "__file__", None) or ""
+    if known.n_names == UNCHANGING or _is_installed(file) or file.startswith(PACKAGE):
+        _known[id(module)] = known
+    return known
 
 
 def _is_compiled(module: ModuleType) -> bool:
@@ -338,6 +357,12 @@ MAKERS = frozenset(id(make) for make in _makers())
 TABLE = _table()
 
 
+def _forget() -> None:
+    """Forget what was found in modules, but not in which there is nothing."""
+    for key in [key for key, known in _known.items() if known.n_names != UNCHANGING]:
+        del _known[key]
+
+
 def _add(functions: dict[str, Function], library: ModuleType) -> None:
     """Add a library's functions to the table, and where a trace is being recorded swap them at once."""
     with _lock:
@@ -345,10 +370,10 @@ def _add(functions: dict[str, Function], library: ModuleType) -> None:
             original = getattr(library, name, None)  # not every version of SciPy has them all
             if original is not None:
                 TABLE.setdefault(id(original), (original, _computing(original, traced)))
-        _slots.clear()
+        _forget()
         if _active:
             _swap_everywhere()
-            _slots.clear()  # where something is swapped in already, nothing more was found
+            _forget()  # where something is swapped in already, nothing more was found
 
 
 when_imported("scipy.special", functools.partial(_add, scipy_special.FUNCTIONS))

@@ -7,15 +7,11 @@ times, so compiled functions and posteriors are rewritten, functions that are tr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
+from importlib import import_module
+from typing import NamedTuple
 
-from bayesad.ad.program import Node, Program
-from bayesad.ad.rewrites.gathers import early_work
-from bayesad.ad.rewrites.gaussian import linear_gaussian
-from bayesad.ad.rewrites.rows import distinct_rows
-from bayesad.ad.rewrites.sums import term_by_term
-from bayesad.ad.simplify import Replacement, replace
+from bayesad.ad.program import Program
 from bayesad.errors import RewriteError, suggestion
 
 __all__ = ["REWRITES", "Rewrite", "check_names", "rewritten"]
@@ -24,20 +20,20 @@ __all__ = ["REWRITES", "Rewrite", "check_names", "rewritten"]
 MOST_ROUNDS = 4  # of one rewrite: what it leaves may be rewritten again
 
 
-@dataclass(frozen=True)
-class Rewrite:
+class Rewrite(NamedTuple):
     """One rewrite.
 
     Attributes
     ----------
     name, description : str
-    find : callable
-        From a program to a function for each node that it replaces (see `simplify.replace`), and notes on them.
+    module : str
+        Where its function is, of its name: from a program to a function for each node that it replaces (see
+        `simplify.replace`), and notes on them. Imported when first used.
     """
 
     name: str
     description: str
-    find: Callable[[Program], tuple[dict[Node, Replacement], list[str]]]
+    module: str
 
 
 REWRITES: dict[str, Rewrite] = {
@@ -46,22 +42,22 @@ REWRITES: dict[str, Rewrite] = {
         Rewrite(
             "early_work",
             "elementwise work on values gathered from a smaller array is done before they are gathered",
-            early_work,
+            "gathers",
         ),
         Rewrite(
             "term_by_term",
             "sums are taken term by term: repeated terms are counted, terms linear in unknowns become statistics",
-            term_by_term,
+            "sums",
         ),
         Rewrite(
             "linear_gaussian",
             "squares of residuals linear in unknowns are summed over the rows of QR factors of the data",
-            linear_gaussian,
+            "gaussian",
         ),
         Rewrite(
             "distinct_rows",
             "rows of data that are the same are evaluated once and multiplied by their number",
-            distinct_rows,
+            "rows",
         ),
     )
 }
@@ -87,10 +83,13 @@ def check_names(names: Iterable[str]) -> tuple[str, ...]:
 
 def rewritten(program: Program, names: Iterable[str]) -> tuple[Program, list[str]]:
     """A simplified program after some rewrites, and what they did: ``name: what (file:line)``."""
+    from bayesad.ad.simplify import replace
+
     notes: list[str] = []
     for name in names:
+        find = getattr(import_module(f"{__name__}.{REWRITES[name].module}"), name)
         for _ in range(MOST_ROUNDS):
-            replacements, found = REWRITES[name].find(program)
+            replacements, found = find(program)
             if not replacements:
                 break
             program = replace(program, replacements)

@@ -221,7 +221,7 @@ def without_fma(name):
     """A function compiled for a processor without FMA, as a function of arrays."""
     from llvmlite import binding as llvm
 
-    write = vector_math.FUNCTIONS[name]
+    write = vector_math.expression(name)
     text, external = define("f", write, Target(2, fma=False), "nounwind")
     n = arity(write)
     loads = [f"%x{i} = load <2 x double>, ptr %p{i}, align 8" for i in range(n)]

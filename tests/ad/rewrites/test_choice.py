@@ -56,7 +56,7 @@ def test_compiled_functions_are_rewritten_unless_told_otherwise():
 
 
 def test_a_function_that_is_traced_for_one_evaluation_is_not_rewritten(monkeypatch):
-    monkeypatch.setattr("bayesad.ad.compiled.rewritten", lambda program, names: (program, [*names]))
+    monkeypatch.setattr("bayesad.ad.deriving.rewritten", lambda program, names: (program, [*names]))
     seen = []
     original = ad.Compiled._traced
     monkeypatch.setattr(ad.Compiled, "_traced", lambda self, *a: seen.append(original(self, *a)) or seen[-1])

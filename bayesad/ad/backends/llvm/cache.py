@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -73,6 +72,8 @@ def read(key: str) -> bytes | None:
 def write(key: str, entry: bytes) -> None:
     """Put an entry under `key`; other processes see all of it or nothing."""
     with contextlib.suppress(OSError):
+        import tempfile  # with all it imports, only where something is written
+
         file = _file(key)
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(dir=file.parent, suffix=_SUFFIX)

@@ -19,7 +19,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bayesad.ad.backends.llvm.vector_math import hexadecimal
 from bayesad.errors import BayesadError
 
 if TYPE_CHECKING:
@@ -116,6 +115,8 @@ def call(lowering: Lowering, routine: str, *arguments: Any) -> None:
 
 def _in_memory(lowering: Lowering, kind: str, value: Any) -> str:
     """The address of an argument; those that are known are written once, at the function's begin."""
+    from bayesad.ad.backends.llvm.vector_math import hexadecimal
+
     if kind == "n" and isinstance(value, str):
         place = f"%{lowering.fresh('argument')}"
         lowering.entry.append(f"  {place} = alloca i32")

@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from bayesad.ad.backends.llvm import jit, libraries, matrices, ordering
-from bayesad.ad.backends.llvm.kernel import compile_kernel
+from bayesad.ad.backends.llvm import jit, libraries
 from bayesad.ad.backends.llvm.prepared import is_log_density, prepare
 from bayesad.ad.backends.llvm.table import HEADER, LOG_DENSITY, NEXT, NUMBER, RUN, Layout
 from bayesad.ad.backends.numpy import GuardFailed
@@ -240,10 +239,12 @@ def _aligned_bytes(n: int) -> np.ndarray:
 @functools.cache
 def _kernel(name: str) -> tuple[int, Any]:
     """The address of a kernel of ours, and what keeps it alive."""
+    from bayesad.ad.backends.llvm import kernel, matrices, ordering
+
     if matrices.is_kernel(name):
         library = matrices.kernel(name)
         return library["kernel"], library
-    compiled = compile_kernel(ordering.KERNELS[name])
+    compiled = kernel.compile_kernel(ordering.KERNELS[name])
     return compiled.address, compiled
 
 
@@ -252,6 +253,8 @@ def _special_address(name: str) -> int:
     """Where a function is that a program calls: our own, of BLAS or LAPACK, or SciPy's scalar function on doubles."""
     if name in libraries.ROUTINES:
         return libraries.address(name)
+    from bayesad.ad.backends.llvm import matrices, ordering
+
     if matrices.is_kernel(name) or name in ordering.KERNELS:
         return _kernel(name)[0]
     from scipy.special import cython_special

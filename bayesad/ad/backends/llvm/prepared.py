@@ -10,18 +10,19 @@ import functools
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from bayesad.ad.backends.llvm import cache, jit, vector_math
+from bayesad.ad.backends.llvm import cache, jit
 from bayesad.ad.backends.llvm.constants import Constant
-from bayesad.ad.backends.llvm.decompose import decompose
 from bayesad.ad.backends.llvm.digest import NotPlain, digest, plain_attributes, restored
-from bayesad.ad.backends.llvm.lower import Lowered, lower
 from bayesad.ad.backends.llvm.table import Layout
 from bayesad.ad.primitives.table import PRIMITIVES, Primitive
 from bayesad.ad.program import CONSTANT, INPUT, Node, Program, guards_first
+
+if TYPE_CHECKING:
+    from bayesad.ad.backends.llvm.lower import Lowered
 
 __all__ = ["Prepared", "decomposed", "is_log_density", "lowered_program", "prepare"]
 
@@ -67,16 +68,28 @@ def prepare(source: Program, wanted: str, derive: Callable[[], Program]) -> Prep
     if not jit.is_cached(recipe.text, optimise=recipe.optimise):
         lowered()  # now, as rules of the user's that run in it must not wait for others while LLVM's lock is held
     object_code = jit.cached_object(recipe.text, lambda: lowered().text, optimise=recipe.optimise)
-    return Prepared(recipe.layout, object_code, vector_math.addresses(recipe.mathematics))
+    return Prepared(recipe.layout, object_code, _addresses(recipe.mathematics))
+
+
+def _addresses(mathematics: Sequence[str]) -> Mapping[str, int]:
+    if not mathematics:
+        return {}
+    from bayesad.ad.backends.llvm import vector_math
+
+    return vector_math.addresses(mathematics)
 
 
 def decomposed(program: Program) -> Program:
     """The program as it is lowered."""
+    from bayesad.ad.backends.llvm.decompose import decompose
+
     return decompose(guards_first(program))
 
 
 def lowered_program(program: Program) -> Lowered:
     """The LLVM text of a program and what goes with it."""
+    from bayesad.ad.backends.llvm.lower import lower  # the compiler: not for what the disk holds
+
     program = decomposed(program)
     return lower(program, log_density=is_log_density(program.inputs, program.outputs))
 

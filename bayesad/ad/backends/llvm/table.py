@@ -15,11 +15,13 @@ header of its own, whose function is called where no guards hold.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from bayesad.ad.backends.llvm import vector_math
 from bayesad.ad.backends.llvm.constants import Constant
-from bayesad.ad.backends.llvm.writer import Writer
 from bayesad.ad.program import Node
+
+if TYPE_CHECKING:
+    from bayesad.ad.backends.llvm.writer import Writer
 
 __all__ = ["HEADER", "LOG_DENSITY", "NEXT", "NUMBER", "RUN", "Layout", "module_text"]
 
@@ -51,6 +53,8 @@ class Layout:
 
 def module_text(body: Writer, layout: Layout, *, log_density: bool) -> str:
     """The whole module around a function's body."""
+    from bayesad.ad.backends.llvm import vector_math
+
     body_parameters = ", ".join(["ptr %workspace", *[_declaration(name) for name, _ in body.parameters]])
     text = [
         vector_math.module_text(body.mathematics),

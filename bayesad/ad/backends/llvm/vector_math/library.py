@@ -15,6 +15,7 @@ from bayesad.ad.backends.llvm.vector_math.expressions import Target, Value, defi
 __all__ = ["called_text", "declarations", "load"]
 
 _lock = threading.Lock()
+_loaded: dict[str, jit.Library] = {}
 ATTRIBUTES = "nounwind willreturn memory(none)"
 
 
@@ -74,13 +75,18 @@ def _version() -> str:
     return digest.hexdigest()
 
 
-@functools.cache
-def _library(symbol: str, write: Callable[..., Value]) -> jit.Library:
-    object_code = jit.cached_object(f"{symbol} {_targets()} {_version()}", lambda: _text(symbol, write))
-    return jit.load(object_code, [symbol, _vector_symbol(symbol)])
+def load(symbol: str, expression: Callable[[], Callable[..., Value]]) -> Mapping[str, int]:
+    """The addresses of the scalar and the vector form of a function; they stay valid.
 
-
-def load(symbol: str, write: Callable[..., Value]) -> Mapping[str, int]:
-    """The addresses of the scalar and the vector form of a function; they stay valid."""
+    Parameters
+    ----------
+    symbol : str
+    expression : callable
+        Gives what writes the function; called only where its object code is not on disk.
+    """
     with _lock:  # two threads must not both load it: the library that is not remembered would be freed under its users
-        return _library(symbol, write)
+        if symbol not in _loaded:
+            key = f"{symbol} {_targets()} {_version()}"
+            object_code = jit.cached_object(key, lambda: _text(symbol, expression()))
+            _loaded[symbol] = jit.load(object_code, [symbol, _vector_symbol(symbol)])
+        return _loaded[symbol]
