@@ -32,17 +32,35 @@ from bayesad.ad.scan import scan
 from bayesad.ad.trace import trace
 
 if TYPE_CHECKING:
+    from bayesad.ad.activity import (
+        Active,
+        BatchDuplicated,
+        Const,
+        Derivatives,
+        Duplicated,
+        Tangents,
+        autodiff,
+        make_zero,
+        set_zero,
+    )
     from bayesad.ad.checking import Check, check
 
 __all__ = [
     "REWRITES",
+    "Active",
+    "BatchDuplicated",
     "Check",
     "Compiled",
+    "Const",
+    "Derivatives",
+    "Duplicated",
     "Forward",
     "Program",
     "Reverse",
+    "Tangents",
     "TracedArray",
     "asarray",
+    "autodiff",
     "check",
     "compile",
     "custom_jvp",
@@ -54,7 +72,9 @@ __all__ = [
     "is_traced",
     "jacobian",
     "jvp",
+    "make_zero",
     "scan",
+    "set_zero",
     "stop_gradient",
     "trace",
     "value_and_gradient",
@@ -62,9 +82,28 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in ("Check", "check"):  # for people, not for every run
-        from bayesad.ad import checking
+_MODULE_OF = {  # of names that not every run needs
+    **dict.fromkeys(("Check", "check"), "checking"),
+    **dict.fromkeys(
+        (
+            "Active",
+            "BatchDuplicated",
+            "Const",
+            "Derivatives",
+            "Duplicated",
+            "Tangents",
+            "autodiff",
+            "make_zero",
+            "set_zero",
+        ),
+        "activity",
+    ),
+}
 
-        return getattr(checking, name)
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULE_OF:
+        from importlib import import_module
+
+        return getattr(import_module(f"bayesad.ad.{_MODULE_OF[name]}"), name)
     raise AttributeError(f"module 'bayesad.ad' has no attribute {name!r}")

@@ -40,14 +40,21 @@ class Wanted(NamedTuple):
         Derivatives are with respect to the first so many inputs.
     seed : bool
         Of reverse: the one scalar output has cotangent 1; otherwise cotangents are further inputs.
+    beside : bool
+        With seed: after the scalar output others may follow, which count as constant.
+    batch : int
+        Of forward: the number of tangents that each input has.
     """
 
     mode: str
     n_active: int = 0
     seed: bool = False
+    beside: bool = False
+    batch: int = 1
 
 
 VALUE = Wanted("value")
+Take = Callable[["Path", list[Any]], Any]
 
 
 class Path:
@@ -102,9 +109,9 @@ class Path:
         if wanted not in self._derived:
             from bayesad.ad.deriving import derivative
 
-            if wanted.seed:
+            if wanted.seed and not wanted.beside:
                 scalar_output(self.traced)
-            self._derived[wanted] = derivative(self.program, *wanted)
+            self._derived[wanted] = derivative(self.program, wanted)
         return self._derived[wanted]
 
     def reverse(self, n_active: int, seed: bool) -> Program:
@@ -143,8 +150,15 @@ class Path:
                 self.compilations += 1
             return self.natives[wanted]
 
-    def run(self, wanted: Wanted, inputs: Sequence[Any]) -> list[Any]:
+    def run(self, wanted: Wanted, inputs: Sequence[Any], take: Take | None = None) -> Any:
         """Evaluate one of this path's programs; traced where an input or a captured array is.
+
+        Parameters
+        ----------
+        wanted : Wanted
+        inputs : sequence of arrays
+        take : callable, optional
+            ``take(path, outputs)`` is returned in place of the list of outputs, which it may not keep.
 
         Raises
         ------
@@ -154,13 +168,15 @@ class Path:
         n_own = len(self.traced.inputs) - len(self.captures)
         everything = [*inputs[:n_own], *self.captures, *inputs[n_own:]]
         if any([is_traced(x) for x in everything]):
-            return evaluate(self.derived(wanted), everything)
+            outputs = evaluate(self.derived(wanted), everything)
+            return outputs if take is None else take(self, outputs)
         self._runs[wanted] = self._runs.get(wanted, 0) + 1
         if self.is_busy(wanted):
-            found = self._machine_code(wanted)(everything)
+            found = self._machine_code(wanted)(everything, take and (lambda _, outputs: take(self, outputs)))
             if found is not None:
                 return found[1]
-        return self.interpret(wanted, everything)
+        outputs = self.interpret(wanted, everything)
+        return outputs if take is None else take(self, outputs)
 
     def interpret(self, wanted: Wanted, inputs: Sequence[Any]) -> list[Any]:
         """Evaluate one of this path's programs with NumPy, whatever its guards."""
@@ -227,12 +243,12 @@ class _Known:
     def find(self, leaves: Sequence[Any], start: int = 0) -> Path | None:
         return next((path for path in self.paths[start:] if path.applies(leaves)), None)
 
-    def run(self, wanted: Wanted, inputs: Sequence[Any]) -> tuple[Path, list[Any]] | None:
+    def run(self, wanted: Wanted, inputs: Sequence[Any], take: Take | None) -> tuple[Path, Any] | None:
         """The path in machine code that applies, and its outputs; None if there is none."""
         if wanted not in self.compiled:
             return None
         run, paths = self.compiled[wanted]
-        found = run(inputs)
+        found = run(inputs, take and (lambda number, outputs: take(paths[number], outputs)))
         return None if found is None else (paths[found[0]], found[1])
 
     def compile(self, path: Path, wanted: Wanted) -> Executor:
@@ -270,7 +286,9 @@ class Compiled:
         path, outputs = self.outputs(args, VALUE)
         return path.rebuild(iter(outputs))
 
-    def outputs(self, args: tuple[Any, ...], wanted: Wanted, further: Sequence[Any] = ()) -> tuple[Path, list[Any]]:
+    def outputs(
+        self, args: tuple[Any, ...], wanted: Wanted, further: Sequence[Any] = (), take: Take | None = None
+    ) -> tuple[Path, Any]:
         """The path that applies to the arguments, traced if need be, and what is wanted of it there.
 
         Parameters
@@ -279,19 +297,21 @@ class Compiled:
         wanted : Wanted
         further : sequence of arrays
             Inputs of the wanted program beyond the leaves of the arguments: cotangents or tangents.
+        take : callable, optional
+            As in `Path.run`.
         """
         leaves, rebuild, structure = trees.flatten(args)
         leaves = [as_leaf(x) for x in leaves]
         inputs = [*leaves, *further]
         if TracedArray in map(type, leaves) and any(map(is_traced, leaves)):
             path = self._traced(leaves, rebuild)
-            return path, path.run(wanted, inputs)
+            return path, path.run(wanted, inputs, take)
         known = self._known_for(structure, leaves)
-        found = known.run(wanted, inputs)
+        found = known.run(wanted, inputs, take)
         if found is not None:
             return found
         path = self._path(known, leaves, rebuild)
-        outputs = path.run(wanted, inputs)
+        outputs = path.run(wanted, inputs, take)
         if path.is_busy(wanted) and path in known.paths:
             with self._lock:
                 known.compile(path, wanted)

@@ -6,6 +6,7 @@ The steps are imported with this module, which is imported only where their resu
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from bayesad.ad.rewrites import rewritten
 from bayesad.ad.rolling import roll
 from bayesad.ad.simplify import simplify
 
+if TYPE_CHECKING:
+    from bayesad.ad.compiled import Wanted
+
 __all__ = ["derivative", "prepared_program"]
 
 
@@ -24,17 +28,9 @@ def prepared_program(traced: Program, rewrites: Iterable[str]) -> tuple[Program,
     return rewritten(simplify(roll(traced)), rewrites)
 
 
-def derivative(program: Program, mode: str, n_active: int, seed: bool = False) -> Program:
-    """The simplified program of values and derivatives with respect to the first ``n_active`` inputs.
-
-    Parameters
-    ----------
-    program : Program
-    mode : "reverse" or "forward"
-    n_active : int
-    seed : bool
-        Of reverse: the one scalar output has cotangent 1; otherwise cotangents are further inputs.
-    """
-    if mode == "forward":
-        return simplify(forward(program, list(range(n_active))))
-    return simplify(reverse(program, range(n_active), [np.float64(1.0)] if seed else None))
+def derivative(program: Program, wanted: Wanted) -> Program:
+    """The simplified program of values and derivatives with respect to the first inputs."""
+    if wanted.mode == "forward":
+        return simplify(forward(program, list(range(wanted.n_active)), wanted.batch))
+    seeds = [np.float64(1.0), *[None] * (len(program.outputs) - 1)] if wanted.seed else None
+    return simplify(reverse(program, range(wanted.n_active), seeds))

@@ -17,11 +17,12 @@ from bayesad.ad.trace import Trace
 __all__ = ["forward"]
 
 
-def forward(program: Program, wrt: list[int] | None = None) -> Program:
+def forward(program: Program, wrt: list[int] | None = None, batch: int = 1) -> Program:
     """The program of a program's outputs followed by their tangents.
 
     Its inputs are those of the program and then one tangent for each of the inputs ``wrt`` (default: all of dtype
-    float64).
+    float64). With a batch of several directions the tangents of all inputs, and those of all outputs, come once for
+    each of them; what the values need is computed once.
 
     Raises
     ------
@@ -30,22 +31,25 @@ def forward(program: Program, wrt: list[int] | None = None) -> Program:
     """
     chosen = [i for i, node in enumerate(program.inputs) if node.dtype.kind == "f"] if wrt is None else list(wrt)
     trace = Trace.extending(program, rewrite)
-    tangents: dict[Node, Any] = {}
-    for i in chosen:
-        node = program.inputs[i]
-        tangents[node] = trace.input(node.shape, node.dtype)
-    active = active_nodes(program, set(tangents))
+    directions: list[dict[Node, Any]] = []
+    for _ in range(batch):
+        moving = [program.inputs[i] for i in chosen]
+        directions.append({node: trace.input(node.shape, node.dtype) for node in moving})
+    active = active_nodes(program, {program.inputs[i] for i in chosen})
     for node in program.nodes:
-        if node.primitive is not GUARD and node in active:
-            trace.source = node.source
+        if node.primitive is GUARD or node not in active:
+            continue
+        trace.source = node.source
+        for tangents in directions:
             with np.errstate(all="ignore"):  # rules fold over constants, and their edges are met on purpose
                 tangent = _push_forward(trace, node, tangents)
             if tangent is not None:
                 tangents[node] = tangent
     outputs = []
-    for node in program.outputs:
-        tangent = tangents.get(node)
-        outputs.append(node_of(trace, np.zeros(node.shape) if tangent is None else broadcast_to(tangent, node.shape)))
+    for tangents in directions:
+        for node in program.outputs:
+            t = tangents.get(node)
+            outputs.append(node_of(trace, np.zeros(node.shape) if t is None else broadcast_to(t, node.shape)))
     return trace.program([*program.outputs, *outputs], f"{program.name}.forward")
 
 

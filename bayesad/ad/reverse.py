@@ -65,7 +65,8 @@ def reverse(
     wrt : indices of inputs, default all of dtype float64
         Whose cotangents are wanted.
     seeds : one per output, optional
-        Plain arrays, the cotangents of the outputs. Without them the new program takes these as further inputs.
+        Plain arrays, the cotangents of the outputs; None for an output that counts as constant. Without them the new
+        program takes these as further inputs.
     masked : bool
         The seeds may hold exact zeros for branches not taken.
 
@@ -133,7 +134,7 @@ def _accumulate(
     fragile = fragile_nodes(program)
     masked = set(program.outputs) if masked_seeds else set()  # their cotangent holds exact zeros for branches not taken
     for node, seed in zip(program.outputs, seeds, strict=True):
-        if node in active:
+        if node in active and seed is not None:
             contributions.setdefault(node, []).append(seed)
     for node in reversed(program.nodes):
         if node.primitive is GUARD or node not in contributions or node not in active or node in wanted:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-__all__ = ["flatten", "leaves_with_paths", "tree_map"]
+from bayesad.errors import DerivativeError
+
+__all__ = ["as_float", "flatten", "leaves_with_paths", "replace_leaves", "tree_map"]
 
 Rebuild = Callable[[Iterator[Any]], Any]
 LEAVES = frozenset({np.ndarray, np.float64, float, int, bool})  # the most frequent types
@@ -97,6 +99,52 @@ def tree_map(f: Callable[..., Any], tree: Any, *others: Any) -> Any:
     leaves, rebuild, _ = flatten(tree)
     columns = [flatten(other)[0] for other in others]
     return rebuild(iter([f(*row) for row in zip(leaves, *columns, strict=True)]))
+
+
+def replace_leaves(tree: Any, new: Mapping[int, Any], what: str) -> None:
+    """Put new leaves into a tree in place: into its dicts, lists and dataclasses; ``new``: number of a leaf -> leaf.
+
+    Raises
+    ------
+    DerivativeError
+        If what holds the leaf cannot be changed. Nothing has been changed then.
+    """
+    holders = {number: _holder(tree, number) for number in new}
+    for number, (holder, _) in holders.items():
+        if holder is None or isinstance(holder, tuple) or _is_frozen(holder):
+            inside = "by itself" if holder is None else f"in a {type(holder).__name__}, which cannot be changed"
+            raise DerivativeError(
+                f"{leaves_with_paths(tree, what)[number][0]} is a number {inside}; hold it as an array of shape (), as "
+                "ad.make_zero does"
+            )
+    for number, (holder, key) in holders.items():
+        if isinstance(holder, (dict, list)):
+            holder[key] = new[number]
+        else:
+            setattr(holder, key, new[number])
+
+
+def _is_frozen(tree: Any) -> bool:
+    return bool(getattr(getattr(tree, "__dataclass_params__", None), "frozen", False))
+
+
+def _holder(tree: Any, number: int) -> tuple[Any, Any]:
+    """The container that holds a leaf, and its key, index or attribute there; (None, None) for a tree of one leaf."""
+    keys: list[Any]
+    if isinstance(tree, dict):
+        keys = list(tree)
+    elif isinstance(tree, (list, tuple)):
+        keys = list(range(len(tree)))
+    elif _children(tree) is None:
+        return None, None
+    else:
+        keys = [field.name for field in dataclasses.fields(tree)]
+    for key, (_, child) in zip(keys, _children(tree) or (), strict=True):
+        n = len(flatten(child)[0])
+        if number < n:
+            return (tree, key) if _children(child) is None else _holder(child, number)
+        number -= n
+    raise IndexError(number)
 
 
 def as_float(leaf: Any) -> np.ndarray:

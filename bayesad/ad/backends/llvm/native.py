@@ -118,8 +118,17 @@ class Executor:
         self.programs = list(programs)
         self._own = threading.local()
 
-    def __call__(self, inputs: Sequence[Any]) -> tuple[int, list[Any]] | None:
+    def __call__(
+        self, inputs: Sequence[Any], take: Callable[[int, list[Any]], Any] | None = None
+    ) -> tuple[int, Any] | None:
         """The number of the program that applies and its outputs, or None where none does.
+
+        Parameters
+        ----------
+        inputs : sequence of arrays
+        take : callable, optional
+            ``take(number, outputs)`` is given in place of copies of the outputs; it may read them where they are, in
+            memory that the next call overwrites.
 
         Raises
         ------
@@ -129,7 +138,10 @@ class Executor:
         own = self._own.__dict__
         call = own.pop("call", None) or _Call(self.programs)  # another one where NumPy, called from it, calls again
         try:
-            return call(inputs)
+            number = call(inputs)
+            if number is None:
+                return None
+            return number, call.copies(number) if take is None else take(number, call.views[number])
         finally:
             own["call"] = call
 
@@ -144,7 +156,8 @@ class _Call:
         self.copied = [(i, place) for i, place in enumerate(self.inputs) if place.size <= LARGE]
         self.passed = [(i, place) for i, place in enumerate(self.inputs) if place.size > LARGE]
         self.outputs: list[np.ndarray] = []  # memory that is large enough for each program's
-        self.results: list[list[Callable[[], Any]]] = []  # for each program: what copies its outputs
+        self.views: list[list[np.ndarray]] = []  # for each program: its outputs in that memory
+        self._copying: list[list[Callable[[], Any]]] = []  # for each program: what copies its outputs
         self.run = RUN_FUNCTION(programs[0].library["run"])
         self.extend()
 
@@ -157,18 +170,24 @@ class _Call:
             for i, node in enumerate(nodes):
                 if i == len(self.outputs) or self.outputs[i].nbytes < 8 * node.size:
                     self.outputs[i : i + 1] = [np.empty(node.size)]
-        self.results = []
-        for program in self.programs[: len(self.chain)]:
-            views = [
-                memory(place.ctypes.data, node)
-                for place, node in zip(self.outputs, program.layout.outputs, strict=False)
-            ]
-            self.results.append([view.copy if view.ndim else functools.partial(view.__getitem__, ()) for view in views])
+        self.views = [
+            [memory(place.ctypes.data, node) for place, node in zip(self.outputs, program.layout.outputs, strict=False)]
+            for program in self.programs[: len(self.chain)]
+        ]
+        self._copying = [
+            [view.copy if view.ndim else functools.partial(view.__getitem__, ()) for view in views]
+            for views in self.views
+        ]
         self.arguments = np.array([place.ctypes.data for place in (*self.inputs, *self.outputs)], dtype=np.uint64)
         self.addresses = self.chain.tables[0].ctypes.data, self.arguments.ctypes.data
         self.risky = [program for program in self.programs if program.layout.callbacks]
 
-    def __call__(self, inputs: Sequence[Any]) -> tuple[int, list[Any]] | None:
+    def copies(self, number: int) -> list[Any]:
+        """The outputs of a program that has just run."""
+        return [copy() for copy in self._copying[number]]
+
+    def __call__(self, inputs: Sequence[Any]) -> int | None:
+        """Run the programs; the number of the one that applies."""
         for i, place in self.copied:
             place[...] = inputs[i]
         for i, place in self.passed:
@@ -187,7 +206,7 @@ class _Call:
             return self(inputs)
         if self.risky and (error := self.programs[number].errors.pop(threading.get_ident(), None)):
             raise error
-        return number, [result() for result in self.results[number]]
+        return number
 
 
 def executor(program: Program) -> Callable[[Sequence[Any]], list[Any]]:
