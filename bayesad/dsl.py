@@ -282,7 +282,8 @@ def _observe(state: Run, name: str, distribution: Any, obs: Any, shape: Any, nam
     broadcast = data.ndim == 0 and not distribution.event_shape  # a number stands for equal observations
     full = full_shape(state, name, distribution, shape, names, None if broadcast else data.shape)
     data = np.broadcast_to(data, full) if broadcast else data
-    missing = np.flatnonzero(np.isnan(data) if data.dtype.kind == "f" else False)
+    unknown = data.dtype.kind == "f" and not distribution.integrates_missing
+    missing = np.flatnonzero(np.isnan(data) if unknown else False)
     site = Site("observed", name, full, names, where, distribution, None, data, missing if missing.size else None)
     value = state.handler.observed(site, _completed(state, site) if missing.size else data)
     state.handler.note(site, value)

@@ -224,6 +224,8 @@ def _check_observed(model: Model, site: Site) -> None:
     inside = value_of(np.array(np.broadcast_to(contains(support, site.obs), batch)))
     if site.missing is not None:
         inside.reshape(-1)[site.missing] = True
+    if site.distribution.integrates_missing:
+        inside |= np.isnan(site.obs)
     if np.all(inside):
         return
     index = tuple(int(i) for i in np.argwhere(~inside)[0])

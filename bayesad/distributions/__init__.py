@@ -10,7 +10,7 @@ Locations default to 0 and scales to 1; rates, shapes, probabilities and bounds 
 Adding a law
 ------------
 A law is one class in the module of its support (`continuous`, `positive`, `bounded`, `discrete`, `multivariate`;
-laws made from other laws: `wrappers`):
+chains of states: `markov`; laws made from other laws: `wrappers`):
 
 1. its parameters, annotated with their domains (`domains`), in Stan's order;
 2. its support (`supports`): a class attribute, or a property if it depends on parameters;
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from bayesad.distributions.bounded import *  # noqa: F403
     from bayesad.distributions.continuous import *  # noqa: F403
     from bayesad.distributions.discrete import *  # noqa: F403
+    from bayesad.distributions.markov import *  # noqa: F403
     from bayesad.distributions.multivariate import *  # noqa: F403
     from bayesad.distributions.positive import *  # noqa: F403
     from bayesad.distributions.supports import *  # noqa: F403
@@ -52,6 +53,7 @@ _NAMES = {
         "Poisson",
         "PoissonLog",
     ),
+    "markov": ("DiscreteMarkovChain", "HiddenMarkov"),
     "multivariate": ("Dirichlet", "LKJCholesky", "MvNormal"),
     "positive": (
         "Exponential",

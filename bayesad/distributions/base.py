@@ -64,6 +64,7 @@ class Distribution(ABC):
         If a constant parameter is outside its domain or the shapes do not broadcast.
     """
 
+    integrates_missing: ClassVar[bool] = False  # whether NaN in a value means "not observed" and is integrated out
     _domains: ClassVar[dict[str, Domain]] = {}
     _signature: ClassVar[inspect.Signature] = inspect.Signature()
 

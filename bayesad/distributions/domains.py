@@ -23,6 +23,7 @@ __all__ = [
     "RealOrVector",
     "RealVector",
     "SimplexVector",
+    "StochasticMatrix",
     "Upper",
     "as_float",
     "check_order",
@@ -167,6 +168,7 @@ _NON_NEGATIVE: Check = ("non-negative", lambda x: x >= 0)
 _WHOLE: Check = ("a whole number", lambda x: x == np.floor(x))
 _PROBABILITY: Check = ("between 0 and 1", lambda x: (x >= 0) & (x <= 1))
 _SUM_1: Check = (f"a simplex (sum 1 within {TOLERANCE:g})", lambda x: np.abs(x.sum(axis=-1) - 1) <= TOLERANCE)
+_ROWS_SUM_1: Check = (f"a matrix whose rows sum to 1 (within {TOLERANCE:g})", _SUM_1[1])
 _SYMMETRIC: Check = ("symmetric", _symmetric)
 _DEFINITE: Check = ("positive definite", _positive_definite)
 _TRIANGULAR: Check = ("lower triangular", lambda m: (np.abs(np.triu(m, 1)) <= TOLERANCE).all(axis=(-2, -1)))
@@ -184,5 +186,6 @@ RealVector = Annotated[Any, Domain(1, (_FINITE,))]
 RealOrVector = Annotated[Any, Domain(1, (_FINITE,), scalar=True)]
 PositiveVector = Annotated[Any, Domain(1, (_FINITE, _POSITIVE))]
 SimplexVector = Annotated[Any, Domain(1, (_NON_NEGATIVE, _SUM_1))]
+StochasticMatrix = Annotated[Any, Domain(2, (_NON_NEGATIVE, _ROWS_SUM_1))]
 Matrix = Annotated[Any, Domain(2, (_FINITE, _SYMMETRIC, _DEFINITE), optional=True)]
 CholeskyFactor = Annotated[Any, Domain(2, (_FINITE, _TRIANGULAR, _DIAGONAL), optional=True)]

@@ -247,6 +247,8 @@ def test_signatures_have_the_names_and_order_of_the_stan_reference() -> None:
         "MvNormal": "(mu, cov=None, chol=None, precision=None)",
         "Dirichlet": "(alpha)",
         "LKJCholesky": "(K, eta)",
+        "DiscreteMarkovChain": "(initial, transition)",
+        "HiddenMarkov": "(initial, transition, log_emission)",
         "truncated": "(d, lower=None, upper=None)",
         "restricted": "(d, lower=None, upper=None)",
         "ordered": "(d, positive=False)",
