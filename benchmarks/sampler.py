@@ -6,8 +6,10 @@ import time
 
 import numpy as np
 
+from bayesad.ad.backends.llvm.kernel import compile_kernel
 from bayesad.samplers import NUTS
 from bayesad.samplers.chain import Chain
+from bayesad.samplers.chain_kernel import run_chain
 from bayesad.samplers.control import LEAPFROGS
 from bayesad.samplers.random import streams
 from benchmarks.contestants import bayesad_density
@@ -26,6 +28,7 @@ NOTE = "NUTS, diagonal metric, standard normal; all that a transition does is co
 
 def table(options: Options) -> Table:
     """Measure the dimensions that the options select."""
+    compile_kernel(run_chain)  # so that the chains below do not begin with a provisional one
     result = Table("sampler", "Overhead of the sampler per leapfrog step", COLUMNS, note=NOTE)
     measured = {}
     for dimension in DIMENSIONS:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from bayesad.ad.backends.llvm.kernel import Float, Floats, Int, Ints, LogDensity, Words
 from bayesad.samplers.control import COMPLETE, LEAPFROGS, STEP_SIZE_TOO_LARGE, STEP_SIZE_TOO_SMALL, STOP, STOPPED
-from bayesad.samplers.hamiltonian import copy, force, kinetic_energy, leapfrog
+from bayesad.samplers.hamiltonian import begin_trajectory, energy_of, leapfrog, padded, state_size
 from bayesad.samplers.random import fill_normals
 
 __all__ = [
@@ -125,33 +125,25 @@ def find_step_size(
     Parameters
     ----------
     workspace : Floats
-        Of at least 5 d.
+        Of two states; zeros at first.
 
     Returns
     -------
     Int
         COMPLETE, or, with the step size unchanged, STOPPED, STEP_SIZE_TOO_LARGE or STEP_SIZE_TOO_SMALL.
     """
-    momentum = workspace
-    pull = workspace[dimension:]
-    next_position = workspace[2 * dimension :]
-    next_gradient = workspace[3 * dimension :]
-    start_pull = workspace[4 * dimension :]
-    force(kind, dimension, factor, gradient, start_pull)
+    next_state = workspace[state_size(dimension) :]
     step = tuning[STEP]
     grow = 1.0
     trial = 0
     while True:
         if control[STOP] != 0:
             return STOPPED
-        fill_normals(rng, dimension, momentum)
-        copy(dimension, start_pull, pull)
-        start_energy = kinetic_energy(dimension, momentum) - start_log_density
-        new_log_density = leapfrog(
-            log_density, kind, dimension, step, factor, position, momentum, pull, next_position, next_gradient
-        )
+        fill_normals(rng, dimension, workspace[padded(dimension) :])
+        begin_trajectory(kind, dimension, factor, position, gradient, start_log_density, workspace)
+        leapfrog(log_density, kind, dimension, step, factor, workspace, next_state)
         control[LEAPFROGS] += 1
-        fall = start_energy - (kinetic_energy(dimension, momentum) - new_log_density)
+        fall = energy_of(dimension, workspace) - energy_of(dimension, next_state)
         accepted = math.isfinite(fall) and fall > _LOG_CROSSING
         if trial == 0:
             grow = 2.0 if accepted else 0.5

@@ -13,9 +13,9 @@ from bayesad.ad.backends.llvm.kernel import compile_kernel
 from bayesad.samplers import chain_kernel as places
 from bayesad.samplers import control as codes
 from bayesad.samplers.adaptation import STEP, windows
-from bayesad.samplers.hamiltonian import DENSE, DIAGONAL, inverse_metric
+from bayesad.samplers.hamiltonian import DENSE, DIAGONAL, inverse_metric, padded
 from bayesad.samplers.hmc import HMC, hmc_workspace_size
-from bayesad.samplers.metric import AUTO, MOST_FOR_AUTO
+from bayesad.samplers.metric import AUTO, MOST_FOR_AUTO, update_size
 from bayesad.samplers.nuts import NUTS, nuts_workspace_size
 
 __all__ = ["Chain", "ChainProgress", "ChainState", "improve_kernel", "kernel"]
@@ -66,7 +66,8 @@ class ChainState:
         Step size and its adaptation, log density.
     rng : uint64 array
     position, gradient, mean : float array, shape (d,)
-    factor, moment : float array, shape (d,), or (d * d,) where the metric may be dense
+    factor : float array, shape (padded(d),), or (d * d,) where the metric may be dense and that is more
+    moment : float array, shape (2 d,), or (2 d * d,) where the metric may be dense
     """
 
     counters: NDArray[np.int64]
@@ -119,7 +120,8 @@ class Chain:
         self._targets = _targets(sampler)
         self._updates = np.array([*schedule.updates, *schedule.ends], dtype=np.int64)
         self.state = _first_state(dimension, sampler, metric, rng, initial) if state is None else state
-        self._workspace = np.zeros(_workspace_size(dimension, sampler, metric))
+        self._workspace = np.zeros(_workspace_size(dimension, sampler))
+        self._record = np.zeros(codes.N_STATISTICS + max(2 * dimension, update_size(metric, dimension)))
         self.control = np.zeros(codes.CONTROL_SIZE, dtype=np.int64)
         kept = self.total - self.first_kept
         self.draws = np.empty((kept, dimension))
@@ -145,6 +147,7 @@ class Chain:
             state.mean,
             state.moment,
             self._workspace,
+            self._record,
             self.control,
             self.draws.reshape(-1),
             self.statistics.reshape(-1),
@@ -211,12 +214,12 @@ def _first_state(
     dimension: int, sampler: NUTS | HMC, metric: int, rng: NDArray[np.uint64], initial: Array
 ) -> ChainState:
     matrix_size = dimension if metric == DIAGONAL else dimension**2
+    factor = np.zeros(max(padded(dimension), matrix_size))
     counters = np.zeros(places.COUNTERS_SIZE, dtype=np.int64)
     counters[places.KIND] = DIAGONAL
     counters[places.SEARCH_DUE] = sampler.step_size is None
     scalars = np.zeros(places.SCALARS_SIZE)
     scalars[STEP] = 1.0 if sampler.step_size is None else sampler.step_size
-    factor = np.zeros(matrix_size)
     factor[:dimension] = 1.0
     return ChainState(
         counters=counters,
@@ -230,15 +233,11 @@ def _first_state(
     )
 
 
-def _workspace_size(dimension: int, sampler: NUTS | HMC, metric: int) -> int:
-    """For the transition, the search for a step size (5 vectors) and the choice of the metric."""
-    transition = (
-        nuts_workspace_size(dimension, sampler.max_tree_depth)
-        if isinstance(sampler, NUTS)
-        else hmc_workspace_size(dimension)
-    )
-    update = dimension if metric == DIAGONAL else 3 * dimension**2 + 4 * dimension
-    return max(codes.N_STATISTICS + 2 * dimension + transition, 5 * dimension, update)
+def _workspace_size(dimension: int, sampler: NUTS | HMC) -> int:
+    """For the transition; the search for a step size needs two states, as HMC does."""
+    if isinstance(sampler, NUTS):
+        return nuts_workspace_size(dimension, sampler.max_tree_depth)
+    return hmc_workspace_size(dimension)
 
 
 @functools.cache

@@ -92,6 +92,7 @@ def run_chain(
     mean: Floats,
     moment: Floats,
     workspace: Floats,
+    record: Floats,
     control: Ints,
     draws: Floats,
     statistics: Floats,
@@ -108,8 +109,10 @@ def run_chain(
     settings, targets, updates : Ints, Floats, Ints
         What never changes; see this module and `bayesad.samplers.adaptation.windows`.
     workspace : Floats
-        At least N_STATISTICS + 2 d entries and those that the transition, the search for a step size and the
-        metric need.
+        Of the transition and of the search for a step size; zeros at first.
+    record : Floats
+        Of the transition under way: N_STATISTICS entries, then 2 d of where it diverged, in whose place the metric is
+        worked out afterwards; see `update_metric`.
     control : Ints
         A row of CONTROL_SIZE that another thread may watch.
     draws, divergence_starts, divergence_ends : Floats (kept, d)
@@ -160,22 +163,33 @@ def run_chain(
         if counters[COMPLETED] == settings[N_WARMUP]:
             control[DIVERGENCES] = 0
         outcome = _transition(
-            log_density, settings, targets, counters, scalars, rng, position, gradient, factor, workspace, control
+            log_density,
+            settings,
+            targets,
+            counters,
+            scalars,
+            rng,
+            position,
+            gradient,
+            factor,
+            workspace,
+            record,
+            control,
         )
         if outcome == STOPPED:
             restore(rng)
             return outcome
-        _note(scalars, workspace, control, outcome)
+        _note(scalars, record, control, outcome)
         if counters[COMPLETED] >= settings[FIRST_KEPT]:
             row = counters[COMPLETED] - settings[FIRST_KEPT]
             place = row * settings[DIMENSION]
             copy(settings[DIMENSION], position, draws[place:])
-            copy(N_STATISTICS, workspace, statistics[row * N_STATISTICS :])
+            copy(N_STATISTICS, record, statistics[row * N_STATISTICS :])
             if outcome == DIVERGENT:
-                copy(settings[DIMENSION], workspace[N_STATISTICS:], divergence_starts[place:])
-                copy(settings[DIMENSION], workspace[N_STATISTICS + settings[DIMENSION] :], divergence_ends[place:])
+                copy(settings[DIMENSION], record[N_STATISTICS:], divergence_starts[place:])
+                copy(settings[DIMENSION], record[N_STATISTICS + settings[DIMENSION] :], divergence_ends[place:])
         if counters[COMPLETED] < settings[N_WARMUP]:
-            _adapt(settings, targets, updates, counters, scalars, position, gradient, factor, mean, moment, workspace)
+            _adapt(settings, targets, updates, counters, scalars, position, gradient, factor, mean, moment, record)
         counters[COMPLETED] += 1
         control[ITERATION] = counters[COMPLETED]
     return COMPLETE
@@ -192,13 +206,13 @@ def _transition(
     gradient: Floats,
     factor: Floats,
     workspace: Floats,
+    record: Floats,
     control: Ints,
 ) -> Int:
-    """One transition of the chain's algorithm; `workspace` begins with its statistics and where it diverged."""
+    """One transition of the chain's algorithm; `record` begins with its statistics and where it diverged."""
     dimension = settings[DIMENSION]
-    divergence_start = workspace[N_STATISTICS:]
-    divergence_end = workspace[N_STATISTICS + dimension :]
-    rest = workspace[N_STATISTICS + 2 * dimension :]
+    divergence_start = record[N_STATISTICS:]
+    divergence_end = record[N_STATISTICS + dimension :]
     if settings[ALGORITHM] == ALGORITHM_NUTS:
         return nuts_transition(
             log_density,
@@ -211,9 +225,9 @@ def _transition(
             gradient,
             scalars[HERE],
             rng,
-            rest,
-            control,
             workspace,
+            control,
+            record,
             divergence_start,
             divergence_end,
         )
@@ -230,9 +244,9 @@ def _transition(
         gradient,
         scalars[HERE],
         rng,
-        rest,
-        control,
         workspace,
+        control,
+        record,
         divergence_start,
         divergence_end,
     )
@@ -260,26 +274,25 @@ def _adapt(
     factor: Floats,
     mean: Floats,
     moment: Floats,
-    workspace: Floats,
+    record: Floats,
 ) -> None:
-    """What warmup learns from the iteration just made; `workspace` begins with its statistics."""
+    """What warmup learns from the iteration just made; `record` begins with its statistics."""
     dimension = settings[DIMENSION]
+    scratch = record[N_STATISTICS:]
     iteration = counters[COMPLETED]
     if settings[ADAPTS_STEP] != 0:
-        learn_step_size(scalars, targets[TARGET_ACCEPT], workspace[ACCEPTANCE])
+        learn_step_size(scalars, targets[TARGET_ACCEPT], record[ACCEPTANCE])
     update = counters[UPDATES]
     if update < settings[N_UPDATES]:
-        moved = workspace[INDEX] != 0.0
+        moved = record[INDEX] != 0.0
         counters[OBSERVED] += 1
         if moved:
             counters[MOVED] += 1
-        observe(
-            settings[METRIC] != DIAGONAL, dimension, counters[OBSERVED], position, gradient, mean, moment, workspace
-        )
+        observe(settings[METRIC] != DIAGONAL, dimension, counters[OBSERVED], position, gradient, mean, moment, scratch)
         due = iteration + 1 == updates[update]
         if due or (settings[METRIC] != DIAGONAL and moved and counters[MOVED] == draws_for_dense(dimension)):
             counters[KIND] = update_metric(
-                settings[METRIC], counters[KIND], dimension, counters[MOVED], moment, factor, workspace
+                settings[METRIC], counters[KIND], dimension, counters[MOVED], moment, factor, scratch
             )
             counters[SEARCH_DUE] = settings[ADAPTS_STEP]
         if due:

@@ -6,13 +6,41 @@ log density. Everything a trajectory compares (energies, U-turns) is then the sa
 
 The array `factor` holds S: for DIAGONAL its d diagonal entries; for DENSE a d × d row-major matrix with the Cholesky
 factor L of M⁻¹ on and below the diagonal and Lᵀ above it, so that both S p and Sᵀ g add up contiguous rows.
+
+A state of a trajectory is an array of `state_size`: position, momentum, force and gradient, each a vector padded with
+zeros to whole Lanes, then its log density and its energy. Steps are linear in the vectors, so that the zeros stay.
 """
 
 import numpy as np
 
-from bayesad.ad.backends.llvm.kernel import Bool, Float, Floats, Int, LogDensity
+from bayesad.ad.backends.llvm.kernel import (
+    WIDTH,
+    Bool,
+    Float,
+    Floats,
+    Int,
+    LogDensity,
+    lanes,
+    put,
+    spread,
+    total,
+)
 
-__all__ = ["DENSE", "DIAGONAL", "MOST_ENERGY_ERROR", "copy", "force", "inverse_metric", "kinetic_energy", "leapfrog"]
+__all__ = [
+    "DENSE",
+    "DIAGONAL",
+    "MOST_ENERGY_ERROR",
+    "begin_trajectory",
+    "copy",
+    "copy_lanes",
+    "energy_of",
+    "force",
+    "inverse_metric",
+    "leapfrog",
+    "log_density_of",
+    "padded",
+    "state_size",
+]
 
 DIAGONAL = 0
 DENSE = 1
@@ -31,27 +59,36 @@ def inverse_metric(kind: int, factor: np.ndarray, dimension: int) -> np.ndarray:
     return lower @ lower.T
 
 
+def padded(dimension: Int) -> Int:
+    """Entries of a vector in whole Lanes."""
+    return (dimension + WIDTH - 1) // WIDTH * WIDTH
+
+
+def state_size(dimension: Int) -> Int:
+    """Floats of a state."""
+    return 4 * padded(dimension) + WIDTH
+
+
+def log_density_of(dimension: Int, state: Floats) -> Float:
+    """The log density at a state's position."""
+    return state[4 * padded(dimension)]
+
+
+def energy_of(dimension: Int, state: Floats) -> Float:
+    """Kinetic energy, |p|²/2 of the whitened momentum (Neal 2011, eq. 5.5), less log density."""
+    return state[4 * padded(dimension) + 1]
+
+
 def copy(dimension: Int, source: Floats, target: Floats) -> None:
     """Copy a vector."""
     for i in range(dimension):
         target[i] = source[i]
 
 
-def kinetic_energy(dimension: Int, momentum: Floats) -> Float:
-    """|p|²/2 of a whitened momentum (Neal 2011, eq. 5.5); four sums, so that additions need not wait for each other."""
-    a = 0.0
-    b = 0.0
-    c = 0.0
-    d = 0.0
-    whole = dimension - dimension % 4
-    for i in range(0, whole, 4):
-        a += momentum[i] * momentum[i]
-        b += momentum[i + 1] * momentum[i + 1]
-        c += momentum[i + 2] * momentum[i + 2]
-        d += momentum[i + 3] * momentum[i + 3]
-    for i in range(whole, dimension):
-        a += momentum[i] * momentum[i]
-    return 0.5 * ((a + b) + (c + d))
+def copy_lanes(length: Int, source: Floats, target: Floats) -> None:
+    """Copy a padded vector."""
+    for i in range(0, length, WIDTH):
+        put(target, i, lanes(source, i))
 
 
 def force(kind: Int, dimension: Int, factor: Floats, gradient: Floats, result: Floats) -> None:
@@ -98,49 +135,74 @@ def _add_rows(dimension: Int, lower: Bool, scale: Float, factor: Floats, weights
                     result[j] += row[j] * weight
 
 
+def begin_trajectory(
+    kind: Int, dimension: Int, factor: Floats, position: Floats, gradient: Floats, log_density: Float, state: Floats
+) -> None:
+    """Complete a state, which has its momentum already, by a position, the gradient and the log density there."""
+    length = padded(dimension)
+    momentum = state[length:]
+    copy(dimension, position, state)
+    force(kind, dimension, factor, gradient, state[2 * length :])
+    copy(dimension, gradient, state[3 * length :])
+    square = spread(0.0)
+    for i in range(0, length, WIDTH):
+        p = lanes(momentum, i)
+        square = square + p * p
+    state[4 * length] = log_density
+    state[4 * length + 1] = 0.5 * total(square) - log_density
+
+
 def leapfrog(
     log_density: LogDensity,
     kind: Int,
     dimension: Int,
     step_size: Float,
     factor: Floats,
-    position: Floats,
-    momentum: Floats,
-    pull: Floats,
-    next_position: Floats,
-    gradient: Floats,
-) -> Float:
+    state: Floats,
+    result: Floats,
+) -> None:
     """One leapfrog step (Neal 2011, eq. 5.18-5.20); a negative step size goes back in time.
 
     Parameters
     ----------
-    position : Floats (d,)
+    factor : Floats
+        The metric's; a diagonal one is padded with finite numbers.
+    state : Floats
         Where the step begins; unchanged.
-    momentum : Floats (d,)
-        Whitened; replaced by that at the end.
-    pull : Floats (d,)
-        The force at `position`; replaced by that at the end.
-    next_position, gradient : Floats (d,)
-        Where the step ends and the gradient there: results.
-
-    Returns
-    -------
-    Float
-        The log density at the end.
+    result : Floats
+        Where it ends.
     """
+    length = padded(dimension)
     half = 0.5 * step_size
+    momentum = result[length:]
+    pull = result[2 * length :]
+    gradient = result[3 * length :]
+    old_momentum = state[length:]
+    old_pull = state[2 * length :]
     if kind == DENSE:
-        for i in range(dimension):
-            momentum[i] += half * pull[i]
-            next_position[i] = position[i]
-        _add_rows(dimension, False, step_size, factor, momentum, next_position)
+        for i in range(0, length, WIDTH):
+            put(momentum, i, lanes(old_momentum, i) + half * lanes(old_pull, i))
+            put(result, i, lanes(state, i))
+        _add_rows(dimension, False, step_size, factor, momentum, result)
     else:
-        for i in range(dimension):
-            p = momentum[i] + half * pull[i]
-            momentum[i] = p
-            next_position[i] = position[i] + step_size * (factor[i] * p)
-    result = log_density(next_position, gradient)
-    force(kind, dimension, factor, gradient, pull)
-    for i in range(dimension):
-        momentum[i] += half * pull[i]
-    return result
+        for i in range(0, length, WIDTH):
+            p = lanes(old_momentum, i) + half * lanes(old_pull, i)
+            put(momentum, i, p)
+            put(result, i, lanes(state, i) + step_size * (lanes(factor, i) * p))
+    end_log_density = log_density(result, gradient)
+    square = spread(0.0)
+    if kind == DENSE:
+        force(kind, dimension, factor, gradient, pull)
+        for i in range(0, length, WIDTH):
+            p = lanes(momentum, i) + half * lanes(pull, i)
+            put(momentum, i, p)
+            square = square + p * p
+    else:
+        for i in range(0, length, WIDTH):
+            f = lanes(factor, i) * lanes(gradient, i)
+            p = lanes(momentum, i) + half * f
+            put(pull, i, f)
+            put(momentum, i, p)
+            square = square + p * p
+    result[4 * length] = end_log_density
+    result[4 * length + 1] = 0.5 * total(square) - end_log_density

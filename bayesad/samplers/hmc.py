@@ -23,7 +23,16 @@ from bayesad.samplers.control import (
     STOPPED,
     TREE_DEPTH,
 )
-from bayesad.samplers.hamiltonian import MOST_ENERGY_ERROR, copy, force, kinetic_energy, leapfrog
+from bayesad.samplers.hamiltonian import (
+    MOST_ENERGY_ERROR,
+    begin_trajectory,
+    copy,
+    energy_of,
+    leapfrog,
+    log_density_of,
+    padded,
+    state_size,
+)
 from bayesad.samplers.random import fill_normals, uniform
 from bayesad.samplers.settings import check_common, check_integer, check_number
 
@@ -31,8 +40,6 @@ __all__ = ["HMC", "MOST_STEPS", "hmc_transition", "hmc_workspace_size"]
 
 MOST_STEPS = 1023
 """Most leapfrog steps that an integration time can ask for: as many as NUTS makes with its default tree depth."""
-
-_VECTORS = 5  # in the workspace
 
 
 @dataclass(frozen=True)
@@ -85,8 +92,8 @@ class HMC:
 
 
 def hmc_workspace_size(dimension: int) -> int:
-    """Floats that `hmc_transition` works in."""
-    return _VECTORS * dimension
+    """Floats that `hmc_transition` works in; zeros at first."""
+    return 2 * state_size(dimension)
 
 
 def steps_of(n_steps: Int, integration_time: Float, step_size: Float) -> Int:
@@ -144,31 +151,24 @@ def hmc_transition(
     Int
         COMPLETE, DIVERGENT or STOPPED. When stopped, `position` and `gradient` are as they were.
     """
-    momentum = workspace
-    here = workspace[dimension:]
-    spare = workspace[2 * dimension :]
-    pull = workspace[3 * dimension :]
-    new_gradient = workspace[4 * dimension :]
-    fill_normals(rng, dimension, momentum)
+    here = workspace
+    spare = workspace[state_size(dimension) :]
+    fill_normals(rng, dimension, here[padded(dimension) :])
     step = step_size * (1.0 + jitter * (2.0 * uniform(rng) - 1.0))
-    copy(dimension, position, here)
-    force(kind, dimension, factor, gradient, pull)
-    start_energy = kinetic_energy(dimension, momentum) - start_log_density
-    new_log_density = start_log_density
+    begin_trajectory(kind, dimension, factor, position, gradient, start_log_density, here)
+    start_energy = energy_of(dimension, here)
     planned = steps_of(n_steps, integration_time, step_size)
     taken = 0
-    while taken < planned and math.isfinite(new_log_density):
+    while taken < planned and math.isfinite(log_density_of(dimension, here)):
         if control[STOP] != 0:
             return STOPPED
-        new_log_density = leapfrog(
-            log_density, kind, dimension, step, factor, here, momentum, pull, spare, new_gradient
-        )
+        leapfrog(log_density, kind, dimension, step, factor, here, spare)
         previous = here
         here = spare
         spare = previous
         taken += 1
         control[LEAPFROGS] += 1
-    energy = kinetic_energy(dimension, momentum) - new_log_density
+    energy = energy_of(dimension, here)
     fall = start_energy - energy
     outcome = COMPLETE
     acceptance = 0.0
@@ -186,8 +186,8 @@ def hmc_transition(
     statistics[INDEX] = 0.0
     if uniform(rng) < acceptance:
         copy(dimension, here, position)
-        copy(dimension, new_gradient, gradient)
-        statistics[LOG_DENSITY] = new_log_density
+        copy(dimension, here[3 * padded(dimension) :], gradient)
+        statistics[LOG_DENSITY] = log_density_of(dimension, here)
         statistics[ENERGY] = energy
         statistics[INDEX] = float(taken)
     return outcome

@@ -20,7 +20,7 @@ from bayesad.ad.backends.llvm.kernel import Bool, Floats, Int
 from bayesad.samplers.hamiltonian import DENSE, DIAGONAL
 from bayesad.samplers.matrices import cholesky, geometric_mean, largest_eigenvalue, norm_of_inverse
 
-__all__ = ["AUTO", "MOST_FOR_AUTO", "draws_for_dense", "observe", "update_metric"]
+__all__ = ["AUTO", "MOST_FOR_AUTO", "draws_for_dense", "observe", "update_metric", "update_size"]
 
 AUTO = 2
 """The metric that `update_metric` chooses itself; the others are DIAGONAL and DENSE."""
@@ -87,6 +87,11 @@ def _take(
             moment[i] += (vector[i] - mean[i]) * deviation[i]
 
 
+def update_size(choice: int, dimension: int) -> int:
+    """Floats that `update_metric` works in."""
+    return dimension if choice == DIAGONAL else 3 * dimension**2 + 4 * dimension
+
+
 def update_metric(
     choice: Int, kind: Int, dimension: Int, count: Int, moment: Floats, factor: Floats, workspace: Floats
 ) -> Int:
@@ -103,7 +108,7 @@ def update_metric(
     factor : Floats
         The metric's, see `bayesad.samplers.hamiltonian`; the result.
     workspace : Floats
-        Of at least d, or 3 d² + 4 d for DENSE and AUTO.
+        Of `update_size`.
 
     Returns
     -------

@@ -6,13 +6,28 @@ is biased to the new one. A trajectory turns when the momentum at either end poi
 this is also asked of either half with the first state of the other, which finds turns hidden by symmetry.
 
 The tree is built leaf by leaf. Subtrees that wait for their other half stand on a stack, one per level; a binary
-counter of the leaves tells which of them are complete. The draw within a subtree is kept by reservoir sampling.
+counter of the leaves tells which of them are complete. The draw within a subtree is kept by reservoir sampling. Of the
+states, at most four are in use at a time, both ends and two draws, so that five places do and none is ever copied.
 """
 
 import math
 from dataclasses import dataclass
 
-from bayesad.ad.backends.llvm.kernel import Bool, Float, Floats, Int, Ints, LogDensity, Word, Words
+from bayesad.ad.backends.llvm.kernel import (
+    WIDTH,
+    Bool,
+    Float,
+    Floats,
+    Int,
+    Ints,
+    LogDensity,
+    Word,
+    Words,
+    lanes,
+    put,
+    spread,
+    total,
+)
 from bayesad.samplers.control import (
     ACCEPTANCE,
     COMPLETE,
@@ -27,15 +42,27 @@ from bayesad.samplers.control import (
     STOPPED,
     TREE_DEPTH,
 )
-from bayesad.samplers.hamiltonian import MOST_ENERGY_ERROR, copy, force, kinetic_energy, leapfrog
+from bayesad.samplers.hamiltonian import (
+    MOST_ENERGY_ERROR,
+    begin_trajectory,
+    copy,
+    copy_lanes,
+    energy_of,
+    leapfrog,
+    log_density_of,
+    padded,
+    state_size,
+)
 from bayesad.samplers.random import fill_normals, next_word, uniform
 from bayesad.samplers.settings import check_common, check_integer
 
 __all__ = ["NUTS", "nuts_trajectory", "nuts_transition", "nuts_workspace_size"]
 
 _MOST_LOG_WEIGHT = 300.0  # weights are kept below its exponential
-_VECTORS = 14  # in the workspace, before the stack
-_VECTORS_PER_LEVEL = 3
+_STATES = 5
+_VECTORS_PER_LEVEL = 3  # of a subtree that waits: the momenta at its begin and end, and the sum of all
+_FREE = tuple(next(state for state in range(_STATES) if not used >> state & 1) for used in range(2**_STATES - 1))
+"""Bits of the states in use -> one that is not."""
 
 
 @dataclass(frozen=True)
@@ -71,12 +98,12 @@ class NUTS:
 
 
 def nuts_workspace_size(dimension: int, max_depth: int) -> int:
-    """Floats that `nuts_transition` works in."""
-    return (_VECTORS + _VECTORS_PER_LEVEL * max_depth) * dimension
+    """Floats that `nuts_transition` works in; zeros at first."""
+    return _STATES * state_size(dimension) + (2 + _VECTORS_PER_LEVEL * max_depth) * padded(dimension)
 
 
 def join(
-    dimension: Int,
+    length: Int,
     first_begin: Floats,
     first_end: Floats,
     first_sum: Floats,
@@ -86,40 +113,54 @@ def join(
 ) -> Bool:
     """Whether two adjacent subtrees make one that does not turn; adds the second's sum of momenta to the first's.
 
-    A subtree is given by the momenta at its begin and end, in the order of integration, and the sum of all its momenta.
-    The answer is the same with the subtrees and their ends in reversed order.
+    A subtree is given by the momenta at its begin and end, in the order of integration, and the sum of all its momenta,
+    padded vectors. The answer is the same with the subtrees and their ends in reversed order.
     """
-    whole_begin = 0.0
-    whole_end = 0.0
-    left_begin = 0.0
-    left_end = 0.0
-    right_begin = 0.0
-    right_end = 0.0
-    for i in range(dimension):
-        first = first_sum[i]
-        second = second_sum[i]
-        a = first_begin[i]
-        b = first_end[i]
-        c = second_begin[i]
-        d = second_end[i]
+    whole_begin = spread(0.0)
+    whole_end = spread(0.0)
+    left_begin = spread(0.0)
+    left_end = spread(0.0)
+    right_begin = spread(0.0)
+    right_end = spread(0.0)
+    for i in range(0, length, WIDTH):
+        first = lanes(first_sum, i)
+        second = lanes(second_sum, i)
+        a = lanes(first_begin, i)
+        b = lanes(first_end, i)
+        c = lanes(second_begin, i)
+        d = lanes(second_end, i)
         whole = first + second
         left = first + c
         right = b + second
-        whole_begin += a * whole
-        whole_end += d * whole
-        left_begin += a * left
-        left_end += c * left
-        right_begin += b * right
-        right_end += d * right
-        first_sum[i] = whole
+        whole_begin = whole_begin + a * whole
+        whole_end = whole_end + d * whole
+        left_begin = left_begin + a * left
+        left_end = left_end + c * left
+        right_begin = right_begin + b * right
+        right_end = right_end + d * right
+        put(first_sum, i, whole)
     return (
-        whole_begin > 0.0
-        and whole_end > 0.0
-        and left_begin > 0.0
-        and left_end > 0.0
-        and right_begin > 0.0
-        and right_end > 0.0
+        total(whole_begin) > 0.0
+        and total(whole_end) > 0.0
+        and total(left_begin) > 0.0
+        and total(left_end) > 0.0
+        and total(right_begin) > 0.0
+        and total(right_end) > 0.0
     )
+
+
+def join_leaves(length: Int, first: Floats, second: Floats, result: Floats) -> Bool:
+    """`join` of two single states, given by their momenta; `result` becomes the sum."""
+    begin = spread(0.0)
+    end = spread(0.0)
+    for i in range(0, length, WIDTH):
+        a = lanes(first, i)
+        b = lanes(second, i)
+        whole = a + b
+        begin = begin + a * whole
+        end = end + b * whole
+        put(result, i, whole)
+    return total(begin) > 0.0 and total(end) > 0.0
 
 
 def nuts_trajectory(
@@ -153,7 +194,7 @@ def nuts_trajectory(
     directions : Word
         Bit k is 1 where doubling k goes forward in time.
     workspace : Floats
-        Of `nuts_workspace_size`; its first d entries are the momentum to start with.
+        Of `nuts_workspace_size`. It begins with the state to start from, of which the momentum is given.
     control : Ints
         The chain's row, whose STOP ends the transition.
     statistics : Floats
@@ -166,76 +207,64 @@ def nuts_trajectory(
     Int
         COMPLETE, DIVERGENT, LIMITED or STOPPED. When stopped, `position` and `gradient` are as they were.
     """
-    forward_momentum = workspace
-    forward_position = workspace[dimension:]
-    forward_force = workspace[2 * dimension :]
-    backward_momentum = workspace[3 * dimension :]
-    backward_position = workspace[4 * dimension :]
-    backward_force = workspace[5 * dimension :]
-    spare_position = workspace[6 * dimension :]
-    new_gradient = workspace[7 * dimension :]
-    candidate_position = workspace[8 * dimension :]
-    candidate_gradient = workspace[9 * dimension :]
-    sample_position = workspace[10 * dimension :]
-    sample_gradient = workspace[11 * dimension :]
-    tree_sum = workspace[12 * dimension :]
-    tree_near = workspace[13 * dimension :]
-    stack = workspace[_VECTORS * dimension :]
-
-    force(kind, dimension, factor, gradient, forward_force)
-    copy(dimension, position, forward_position)
-    copy(dimension, position, backward_position)
-    copy(dimension, forward_momentum, backward_momentum)
-    copy(dimension, forward_force, backward_force)
-    copy(dimension, forward_momentum, tree_sum)
-    start_energy = kinetic_energy(dimension, forward_momentum) - start_log_density
+    length = padded(dimension)
+    size = state_size(dimension)
+    tree_sum = workspace[_STATES * size :]
+    tree_near = tree_sum[length:]
+    stack = tree_near[length:]
+    level_size = _VECTORS_PER_LEVEL * length
+    begin_trajectory(kind, dimension, factor, position, gradient, start_log_density, workspace)
+    copy_lanes(length, workspace[length:], tree_sum)
+    start_energy = energy_of(dimension, workspace)
 
     # Weights are exp(-energy) relative to the start, divided by exp(log_scale) so that they never overflow.
     log_scale = 0.0
     tree_weight = 1.0
     acceptance = 0.0
     n_steps = 0
+    forward_end = 0  # numbers of states
+    backward_end = 0
+    sample = 0
     forward_index = 0
     backward_index = 0
-    moved = False
-    sample_log_density = start_log_density
-    sample_energy = start_energy
     sample_index = 0
     depth = 0
     outcome = LIMITED
     while depth < max_depth and outcome == LIMITED:
         forward = (directions >> depth) & 1 == 1
-        momentum = forward_momentum if forward else backward_momentum
-        here = forward_position if forward else backward_position
-        pull = forward_force if forward else backward_force
-        tree_far = backward_momentum if forward else forward_momentum
+        here = forward_end if forward else backward_end
+        other_end = backward_end if forward else forward_end
         index = forward_index if forward else backward_index
         direction = 1 if forward else -1
         step = step_size if forward else -step_size
-        copy(dimension, momentum, tree_near)
+        near = workspace[here * size + length :]
+        tree_far = workspace[other_end * size + length :]
+        copy_lanes(length, near, tree_near)
         subtree_weight = 0.0
-        candidate_log_density = 0.0
-        candidate_energy = 0.0
-        candidate_index = 0
+        candidate = sample
+        candidate_index = sample_index
         leaves = 1 << depth
         leaf = 0
+        height = 0  # of the stack
+        begin = near
+        momentum = near
+        total_momentum = near
         while leaf < leaves:
             if control[STOP] != 0:
                 return STOPPED
-            new_log_density = leapfrog(
-                log_density, kind, dimension, step, factor, here, momentum, pull, spare_position, new_gradient
-            )
-            previous = here
-            here = spare_position
-            spare_position = previous
+            free = _FREE[(1 << here) | (1 << other_end) | (1 << candidate) | (1 << sample)]
+            previous = workspace[here * size :]
+            state = workspace[free * size :]
+            leapfrog(log_density, kind, dimension, step, factor, previous, state)
+            here = free
             index += direction
             n_steps += 1
             control[LEAPFROGS] += 1
-            energy = kinetic_energy(dimension, momentum) - new_log_density
+            energy = energy_of(dimension, state)
             fall = start_energy - energy
             if not (math.isfinite(energy) and fall >= -MOST_ENERGY_ERROR):
                 copy(dimension, previous, divergence_start)
-                copy(dimension, here, divergence_end)
+                copy(dimension, state, divergence_end)
                 outcome = DIVERGENT
                 break
             if fall - log_scale > _MOST_LOG_WEIGHT:
@@ -247,66 +276,63 @@ def nuts_trajectory(
             acceptance += min(1.0, weight) if log_scale == 0.0 else math.exp(min(0.0, fall))
             subtree_weight += weight
             if uniform(rng) * subtree_weight < weight:
-                copy(dimension, here, candidate_position)
-                copy(dimension, new_gradient, candidate_gradient)
-                candidate_log_density = new_log_density
-                candidate_energy = energy
+                candidate = here
                 candidate_index = index
 
-            # Every trailing 1 of the leaf's number is a level whose first half waits on the stack.
+            # Every trailing 1 of the leaf's number is a level whose first half is on the top of the stack.
+            momentum = state[length:]
             begin = momentum
-            total = momentum
+            total_momentum = momentum
             level = 0
             while (leaf >> level) & 1 == 1:
-                waiting = stack[_VECTORS_PER_LEVEL * level * dimension :]
-                waiting_end = waiting[dimension:]
-                waiting_total = waiting[2 * dimension :]
-                if not join(dimension, waiting, waiting_end, waiting_total, begin, momentum, total):
+                height -= 1
+                waiting = stack[height * level_size :]
+                waiting_end = waiting[length:]
+                waiting_sum = waiting[2 * length :]
+                goes_on = (
+                    join_leaves(length, waiting, momentum, waiting_sum)
+                    if level == 0
+                    else join(length, waiting, waiting_end, waiting_sum, begin, momentum, total_momentum)
+                )
+                if not goes_on:
                     outcome = COMPLETE
                     break
                 begin = waiting
-                total = waiting_total
+                total_momentum = waiting_sum
                 level += 1
             if outcome != LIMITED:
                 break
             leaf += 1
             if leaf < leaves:
-                place = stack[_VECTORS_PER_LEVEL * level * dimension :]
-                copy(dimension, begin, place)
-                copy(dimension, momentum, place[dimension:])
-                copy(dimension, total, place[2 * dimension :])
+                # What was joined is in its place already; a single state has one vector.
+                place = stack[height * level_size :]
+                copy_lanes(length, momentum, place if level == 0 else place[length:])
+                height += 1
         if outcome != LIMITED:
             break
 
         # The subtree is whole: keep where it ends, draw between it and the tree, and join them.
         depth += 1
         if forward:
-            forward_position = here
+            forward_end = here
             forward_index = index
         else:
-            backward_position = here
+            backward_end = here
             backward_index = index
         if uniform(rng) * tree_weight < subtree_weight:
-            moved = True
-            sample_log_density = candidate_log_density
-            sample_energy = candidate_energy
+            sample = candidate
             sample_index = candidate_index
-            other_position = sample_position
-            other_gradient = sample_gradient
-            sample_position = candidate_position
-            sample_gradient = candidate_gradient
-            candidate_position = other_position
-            candidate_gradient = other_gradient
         tree_weight += subtree_weight
-        if not join(dimension, tree_far, tree_near, tree_sum, begin, momentum, total):
+        if not join(length, tree_far, tree_near, tree_sum, begin, momentum, total_momentum):
             outcome = COMPLETE
 
-    if moved:
-        copy(dimension, sample_position, position)
-        copy(dimension, sample_gradient, gradient)
-    statistics[LOG_DENSITY] = sample_log_density
+    drawn = workspace[sample * size :]
+    if sample_index != 0:
+        copy(dimension, drawn, position)
+        copy(dimension, drawn[3 * length :], gradient)
+    statistics[LOG_DENSITY] = log_density_of(dimension, drawn)
     statistics[ACCEPTANCE] = acceptance / float(n_steps)
-    statistics[ENERGY] = sample_energy
+    statistics[ENERGY] = energy_of(dimension, drawn)
     statistics[N_STEPS] = float(n_steps)
     statistics[TREE_DEPTH] = float(depth)
     statistics[INDEX] = float(sample_index)
@@ -331,7 +357,7 @@ def nuts_transition(
     divergence_end: Floats,
 ) -> Int:
     """One transition: a new momentum and new directions, then `nuts_trajectory`, which tells of the parameters."""
-    fill_normals(rng, dimension, workspace)
+    fill_normals(rng, dimension, workspace[padded(dimension) :])
     directions = next_word(rng)
     return nuts_trajectory(
         log_density,

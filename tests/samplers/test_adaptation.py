@@ -18,7 +18,7 @@ from bayesad.samplers.adaptation import (
     restart_step_size,
     windows,
 )
-from bayesad.samplers.hamiltonian import DIAGONAL
+from bayesad.samplers.hamiltonian import DIAGONAL, padded, state_size
 from bayesad.samplers.random import streams
 
 
@@ -107,12 +107,12 @@ def search(log_density, q, *, first=1.0, factor=None, seed=1, stop=False):
             DIAGONAL,
             d,
             tuning,
-            np.ones(d) if factor is None else factor,
+            np.ones(padded(d)) if factor is None else factor,
             position,
             gradient,
             start,
             streams(seed, 1)[0],
-            np.zeros(5 * d),
+            np.zeros(2 * state_size(d)),
             control,
         )
     return outcome, tuning[STEP], int(control[codes.LEAPFROGS])
@@ -133,7 +133,7 @@ def test_the_first_step_size_fits_the_scale_of_the_density(scale, first):
     assert 0.1 < step / scale < 3.0
     assert math.log2(step / first) == round(math.log2(step / first))
     assert trials == abs(round(math.log2(step / first))) + 1
-    whitened = search(log_density, q, first=first, factor=np.full(d, scale))[1]
+    whitened = search(log_density, q, first=first, factor=np.full(padded(d), scale))[1]
     assert 0.1 < whitened < 3.0
 
 

@@ -3,7 +3,20 @@
 import numpy as np
 import pytest
 
-from bayesad.samplers.hamiltonian import DENSE, DIAGONAL, copy, force, inverse_metric, kinetic_energy, leapfrog
+from bayesad.samplers.hamiltonian import (
+    DENSE,
+    DIAGONAL,
+    begin_trajectory,
+    copy,
+    copy_lanes,
+    energy_of,
+    force,
+    inverse_metric,
+    leapfrog,
+    log_density_of,
+    padded,
+    state_size,
+)
 
 COVARIANCE = np.array([[2.0, 0.6], [0.6, 0.5]])
 
@@ -15,8 +28,8 @@ def packed(matrix):
 
 
 METRICS = {
-    "identity": (DIAGONAL, np.ones(2), np.eye(2)),
-    "diagonal": (DIAGONAL, np.array([1.5, 0.4]), np.diag([1.5, 0.4])),
+    "identity": (DIAGONAL, np.ones(4), np.eye(2)),
+    "diagonal": (DIAGONAL, np.array([1.5, 0.4, 9.0, 9.0]), np.diag([1.5, 0.4])),
     "dense": (DENSE, packed(COVARIANCE), np.linalg.cholesky(COVARIANCE)),
 }
 
@@ -24,14 +37,20 @@ METRICS = {
 def trajectory(target, metric, step_size, q, p, steps=1):
     """Position, momentum, energy after some leapfrog steps."""
     kind, factor, _ = METRICS[metric]
-    position, momentum, pull, gradient = np.array(q), np.array(p), np.zeros(2), np.zeros(2)
-    spare = np.zeros(2)
-    log_density = target(position, gradient)
-    force(kind, 2, factor, gradient, pull)
+    state, following = np.zeros((2, state_size(2)))
+    gradient = np.zeros(2)
+    log_density = target(np.array(q), gradient)
+    state[4:6] = p
+    begin_trajectory(kind, 2, factor, np.array(q), gradient, log_density, state)
     for _ in range(steps):
-        log_density = leapfrog(target, kind, 2, step_size, factor, position, momentum, pull, spare, gradient)
-        position, spare = spare, position
-    return position, momentum, kinetic_energy(2, momentum) - log_density
+        leapfrog(target, kind, 2, step_size, factor, state, following)
+        state, following = following, state
+    position, momentum = state[:2].copy(), state[4:6].copy()
+    assert not state[:16].reshape(4, 4)[:, 2:].any()
+    assert log_density_of(2, state) == target(position, gradient)
+    np.testing.assert_array_equal(state[12:14], gradient)
+    assert energy_of(2, state) == pytest.approx(momentum @ momentum / 2 - log_density_of(2, state), rel=1e-13)
+    return position, momentum, energy_of(2, state)
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -93,13 +112,19 @@ def test_energy_error_is_of_second_order(targets, metric):
 
 
 @pytest.mark.parametrize("dimension", [1, 3, 4, 9])
-def test_kinetic_energy_force_and_inverse_metric_equal_linear_algebra(dimension):
+def test_energy_force_and_inverse_metric_equal_linear_algebra(dimension):
     rng = np.random.default_rng(dimension)
     a = rng.normal(size=(dimension, dimension))
     covariance = a @ a.T + np.eye(dimension)
     p, g = rng.normal(size=(2, dimension))
     result = np.full(dimension + 1, 9.0)
-    assert kinetic_energy(dimension, p) == pytest.approx(p @ p / 2, rel=1e-14)
+    state, length = np.zeros(state_size(dimension)), padded(dimension)
+    state[length : length + dimension] = p
+    begin_trajectory(DENSE, dimension, packed(covariance), g, p, -2.5, state)
+    assert energy_of(dimension, state) == pytest.approx(p @ p / 2 + 2.5, rel=1e-14)
+    expected = np.zeros((4, length))
+    expected[:, :dimension] = g, p, np.linalg.cholesky(covariance).T @ p, p
+    np.testing.assert_allclose(state[: 4 * length], expected.ravel(), rtol=1e-13)
     force(DENSE, dimension, packed(covariance), g, result)
     np.testing.assert_allclose(result[:-1], np.linalg.cholesky(covariance).T @ g, rtol=1e-13)
     np.testing.assert_allclose(inverse_metric(DENSE, packed(covariance), dimension), covariance, rtol=1e-13)
@@ -107,4 +132,7 @@ def test_kinetic_energy_force_and_inverse_metric_equal_linear_algebra(dimension)
     np.testing.assert_array_equal(result[:-1], p * g)
     np.testing.assert_array_equal(inverse_metric(DIAGONAL, p, dimension), p**2)
     copy(dimension, g, result)
+    copied = np.zeros(length)
+    copy_lanes(length, state, copied)
+    np.testing.assert_array_equal(copied, state[:length])
     np.testing.assert_array_equal(result, [*g, 9.0])

@@ -16,6 +16,7 @@ from bayesad.samplers.random import fill_normals, streams, uniform
 
 ALARM = 1e-6  # false-alarm rate of each test on a distribution
 SCALES = np.array([1.2, 0.7])
+FACTOR = np.array([*SCALES, 9.0, 9.0])  # in whole Lanes
 
 
 def transition(target, q, rng, *, n_steps=0, time=0.0, jitter=0.0, step_size=0.2, control=None):
@@ -32,7 +33,7 @@ def transition(target, q, rng, *, n_steps=0, time=0.0, jitter=0.0, step_size=0.2
             time,
             jitter,
             step_size,
-            SCALES,
+            FACTOR,
             position,
             gradient,
             log_density,
@@ -181,7 +182,7 @@ def test_a_transition_leaves_the_density_invariant(targets):
         3,
         0.4,
         0.9,
-        SCALES,
+        FACTOR,
         streams(8, 1)[0],
         np.zeros(hmc_workspace_size(2)),
         np.zeros(codes.CONTROL_SIZE, dtype=np.int64),

@@ -9,8 +9,8 @@ from scipy import stats
 
 from bayesad.ad.backends.llvm.kernel import Float, Floats, Int, Ints, LogDensity, Word, Words, compile_kernel
 from bayesad.samplers import control as codes
-from bayesad.samplers.hamiltonian import DENSE, DIAGONAL, copy
-from bayesad.samplers.nuts import join, nuts_trajectory, nuts_transition, nuts_workspace_size
+from bayesad.samplers.hamiltonian import DENSE, DIAGONAL, copy, padded
+from bayesad.samplers.nuts import join, join_leaves, nuts_trajectory, nuts_transition, nuts_workspace_size
 from bayesad.samplers.random import streams
 
 ALARM = 1e-6  # false-alarm rate of each comparison of frequencies
@@ -123,7 +123,7 @@ def repeat(
     for i in range(count):
         copy(dimension, start, position)
         copy(dimension, start_gradient, gradient)
-        copy(dimension, momentum, workspace)
+        copy(dimension, momentum, workspace[padded(dimension) :])
         outcome = nuts_trajectory(
             log_density,
             kind,
@@ -151,7 +151,7 @@ def repeat(
 COVARIANCE = np.array([[1.5, 0.5], [0.5, 0.6]])
 LOWER = np.linalg.cholesky(COVARIANCE)
 METRICS = {
-    "diagonal": (DIAGONAL, np.array([1.3, 0.6]), np.diag([1.3, 0.6])),
+    "diagonal": (DIAGONAL, np.array([1.3, 0.6, 9.0, 9.0]), np.diag([1.3, 0.6])),
     "dense": (DENSE, (LOWER + np.tril(LOWER, -1).T).ravel(), LOWER),
 }
 
@@ -295,7 +295,7 @@ def test_a_log_density_that_is_not_finite_is_a_divergence(bad):
             2,
             5,
             0.1,
-            np.ones(2),
+            np.ones(4),
             position,
             np.zeros(2),
             0.0,
@@ -315,12 +315,27 @@ def test_join_does_not_depend_on_the_order_in_time():
     rng = np.random.default_rng(4)
     answers = []
     for _ in range(200):
-        first, second = rng.normal(size=(3, 3)) + 0.4, rng.normal(size=(2, 3)) + 0.4
+        first, second = (np.pad(rng.normal(size=(n, 6)) + 0.3, ((0, 0), (0, 2))) for n in (3, 2))
         total = first.sum(axis=0)
-        answers.append(join(3, first[0], first[-1], total, second[0], second[-1], second.sum(axis=0)))
+        answers.append(join(8, first[0], first[-1], total, second[0], second[-1], second.sum(axis=0)))
         np.testing.assert_allclose(total, first.sum(axis=0) + second.sum(axis=0))
-        backwards = join(3, second[-1], second[0], second.sum(axis=0), first[-1], first[0], first.sum(axis=0))
+        backwards = join(8, second[-1], second[0], second.sum(axis=0), first[-1], first[0], first.sum(axis=0))
         assert backwards == answers[-1]
+        ends = [(first[0], second[-1], total), (first[0], second[0], first.sum(axis=0) + second[0])]
+        ends.append((first[-1], second[-1], first[-1] + second.sum(axis=0)))
+        assert answers[-1] == all(begin @ sums > 0 and end @ sums > 0 for begin, end, sums in ends)
+    assert 20 < sum(answers) < 180
+
+
+def test_two_leaves_are_joined_as_subtrees_of_one_state():
+    rng = np.random.default_rng(5)
+    answers = []
+    for a, b in rng.normal(size=(200, 2, 8)):
+        b -= a
+        total, result = a.copy(), np.zeros(8)
+        answers.append(join_leaves(8, a, b, result))
+        assert join(8, a, a, total, b, b, b) == answers[-1]
+        np.testing.assert_array_equal(result, total)
     assert 20 < sum(answers) < 180
 
 
@@ -373,7 +388,7 @@ def test_a_transition_leaves_the_density_invariant(targets, step_size):
         2,
         2,
         step_size,
-        np.array([1.0, 0.7]),
+        np.array([1.0, 0.7, 9.0, 9.0]),
         streams(8, 1)[0],
         np.zeros(nuts_workspace_size(2, 2)),
         np.zeros(codes.CONTROL_SIZE, dtype=np.int64),

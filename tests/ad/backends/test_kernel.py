@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from bayesad.ad.backends.llvm import jit, kernel, kernel_statements
 from bayesad.ad.backends.llvm.kernel import (
     FAST_MATH,
+    WIDTH,
     Bool,
     Float,
     Floats,
@@ -24,6 +25,10 @@ from bayesad.ad.backends.llvm.kernel import (
     Word,
     Words,
     compile_kernel,
+    lanes,
+    put,
+    spread,
+    total,
     word,
 )
 
@@ -485,3 +490,37 @@ def test_a_wrong_number_of_arguments_names_them():
 def test_a_compiled_kernel_shows_its_signature():
     assert "dot(n: Int, a: Floats, b: Floats) -> Float" in repr(compile_kernel(dot))
     assert compile_kernel(dot).function is dot
+
+
+def lane_arithmetic(n: Int, a: Floats, b: Floats, out: Floats) -> Float:
+    product = spread(0.0)
+    last = lanes(a, 0)
+    for i in range(0, n, WIDTH):
+        x = lanes(a, i)
+        y = 2.0 - lanes(b, i) / x
+        if n > WIDTH:
+            y = -y
+        last = x
+        put(out, i, x + y * float(n) if i == 0 else x)
+        product = product + x * y
+    put(out, n, last + 1.5)
+    return total(product)
+
+
+def test_lanes_give_the_same_bits_compiled_and_uncompiled(assert_same):
+    rng = np.random.default_rng(3)
+    for n in (WIDTH, 5 * WIDTH):
+        a, b = rng.lognormal(size=(2, n))
+        sign = -1.0 if n > WIDTH else 1.0
+        found = assert_same(lane_arithmetic, n, a, b, np.zeros(n + WIDTH))
+        assert found == pytest.approx(sign * np.sum(a * (2.0 - b / a)), rel=1e-12)
+
+
+def test_lanes_are_summed_by_halves():
+    values = np.array([1e16, 1.0, -1e16, 1.0])
+    assert total(values) == 2.0 == compile_kernel(sum_of_lanes)(values)
+    assert np.sum(values) != 2.0  # so that the order counts
+
+
+def sum_of_lanes(values: Floats) -> Float:
+    return total(lanes(values, 0))

@@ -47,6 +47,15 @@ def refusal(function):
 
 
 STATEMENTS = {
+    # Lanes
+    "y = spread(x)\ny += x": (2, "'y' is changed in place, which uncompiled changes other names"),
+    "y = spread(x) * n": (1, "'*' between Lanes and Int is not possible; it takes two Floats"),
+    "y = lanes(k, 0)": (1, "the first argument of lanes is Floats and cannot take an Ints"),
+    "y = lanes(a, x)": (1, "the second argument of lanes is Int and cannot take a Float"),
+    "put(a, 0, x)": (1, "the third argument of put is Lanes and cannot take a Float"),
+    "y = total(x)": (1, "the argument of total is Lanes and cannot take a Float"),
+    "y = total(put(a, 0, spread(x)))": (1, "put returns None, which has no use here"),
+    "flag = spread(x) > 0.0": (1, "'>' between Lanes and Lanes is not possible"),
     # Types
     "y = 0.0\ny = 1": (2, "variable 'y' is Float and cannot take an Int 1; write 1.0"),
     "y = 0.0\ny = n": (2, "variable 'y' is Float and cannot take an Int; write float(...)"),

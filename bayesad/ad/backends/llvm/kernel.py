@@ -2,7 +2,8 @@
 
 A kernel is a module-level function whose parameters and result are annotated with the types exported here. It uses
 local variables, `if`, `while`, `for i in range(...)`, arithmetic, `math` functions, indexing `a[i]`, views `a[k:]`,
-numbers and tables at the module's level, and calls of other kernels. A variable keeps the type of its first
+numbers and tables at the module's level, vectors of a few Floats (`lanes`, `put`, `spread`, `total`), and calls of
+other kernels. A variable keeps the type of its first
 assignment and an int never becomes a float silently. Arrays come from the caller and are never allocated.
 
 Uncompiled and compiled kernels give the same bits: both call the same C library, and float arithmetic keeps its order
@@ -31,6 +32,7 @@ from bayesad.ad.backends.llvm.kernel_types import (
     FLOAT,
     INT,
     LOG_DENSITY,
+    WIDTH,
     WORD,
     Bool,
     Float,
@@ -42,11 +44,16 @@ from bayesad.ad.backends.llvm.kernel_types import (
     LogDensity,
     Word,
     Words,
+    lanes,
+    put,
+    spread,
+    total,
     word,
 )
 
 __all__ = [
     "FAST_MATH",
+    "WIDTH",
     "Bool",
     "CompiledKernel",
     "Float",
@@ -59,7 +66,11 @@ __all__ = [
     "Word",
     "Words",
     "compile_kernel",
+    "lanes",
+    "put",
     "python_log_density",
+    "spread",
+    "total",
     "word",
 ]
 

@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from bayesad.ad.backends.llvm.kernel_operations import COMPARISONS, MATHEMATICS, OPERATORS, Operator
-from bayesad.ad.backends.llvm.kernel_types import BOOL, FLOAT, INT, WIDE, WORD, Kind, word
+from bayesad.ad.backends.llvm.kernel_types import BOOL, FLOAT, INT, LANES, WIDE, WIDTH, WORD, Kind, word
 from bayesad.ad.backends.llvm.kernel_writer import FunctionWriter, Value, constant
 
-__all__ = ["FUNCTIONS", "alike", "binary", "compare", "fitted", "shown", "unary"]
+__all__ = ["FUNCTIONS", "alike", "binary", "compare", "fitted", "shown", "spread_out", "unary"]
 
 _ADD_WORD = "is arithmetic on Words, which Python does not keep within 64 bits; write word(...) around it"
 _HIGHEST_INT_POWER = 64
@@ -97,7 +97,7 @@ def binary(f: FunctionWriter, node: ast.AST, operator: ast.operator, left: Value
     result = _word_result(f, node, operator, left, right) if kind in (WORD, WIDE) else kind
     if code.startswith("@"):
         return f.value(result, f"call {kind.llvm} {f.module.need(code[1:])}({left.typed}, {right.typed})")
-    flags = f.module.float_flags if kind is FLOAT else ""
+    flags = f.module.float_flags if kind in (FLOAT, LANES) else ""
     return f.value(result, f"{code} {flags}{left.typed}, {right.text}")
 
 
@@ -124,6 +124,8 @@ def _common(f: FunctionWriter, node: ast.AST, rule: Operator, left: Value, right
     kinds = {left.kind, right.kind}
     if kinds == {FLOAT, INT}:
         return _float(f, node, left), _float(f, node, right)
+    if kinds == {FLOAT, LANES}:
+        return spread_out(f, node, left), spread_out(f, node, right)
     if kinds & {WORD, WIDE}:
         left, right = _word_operand(left), _word_operand(right)
     else:
@@ -135,8 +137,17 @@ def _common(f: FunctionWriter, node: ast.AST, rule: Operator, left: Value, right
     return left, right
 
 
+def spread_out(f: FunctionWriter, node: ast.AST, value: Value) -> Value:
+    """A number as Lanes."""
+    if value.kind is LANES:
+        return value
+    number = _float(f, node, value)
+    first = f.value(LANES, f"insertelement {LANES.llvm} poison, {number.typed}, i32 0")
+    return f.value(LANES, f"shufflevector {first.typed}, {first.typed}, <{WIDTH} x i32> zeroinitializer")
+
+
 def _operands(rule: Operator) -> str:
-    return "it takes " + " or ".join(f"two {kind}s" for kind in rule.code)
+    return "it takes " + " or ".join(f"two {kind}s" for kind in rule.code if kind is not LANES)
 
 
 def _word_operand(value: Value) -> Value:
@@ -185,8 +196,8 @@ def unary(f: FunctionWriter, node: ast.AST, operator: ast.unaryop, operand: Valu
     sign, python = _UNARY[type(operator)]
     if operand.constant is not None and operand.kind is not BOOL:
         return _folded(f, node, python, operand)
-    if operand.kind is FLOAT and sign == "-":
-        return f.value(FLOAT, f"fneg {f.module.float_flags}{operand.typed}")
+    if operand.kind in (FLOAT, LANES) and sign == "-":
+        return f.value(operand.kind, f"fneg {f.module.float_flags}{operand.typed}")
     if operand.kind in (INT, WORD, WIDE) or (operand.kind is FLOAT and sign == "+"):
         result = INT if operand.kind is INT else WIDE
         if sign == "+":

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from bayesad.ad.backends.llvm.kernel_arithmetic import FUNCTIONS, alike, binary, compare, fitted, shown, unary
+from bayesad.ad.backends.llvm.kernel_lanes import LANE_FUNCTIONS
 from bayesad.ad.backends.llvm.kernel_source import attribute_of_module, global_value, signature
 from bayesad.ad.backends.llvm.kernel_types import (
     ARRAYS,
@@ -29,7 +30,7 @@ __all__ = ["call", "condition", "element_address", "expression", "global_object"
 
 _ALLOWED = (
     "allowed are numbers, names, a[i], a[k:], operators, comparisons, and/or/not, conditional expressions, calls of "
-    "kernels, min, max, abs, float, int, word and the math module's functions"
+    "kernels, min, max, abs, float, int, word, lanes, put, spread, total and the math module's functions"
 )
 
 
@@ -269,17 +270,20 @@ def call(f: FunctionWriter, node: ast.Call) -> Value | None:
     if isinstance(node.func, ast.Name) and node.func.id in f.variables:
         return _log_density_call(f, node, _name(f, node.func))
     function = global_object(f, node.func)
-    if isinstance(function, types.BuiltinFunctionType | type) or function is word:
+    if isinstance(function, types.BuiltinFunctionType | type) or function in _FUNCTIONS:
         return _builtin_call(f, node, function)
     if not isinstance(function, types.FunctionType):
         raise f.error(node, f"{shown(node.func)} cannot be called in a kernel; {_ALLOWED}")
     return _kernel_call(f, node, function)
 
 
-def _builtin_call(f: FunctionWriter, node: ast.Call, function: Any) -> Value:
-    if function not in FUNCTIONS:
+_FUNCTIONS: dict[Any, tuple[Callable[..., Value | None], int, int]] = {**FUNCTIONS, **LANE_FUNCTIONS}
+
+
+def _builtin_call(f: FunctionWriter, node: ast.Call, function: Any) -> Value | None:
+    if function not in _FUNCTIONS:
         raise f.error(node, f"{shown(node.func)} cannot be called in a kernel; {_ALLOWED}")
-    write, least, greatest = FUNCTIONS[function]
+    write, least, greatest = _FUNCTIONS[function]
     if not least <= len(node.args) <= greatest:
         raise f.error(
             node,

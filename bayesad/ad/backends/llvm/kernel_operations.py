@@ -11,7 +11,7 @@ import operator
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from bayesad.ad.backends.llvm.kernel_types import BOOL, FLOAT, INT, WORD, Kind
+from bayesad.ad.backends.llvm.kernel_types import BOOL, FLOAT, INT, LANES, WORD, Kind
 
 __all__ = ["COMPARISONS", "HELPERS", "MATHEMATICS", "OPERATORS", "Function", "Helper", "Operator"]
 
@@ -25,10 +25,10 @@ class Operator(NamedTuple):
 
 
 OPERATORS: dict[type[ast.operator], Operator] = {
-    ast.Add: Operator("+", operator.add, {FLOAT: "fadd", INT: "add", WORD: "add"}),
-    ast.Sub: Operator("-", operator.sub, {FLOAT: "fsub", INT: "sub", WORD: "sub"}),
-    ast.Mult: Operator("*", operator.mul, {FLOAT: "fmul", INT: "mul", WORD: "mul"}),
-    ast.Div: Operator("/", operator.truediv, {FLOAT: "fdiv"}),
+    ast.Add: Operator("+", operator.add, {FLOAT: "fadd", LANES: "fadd", INT: "add", WORD: "add"}),
+    ast.Sub: Operator("-", operator.sub, {FLOAT: "fsub", LANES: "fsub", INT: "sub", WORD: "sub"}),
+    ast.Mult: Operator("*", operator.mul, {FLOAT: "fmul", LANES: "fmul", INT: "mul", WORD: "mul"}),
+    ast.Div: Operator("/", operator.truediv, {FLOAT: "fdiv", LANES: "fdiv"}),
     ast.FloorDiv: Operator(
         "//", operator.floordiv, {FLOAT: "@float.floordiv", INT: "@int.floordiv", WORD: "@word.floordiv"}
     ),

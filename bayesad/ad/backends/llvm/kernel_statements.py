@@ -15,7 +15,7 @@ from bayesad.ad.backends.llvm.kernel_expressions import (
     expression,
     global_object,
 )
-from bayesad.ad.backends.llvm.kernel_types import BOOL, INT, NOTHING, WORD
+from bayesad.ad.backends.llvm.kernel_types import BOOL, INT, LANES, NOTHING, WIDE, WORD
 from bayesad.ad.backends.llvm.kernel_writer import FunctionWriter, ModuleWriter, Value, constant, entry_point
 
 __all__ = ["kernel_text"]
@@ -98,7 +98,7 @@ def _assign_variable(f: FunctionWriter, node: ast.AST, name: str, value: Value) 
     kind = f.variables.get(name)
     if kind is None:
         beyond_int = value.kind is INT and value.constant is not None and value.constant >= 2**63
-        kind = WORD if beyond_int or value.kind.ctype is None else value.kind
+        kind = WORD if beyond_int or value.kind is WIDE else value.kind
     stored = fitted(f, node, value, kind, f"variable '{name}'")
     if name not in f.variables:
         f.declare(name, kind)
@@ -110,6 +110,9 @@ def _augmented_assignment(f: FunctionWriter, node: ast.AugAssign) -> None:
         old = expression(f, ast.Name(node.target.id, ast.Load(), lineno=node.lineno))
         if node.target.id not in f.variables:
             raise f.error(node, f"'{node.target.id}' is changed before its first assignment; assign it above")
+        if old.kind is LANES:
+            problem = "is changed in place, which uncompiled changes other names of the same Lanes; assign it anew"
+            raise f.error(node, f"'{node.target.id}' {problem}")
         _assign_variable(f, node, node.target.id, binary(f, node, node.op, old, expression(f, node.value)))
     elif isinstance(node.target, ast.Subscript):
         address, kind = element_address(f, node.target)
