@@ -85,14 +85,22 @@ def summary(tree: xr.DataTree, parameters: Sequence[str] | None = None) -> pd.Da
         If there are no draws, or a name is unknown.
     """
     import arviz_stats
+    import pandas as pd
+    import xarray as xr
 
     posterior = _drawn(tree)
     wanted = _variables(posterior, parameters)
+    labels, draws = _entries(posterior[wanted])
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # constant or non-finite entries; `advice` speaks of them
         table = arviz_stats.summary(
-            posterior[wanted], sample_dims=["chain", "draw"], ci_kind="eti", ci_prob=INTERVAL, round_to="none"
+            xr.Dataset({"value": (("chain", "draw", "entry"), draws)}),
+            sample_dims=["chain", "draw"],
+            ci_kind="eti",
+            ci_prob=INTERVAL,
+            round_to="none",
         )
+    table.index = pd.Index(labels)
     if parameters is None:
         return table
     for parameter in parameters:
@@ -142,16 +150,27 @@ def flatten(tree: xr.DataTree, labels: Sequence[str] | None = None) -> dict[str,
     -------
     dict of str -> array, shape (chains, draws)
     """
-    import arviz_base
-
-    posterior = _drawn(tree).transpose("chain", "draw", ...)
-    shape = (posterior.sizes["chain"], posterior.sizes["draw"])
-    found: dict[str, np.ndarray] = {}
-    for name, value in posterior.items():
-        if labels is None or any(label.startswith(str(name)) for label in labels):
-            frame = arviz_base.dataset_to_dataframe(value.to_dataset(), sample_dims=["chain", "draw"])
-            found |= {str(label): frame[label].to_numpy().reshape(shape) for label in frame.columns}
+    names, draws = _entries(_drawn(tree))
+    found = {label: draws[..., i] for i, label in enumerate(names)}
     return found if labels is None else {label: found[label] for label in labels}
+
+
+def _entries(posterior: xr.Dataset) -> tuple[list[str], np.ndarray]:
+    """Labels of all scalar quantities, `theta[A, x]`, and their draws, shape (chains, draws, quantities).
+
+    They are ArviZ's labels, but not made by it: arviz-base 0.8 takes the entries of a variable in the order of the data
+    set's dims and labels them in the order of the variable's own.
+    """
+    labels: list[str] = []
+    columns: list[np.ndarray] = []
+    for name, value in posterior.items():
+        value = value.transpose("chain", "draw", ...)
+        coordinates = [value[dim].values for dim in value.dims[2:]]
+        indices = np.ndindex(value.shape[2:])
+        places = (", ".join(str(c[i]) for c, i in zip(coordinates, index, strict=True)) for index in indices)
+        labels += [f"{name}[{place}]" if place else str(name) for place in places]
+        columns.append(value.values.reshape(*value.shape[:2], -1))
+    return labels, np.concatenate(columns, axis=-1, dtype=np.float64)
 
 
 def most_telling(table: pd.DataFrame, limit: int) -> list[str]:

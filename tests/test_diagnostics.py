@@ -73,6 +73,21 @@ def test_summary_agrees_with_plain_numpy():
     assert table["ess_bulk"].between(2800, 4800).all()
 
 
+def test_entries_of_matrices_keep_their_labels_whatever_came_before():
+    # arviz-base 0.8 would label theta's entries in another order, because `effect` is the first dim of the data set.
+    rng = np.random.default_rng(3)
+    noise = 0.01 * rng.standard_normal((2, 100, 4, 2))
+    posterior = {"sigma": noise[:, :, 0] + 1.0, "theta": noise + np.arange(8.0).reshape(4, 2)}
+    dims = {"sigma": ["effect"], "theta": ["group", "effect"]}
+    tree = to_datatree({"posterior": posterior}, dims=dims, coords={"group": list("abcd"), "effect": ["x", "y"]})
+    table = summary(tree)
+    for i, group in enumerate("abcd"):
+        for j, effect in enumerate("xy"):
+            label = f"theta[{group}, {effect}]"
+            np.testing.assert_allclose(table.loc[label, "mean"], posterior["theta"][:, :, i, j].mean(), rtol=1e-12)
+            np.testing.assert_array_equal(flatten(tree)[label], posterior["theta"][:, :, i, j])
+
+
 def test_summary_takes_variables_and_entries():
     tree = tree_of(*good()[:2])
     assert list(summary(tree, ["theta"]).index) == ["theta[A]", "theta[B]", "theta[C]"]
