@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from bayesad.dsl import factor as factor
     from bayesad.dsl import model as model
     from bayesad.dsl import sample as sample
+    from bayesad.formulas import glm as glm
     from bayesad.posterior import Posterior as Posterior
     from bayesad.samplers import HMC as HMC
     from bayesad.samplers import NUTS as NUTS
@@ -39,6 +40,7 @@ _MODULE_OF = {
     "coord": "bayesad.dsl",
     "Model": "bayesad.dsl",
     "Posterior": "bayesad.posterior",
+    "glm": "bayesad.formulas",
     "NUTS": "bayesad.samplers",
     "HMC": "bayesad.samplers",
     "scan": "bayesad.ad.scan",

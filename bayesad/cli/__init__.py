@@ -25,6 +25,7 @@ COMMANDS = {
     "summary": ("bayesad.cli.summary", "summarise a run folder or a file of draws"),
     "plot": ("bayesad.cli.plot", "draw the trace plot of a run folder or a file of draws"),
     "inspect": ("bayesad.cli.inspect", "show what a model's log density is compiled to"),
+    "new": ("bayesad.cli.new", "write a model, its data and a configuration to start from"),
     "cache": ("bayesad.cli.cache", "show or clear the cache of compiled models"),
 }
 """Command -> its module and its help in one line. Add a command here."""

@@ -1,0 +1,375 @@
+"""Writes the model that a formula stands for: the source of an ordinary bayesad model, its data and coordinates.
+
+Predictors are centred in the model, so that the intercept's prior is about the level of the response at their means;
+the intercept at zero is recorded as well. The means and the scales of default priors are numbers of the source, so that
+the model means the same with other rows. Effects of groups are non-centred.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from bayesad.distributions import Distribution
+from bayesad.errors import DataError, ModelError, suggestion
+from bayesad.formulas.design import Block, Design, Effect, Response
+from bayesad.formulas.families import FAMILIES, Family, family_of
+
+__all__ = ["Written", "data_of", "fitting", "write_model"]
+
+
+_WIDTH = 90
+
+_OURS = {"np", "ba", "scipy", "level", "eta", "others", "cutpoints"} | {
+    name for family in FAMILIES.values() for name, _ in family.parameters
+}
+"""Names of the model that no argument may have; those of coefficients begin with b_ or u_."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """A model's source, and what it is to be called with.
+
+    Attributes
+    ----------
+    name, source : str
+        The model function's name, and the text of its module.
+    data : dict
+        Argument -> array.
+    coords : dict
+        Dim -> labels.
+    """
+
+    name: str
+    source: str
+    data: dict[str, np.ndarray]
+    coords: dict[str, tuple[str, ...]]
+
+
+@dataclass
+class _Draft:
+    """What is collected while a model is written."""
+
+    arguments: _Names
+    priors: dict[str, str]
+    coords: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    lines: list[str] = field(default_factory=list)
+    sites: list[str] = field(default_factory=list)
+    used: set[str] = field(default_factory=set)
+
+    def sample(self, variable: str, site: str, prior: str, dims: str = "", alias: str = "") -> None:
+        """A statement that declares an unknown; the prior given for it, or for its `alias`, replaces the default."""
+        self.sites += [site] if not alias else [site, alias]
+        chosen = next((name for name in (site, alias) if name in self.priors), None)
+        if chosen is not None:
+            prior = self.priors[chosen]
+            self.used.add(chosen)
+        self.lines.append(f'{variable} = ba.sample("{site}", {prior}{dims})')
+
+    def dim(self, name: str, labels: tuple[str, ...]) -> str:
+        self.coords[name] = labels
+        return f', dims="{name}"'
+
+
+class _Names:
+    """Identifiers for terms: the same for the same term, different for different ones."""
+
+    def __init__(self) -> None:
+        self._given: dict[str, str] = {}
+
+    def __call__(self, term: str) -> str:
+        if term not in self._given:
+            plain = _identifier(term)
+            if not plain.isidentifier() or keyword.iskeyword(plain) or plain in _OURS or plain.startswith(("b_", "u_")):
+                plain = f"x_{plain}"
+            taken = set(self._given.values())
+            name, n = plain, 2
+            while name in taken:
+                name, n = f"{plain}_{n}", n + 1
+            self._given[term] = name
+        return self._given[term]
+
+    def __iter__(self) -> Any:
+        return iter(self._given.values())
+
+
+def write_model(design: Design, family: str, link: str | None, priors: Mapping[str, Any] | None, name: str) -> Written:
+    """The model of a formula.
+
+    Parameters
+    ----------
+    design : Design
+        Its response in the form that the family observes, see `fitting`.
+    family, link : str
+        See `bayesad.formulas.families.FAMILIES`; without a link the family's first.
+    priors : mapping, optional
+        Name of an unknown -> its prior, a distribution or its text such as ``"Normal(0, 1)"``; "slopes" stands for
+        all population-level terms, "group_sigma" for the spreads of all groups' effects.
+    name : str
+        Of the model function.
+
+    Raises
+    ------
+    ModelError
+        For an unknown family, link or prior, or what this family does not have.
+    """
+    kind, link, law = family_of(family, link)
+    response = design.response
+    draft = _Draft(_Names(), {key: _prior_text(key, prior) for key, prior in (priors or {}).items()})
+    outcome = draft.arguments(response.name)
+    if response.trials is not None:
+        draft.arguments("trials")
+    scale = float(np.std(response.values)) or 1.0
+    spread = scale if link == "identity" and family in ("gaussian", "student") else 1.0
+    vector = kind.response == "categoric"
+
+    terms = _write_terms(draft, design, response, spread, kind)
+    for block in design.blocks:
+        if vector:
+            raise ModelError(f"family {family!r} has no effects of groups; write the model out for that")
+        terms += _write_block(draft, block, spread)
+    if design.offset is not None:
+        terms.append(draft.arguments("offset"))
+    eta = _sum(terms) or "0.0"
+    if vector:
+        draft.lines.append(f"others = np.zeros((len({outcome}), {len(response.levels) - 1})) + {eta}")
+        draft.lines.append(f"eta = np.concatenate([np.zeros((len({outcome}), 1)), others], axis=1)")
+    else:
+        draft.lines.append(f"eta = {eta}" + ("" if _has_rows(design) else f" + np.zeros(len({outcome}))"))
+    for parameter, prior in kind.parameters:
+        site = parameter if parameter not in draft.sites else f"{response.name}_{parameter}"
+        draft.sample(parameter, site, prior.format(scale=f"{scale:.4g}"))
+    dims = "" if vector else ', dims="row"'
+    draft.lines.append(f'ba.sample("{response.name}", {law.format(eta="eta")}, obs={outcome}{dims})')
+    unknown = [key for key in draft.priors if key not in draft.used]
+    if unknown:
+        hint = suggestion(unknown[0], draft.sites)
+        raise ModelError(
+            f"there is no unknown {unknown[0]!r} to give a prior{hint}; there are {', '.join(draft.sites)}"
+        )
+    data = data_of(design)
+    source = _module(design, family, link, name, list(draft.arguments), draft.lines)
+    return Written(name, source, data, draft.coords)
+
+
+def data_of(design: Design) -> dict[str, np.ndarray]:
+    """The arguments of the model written for a design, by name, in the order in which it names them."""
+    names, response = _Names(), design.response
+    data = {names(response.name): response.values}
+    if response.trials is not None:
+        data[names("trials")] = response.trials
+    for term in design.terms:
+        data[names(term.name)] = term.values
+    for block in design.blocks:
+        data[names(f"{block.factor}_index")] = block.index
+        data |= {names(effect.name): effect.values for effect in block.effects if effect.values is not None}
+    if design.offset is not None:
+        data[names("offset")] = design.offset
+    return data
+
+
+def fitting(response: Response, family: Family, name: str) -> Response:
+    """The response in the form that the family observes.
+
+    Raises
+    ------
+    DataError
+        If it has another form.
+    """
+    values, levels = response.values, response.levels
+    wanted = family.response
+    if wanted == "proportion" and response.kind != "proportion":
+        raise DataError(f"family {name!r} needs the trials too; write the response as p({response.name}, trials)")
+    if wanted == "binary" and response.kind == "categoric" and len(levels) == 2:
+        return Response(response.name, "numeric", values, levels=levels)
+    if wanted == "binary" and response.kind == "numeric" and set(np.unique(values)) <= {0, 1}:
+        return Response(response.name, "numeric", values.astype(int))
+    if wanted in ("ordered", "categoric") and response.kind == "categoric":
+        return response
+    if wanted in ("ordered", "categoric") and response.kind == "numeric" and np.all(values == np.round(values)):
+        labels, codes = np.unique(values.astype(int), return_inverse=True)
+        return Response(response.name, "categoric", codes, levels=tuple(map(str, labels)))
+    if wanted == response.kind:
+        whole = name in ("poisson", "negativebinomial") or name.startswith("zero_inflated") or wanted == "proportion"
+        return _counts(response) if whole else response
+    found = f"{len(levels)} categories" if response.kind == "categoric" else f"a {response.kind} response"
+    raise DataError(f"family {name!r} needs a {wanted} response; {response.name!r} is {found}")
+
+
+def _counts(response: Response) -> Response:
+    def whole(values: np.ndarray | None) -> np.ndarray | None:
+        if values is not None and not np.all(values == np.round(values)):
+            at = int(np.flatnonzero(values != np.round(values))[0])
+            raise DataError(f"{response.name!r} must be whole numbers; row {at} has {values[at]}")
+        return None if values is None else values.astype(int)
+
+    values = whole(response.values)
+    assert values is not None
+    return Response(response.name, response.kind, values, trials=whole(response.trials))
+
+
+# --- population-level terms
+
+
+def _write_terms(draft: _Draft, design: Design, response: Response, spread: float, family: Family) -> list[str]:
+    """Unknowns of intercept and terms; the texts that add up to the linear predictor."""
+    shift: list[str] = []
+    terms: list[str] = []
+    vector = family.response == "categoric"
+    across = ""
+    if vector:
+        across = f"{response.name}_level"
+        draft.coords[across] = response.levels[1:]
+    cut = family.response == "ordered"
+    if cut:
+        _write_cutpoints(draft, response)
+    for term in design.terms:
+        argument = draft.arguments(term.name)
+        scales = np.atleast_1d(term.values.std(axis=0))
+        centres = np.atleast_1d(term.values.mean(axis=0)) * (design.intercept or cut)
+        centres = np.where(np.abs(centres) < 1e-9 * scales, 0.0, centres)
+        prior = f"ba.Normal(0, {_numbers(2.5 * spread / np.where(scales > 0, scales, 1.0), vector)})"
+        dims = ([f"{term.name}_dim"] if term.values.ndim == 2 else []) + ([across] if vector else [])
+        if term.values.ndim == 2:
+            draft.coords[dims[0]] = term.labels
+        coefficient = f"b_{argument}"
+        draft.sample(coefficient, term.name, prior, _dims(dims), alias="slopes")
+        centre = _numbers(centres) if term.values.ndim == 2 else f"{centres[0]:.6g}"
+        centred = argument if not np.any(centres) else f"({argument} - {centre})"
+        product = f"np.outer({centred}, {coefficient})" if vector and term.values.ndim == 1 else ""
+        product = product or (f"{centred} @ {coefficient}" if term.values.ndim == 2 else f"{coefficient} * {centred}")
+        terms.append(product)
+        if np.any(centres):
+            shift.append(f"{centre} @ {coefficient}" if term.values.ndim == 2 else f"{coefficient} * {centre}")
+    if design.intercept and not cut:
+        _write_intercept(draft, response, spread, family, shift, [across] if vector else [])
+        terms.insert(0, "level")
+    return terms
+
+
+def _write_intercept(
+    draft: _Draft, response: Response, spread: float, family: Family, shift: list[str], dims: list[str]
+) -> None:
+    """The intercept at the predictors' means, and what that makes at zero."""
+    identity = family.response == "numeric" and spread != 1.0
+    prior = f"ba.Normal({response.values.mean():.4g}, {2.5 * spread:.4g})" if identity else "ba.Normal(0, 2.5)"
+    counts = family.response == "numeric" and not identity and np.all(response.values > -1) and response.values.any()
+    if counts and next(iter(family.links)) == "log":
+        prior = f"ba.Normal({np.log(max(response.values.mean(), 1e-3)):.4g}, 2.5)"
+    at_means = "Intercept_at_means" if shift else "Intercept"
+    draft.sample("level", at_means, prior, _dims(dims), alias="Intercept" if shift else "")
+    if shift:
+        away = shift[0] if len(shift) == 1 else _sum(shift, always=True)
+        draft.lines.append(f'ba.deterministic("Intercept", level - {away}{_dims(dims)})')
+
+
+def _write_cutpoints(draft: _Draft, response: Response) -> None:
+    labels = tuple(f"{a}|{b}" for a, b in zip(response.levels[:-1], response.levels[1:], strict=True))
+    draft.coords["cutpoint"] = labels
+    draft.sample("cutpoints", "cutpoints", "ba.ordered(ba.StudentT(3, 0, 2.5))", ', dims="cutpoint"')
+
+
+# --- groups
+
+
+def _write_block(draft: _Draft, block: Block, spread: float) -> list[str]:
+    """Unknowns of one block of groups' effects; the texts that they add to the linear predictor."""
+    index = draft.arguments(f"{block.factor}_index")
+    groups = block.factor if block.factor not in draft.sites else f"{block.factor}_group"
+    draft.coords[groups] = block.levels
+    effects = [(effect, column) for effect in block.effects for column in range(len(effect.labels))]
+    name = f"{' + '.join(effect.name for effect in block.effects)}|{block.factor}"
+    variable = f"u_{_identifier(name)}"
+    prior = f"ba.HalfStudentT(3, {2.5 * spread:.4g})"
+    for effect in block.effects:
+        if effect.values is not None:
+            draft.arguments(effect.name)
+    if len(effects) == 1:
+        draft.sample(f"{variable}_sigma", f"{name}_sigma", prior, alias="group_sigma")
+        draft.sample(f"{variable}_offset", f"{name}_offset", "ba.Normal(0, 1)", f', dims="{groups}"')
+        product = f"{variable}_sigma * {variable}_offset"
+        draft.lines.append(f'{variable} = ba.deterministic("{name}", {product}, dims="{groups}")')
+        return [_times(f"{variable}[{index}]", draft, *effects[0])]
+    dim = f"{name}_effect"
+    draft.coords[dim] = tuple(label for effect in block.effects for label in effect.labels)
+    draft.sample(f"{variable}_sigma", f"{name}_sigma", prior, f', dims="{dim}"', alias="group_sigma")
+    both = f', dims=("{groups}", "{dim}")'
+    draft.sample(f"{variable}_offset", f"{name}_offset", "ba.Normal(0, 1)", both)
+    product = f"{variable}_offset * {variable}_sigma"
+    if block.correlated:
+        draft.sample(f"{variable}_cholesky", f"{name}_cholesky", f"ba.LKJCholesky({len(effects)}, 1)")
+        product = f"({variable}_offset @ {variable}_cholesky.T) * {variable}_sigma"
+        draft.lines.append(f'ba.deterministic("{name}_correlation", {variable}_cholesky @ {variable}_cholesky.T)')
+    draft.lines.append(f'{variable} = ba.deterministic("{name}", {product}{both})')
+    return [_times(f"{variable}[{index}, {k}]", draft, effect, column) for k, (effect, column) in enumerate(effects)]
+
+
+def _times(value: str, draft: _Draft, effect: Effect, column: int) -> str:
+    if effect.values is None:
+        return value
+    argument = draft.arguments(effect.name)
+    return f"{value} * {argument}" if effect.values.ndim == 1 else f"{value} * {argument}[:, {column}]"
+
+
+# --- text
+
+
+def _identifier(text: str) -> str:
+    return re.sub(r"\W+", "_", text).strip("_") or "x"
+
+
+def _module(design: Design, family: str, link: str, name: str, arguments: list[str], lines: list[str]) -> str:
+    body = "\n".join(f"    {line}" for line in lines)
+    imports = [f"import {package}" for package in ("numpy as np",) if "np." in body]
+    imports += ["import scipy.special"] if "scipy.special" in body else []
+    head = "\n".join(imports) + ("\n\n" if imports else "")
+    return (
+        f'"""{_in_docstring(design.formula)}: {family} with {link} link."""\n\n{head}import bayesad as ba\n\n\n'
+        f"@ba.model\ndef {name}({', '.join(arguments)}):\n{body}\n"
+    )
+
+
+def _in_docstring(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', "'")
+
+
+def _prior_text(name: str, prior: Any) -> str:
+    """A prior as text of the source."""
+    if isinstance(prior, Distribution):
+        arrays = [key for key, value in prior.parameters.items() if np.ndim(value) > 0]
+        if arrays:
+            raise ModelError(f"the prior of {name!r} has an array for {arrays[0]}; give it as text, or use numbers")
+        return f"ba.{prior!r}"
+    if isinstance(prior, str):
+        return prior if prior.startswith("ba.") else f"ba.{prior}"
+    raise ModelError(f"the prior of {name!r} is {prior!r}; give a distribution, or its text such as 'Normal(0, 1)'")
+
+
+def _numbers(values: np.ndarray, column: bool = False) -> str:
+    if len(values) == 1:
+        return f"{values[0]:.4g}"
+    listed = ", ".join(f"{value:.6g}" for value in values)
+    return f"np.array([{listed}])" + ("[:, None]" if column else "")
+
+
+def _dims(names: list[str]) -> str:
+    if not names:
+        return ""
+    return f', dims="{names[0]}"' if len(names) == 1 else f", dims=({', '.join(map(repr, names))})".replace("'", '"')
+
+
+def _sum(terms: list[str], always: bool = False) -> str:
+    """The terms' sum, in parentheses and one a line where it is long."""
+    line = " + ".join(terms)
+    if len(line) <= _WIDTH:
+        return f"({line})" if always else line
+    return "(\n        " + "\n        + ".join(terms) + "\n    )"
+
+
+def _has_rows(design: Design) -> bool:
+    return bool(design.terms or design.blocks or design.offset is not None)

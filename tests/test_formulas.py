@@ -1,0 +1,216 @@
+"""Formulas against models written by hand, with scipy.stats and plain NumPy as oracles."""
+
+import numpy as np
+import pytest
+from scipy import special, stats
+
+import bayesad as ba
+from bayesad.errors import DataError, ModelError
+from bayesad.formulas import FAMILIES, write
+
+RNG = np.random.default_rng(8)
+N = 40
+GROUP = np.array(list("abcd"))[np.arange(N) % 4]
+TABLE = {
+    "x": RNG.normal(3.0, 2.0, N),
+    "h": np.array(list("uvw"))[RNG.integers(0, 3, N)],
+    "g": GROUP,
+    "y": RNG.normal(1.0, 2.0, N),
+    "positive": RNG.gamma(2.0, 1.0, N),
+    "share": RNG.beta(2.0, 3.0, N),
+    "count": RNG.poisson(2.0, N),
+    "binary": np.arange(N) % 2,
+    "yes": np.where(np.arange(N) % 3 > 0, "yes", "no"),
+    "s": RNG.binomial(7, 0.4, N),
+    "n": np.full(N, 7),
+    "grade": np.arange(N) % 3,
+}
+
+
+def point_of(posterior, seed=1):
+    return posterior.unconstrained.unpack(np.random.default_rng(seed).normal(size=posterior.unconstrained.dimension))
+
+
+def likelihood(posterior, point):
+    (values,) = posterior.pointwise_log_likelihood(point).values()
+    return values
+
+
+def test_a_regression_is_that_of_its_design_matrix():
+    posterior = ba.glm("y ~ 1 + x * h", TABLE)
+    point = point_of(posterior)
+    x = TABLE["x"]
+    v, w = (TABLE["h"] == "v") * 1.0, (TABLE["h"] == "w") * 1.0
+    columns = np.column_stack([x, v, w, x * v, x * w])
+    slopes = np.concatenate([[point["x"]], point["h"], point["x:h"]])
+    mean = point["Intercept_at_means"] + (columns - columns.mean(axis=0)) @ slopes
+    expected = stats.norm(mean, point["sigma"]).logpdf(TABLE["y"])
+    np.testing.assert_allclose(likelihood(posterior, point), expected, rtol=1e-5)
+
+
+def test_the_intercept_at_zero_is_recorded():
+    posterior = ba.glm("y ~ 1 + x + h", TABLE)
+    draws = posterior.sample(seed=1, chains=1, warmup=50, draws=20).posterior
+    h = np.column_stack([TABLE["h"] == "v", TABLE["h"] == "w"]).mean(axis=0)
+    expected = draws["Intercept_at_means"] - draws["x"] * TABLE["x"].mean() - (draws["h"] * h).sum("h_dim")
+    np.testing.assert_allclose(draws["Intercept"], expected, rtol=1e-4, atol=1e-4)
+
+
+def test_correlated_effects_of_groups():
+    posterior = ba.glm("y ~ x + (1 + x | g)", TABLE)
+    point = point_of(posterior)
+    factor, sigma = point["1 + x|g_cholesky"], point["1 + x|g_sigma"]
+    effects = point["1 + x|g_offset"] @ (sigma[:, None] * factor).T
+    g = np.searchsorted(list("abcd"), GROUP)
+    x = TABLE["x"]
+    mean = point["Intercept_at_means"] + point["x"] * (x - x.mean()) + effects[g, 0] + effects[g, 1] * x
+    expected = stats.norm(mean, point["sigma"]).logpdf(TABLE["y"])
+    np.testing.assert_allclose(likelihood(posterior, point), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("formula", "names"),
+    [
+        ("y ~ x + (x || g)", {"1|g_sigma", "1|g_offset", "x|g_sigma", "x|g_offset"}),
+        ("y ~ x + (1 | g) + (0 + x | g)", {"1|g_sigma", "1|g_offset", "x|g_sigma", "x|g_offset"}),
+        ("y ~ x + (1 | g / h)", {"1|g_sigma", "1|g_offset", "1|g:h_sigma", "1|g:h_offset"}),
+        ("y ~ x + (0 + h | g)", {"h|g_sigma", "h|g_offset", "h|g_cholesky"}),
+    ],
+)
+def test_what_bars_and_slashes_mean(formula, names):
+    _, written = write(formula, TABLE)
+    posterior = ba.glm(formula, TABLE)
+    assert set(posterior.parameters) - {"x", "Intercept_at_means", "sigma"} == names
+    assert posterior.source == written.source
+
+
+LAWS = {  # family -> (response, log density at the linear predictor and the point)
+    "student": ("y", lambda e, p, y: stats.t(p["nu"], e, p["sigma"]).logpdf(y)),
+    "lognormal": ("positive", lambda e, p, y: stats.lognorm(p["sigma"], scale=np.exp(e)).logpdf(y)),
+    "exponential": ("positive", lambda e, p, y: stats.expon(scale=np.exp(e)).logpdf(y)),
+    "gamma": ("positive", lambda e, p, y: stats.gamma(p["shape"], scale=np.exp(e) / p["shape"]).logpdf(y)),
+    "weibull": (
+        "positive",
+        lambda e, p, y: stats.weibull_min(p["shape"], scale=np.exp(e) / special.gamma(1 + 1 / p["shape"])).logpdf(y),
+    ),
+    "beta": (
+        "share",
+        lambda e, p, y: stats.beta(special.expit(e) * p["phi"], special.expit(-e) * p["phi"]).logpdf(y),
+    ),
+    "bernoulli": ("binary", lambda e, p, y: stats.bernoulli(special.expit(e)).logpmf(y)),
+    "binomial": ("p(s, n)", lambda e, p, y: stats.binom(7, special.expit(e)).logpmf(TABLE["s"])),
+    "poisson": ("count", lambda e, p, y: stats.poisson(np.exp(e)).logpmf(y)),
+    "negativebinomial": (
+        "count",
+        lambda e, p, y: stats.nbinom(p["phi"], p["phi"] / (p["phi"] + np.exp(e))).logpmf(y),
+    ),
+}
+
+
+@pytest.mark.parametrize("family", LAWS)
+def test_families_are_the_laws_of_scipy(family):
+    response, law = LAWS[family]
+    posterior = ba.glm(f"{response} ~ 1 + x", TABLE, family)
+    point = point_of(posterior)
+    eta = point["Intercept_at_means"] + point["x"] * (TABLE["x"] - TABLE["x"].mean())
+    expected = law(eta, point, TABLE.get(response))
+    np.testing.assert_allclose(likelihood(posterior, point), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_categories_have_slopes_of_their_own():
+    posterior = ba.glm("h ~ 1 + x", TABLE, "categorical")
+    point = point_of(posterior)
+    assert posterior.dims["x"] == ("h_level",)
+    eta = np.column_stack(
+        [np.zeros(N), point["Intercept_at_means"] + np.outer(TABLE["x"] - TABLE["x"].mean(), point["x"])]
+    )
+    codes = np.searchsorted(list("uvw"), TABLE["h"])
+    expected = special.log_softmax(eta, axis=1)[np.arange(N), codes]
+    np.testing.assert_allclose(likelihood(posterior, point), expected, rtol=1e-4)
+
+
+def test_links_differ_from_the_default():
+    point = {"Intercept_at_means": 0.2, "x": -0.3}
+    eta = 0.2 - 0.3 * (TABLE["x"] - TABLE["x"].mean())
+    probit = ba.glm("binary ~ x", TABLE, "bernoulli", link="probit")
+    chance = stats.norm.cdf(eta)
+    np.testing.assert_allclose(likelihood(probit, point), stats.bernoulli(chance).logpmf(TABLE["binary"]), rtol=1e-5)
+
+
+def test_a_binary_text_response_counts_its_second_level():
+    posterior = ba.glm("yes ~ 1", TABLE, "bernoulli")
+    expected = np.where(TABLE["yes"] == "yes", special.log_expit(0.7), special.log_expit(-0.7))
+    np.testing.assert_allclose(likelihood(posterior, {"Intercept": 0.7}), expected)
+
+
+def test_an_offset_is_added():
+    posterior = ba.glm("count ~ 1 + offset(x)", TABLE, "poisson")
+    expected = stats.poisson(np.exp(0.1 + TABLE["x"])).logpmf(TABLE["count"])
+    np.testing.assert_allclose(likelihood(posterior, {"Intercept": 0.1}), expected)
+
+
+def test_priors_replace_the_defaults():
+    priors = {"x": ba.Laplace(0, 0.5), "Intercept": "Normal(1, 3)", "group_sigma": "Exponential(2)"}
+    source = ba.glm("y ~ x + (1 | g)", TABLE, priors=priors).source
+    assert 'ba.sample("x", ba.Laplace(mu=0.0, sigma=0.5))' in source
+    assert 'ba.sample("Intercept_at_means", ba.Normal(1, 3))' in source
+    assert 'ba.sample("1|g_sigma", ba.Exponential(2))' in source
+
+
+def test_other_rows_are_predicted_by_the_same_terms():
+    posterior = ba.glm("y ~ bs(x, df=4) + (1 | g)", TABLE)
+    rows = {"x": TABLE["x"][[3, 8]], "g": TABLE["g"][[3, 8]]}
+    other = posterior.at(rows)
+    for name in ("bs_x_df_4", "g_index"):
+        np.testing.assert_allclose(other.data[name], posterior.data[name][[3, 8]], atol=1e-12)
+    with pytest.raises(DataError, match="levels \\(z\\)"):
+        posterior.at({"x": [1.0], "g": ["z"]})
+
+
+def test_columns_may_have_any_name():
+    table = {"y": TABLE["y"], "sigma": TABLE["x"], "lambda": TABLE["share"], "b_x": TABLE["positive"]}
+    posterior = ba.glm("y ~ sigma + b_x", {name: table[name] for name in ("y", "sigma", "b_x")})
+    assert set(posterior.parameters) == {"sigma", "b_x", "Intercept_at_means", "y_sigma"}
+    assert np.isfinite(posterior.neg_log_posterior(point_of(posterior)))
+
+
+def test_a_factor_may_be_a_term_too():
+    posterior = ba.glm("y ~ h + (1 | h)", TABLE)
+    assert posterior.dims["1|h_offset"] == ("h_group",)
+    assert "h" in posterior.parameters
+
+
+@pytest.mark.parametrize(
+    ("formula", "options", "error", "words"),
+    [
+        ("y ~ zz", {}, DataError, "no column 'zz'"),
+        ("~ x", {}, ModelError, "no response"),
+        ("y ~ x", {"family": "poison"}, ModelError, "did you mean 'poisson'"),
+        ("y ~ x", {"family": "poisson"}, DataError, "whole numbers; row 0"),
+        ("count ~ x", {"family": "poisson", "link": "logit"}, ModelError, "no link 'logit'; it has log"),
+        ("s ~ x", {"family": "binomial"}, DataError, r"p\(s, trials\)"),
+        ("h ~ x", {}, DataError, "'h' is 3 categories"),
+        ("y ~ x", {"priors": {"xx": "Normal(0, 1)"}}, ModelError, "did you mean 'x'"),
+        ("y ~ x", {"priors": {"x": 3}}, ModelError, "give a distribution"),
+        ("y ~ x", {"missing": "ignore"}, ModelError, "'error' or 'drop'"),
+    ],
+)
+def test_mistakes_are_named(formula, options, error, words):
+    with pytest.raises(error, match=words):
+        ba.glm(formula, TABLE, **options)
+
+
+def test_missing_rows_are_an_error_or_dropped():
+    table = {"y": TABLE["y"], "x": np.where(np.arange(N) == 4, np.nan, TABLE["x"])}
+    with pytest.raises(DataError, match="1 incomplete rows; missing='drop'"):
+        ba.glm("y ~ x", table)
+    assert len(ba.glm("y ~ x", table, missing="drop").data["x"]) == N - 1
+
+
+def test_every_family_writes_a_model_that_compiles():
+    for name in FAMILIES:
+        response = {"binomial": "p(s, n)", "binary": "binary"}.get(name, "grade" if name[0] == "c" else "share")
+        response = "count" if "poisson" in name or "negative" in name else response
+        response = "binary" if name == "bernoulli" else response
+        _, written = write(f"{response} ~ x", TABLE, name)
+        compile(written.source, name, "exec")
