@@ -51,6 +51,7 @@ class Distribution(ABC):
     - ``_draw(rng, shape)``: random values of the given full shape;
     - ``_cdf(x)`` if it has a closed form, and then ``_sf``, ``_log_cdf``, ``_log_sf`` where the default
       (from ``_cdf``) would lose the tail; they see values strictly between the bounds of the support;
+    - ``_icdf(p)`` if the quantile has a closed form (else `icdf` searches), and ``_mean()``;
     - ``event_shape`` if one value is a vector or a matrix.
 
     Everything is plain NumPy and scipy.special and works on traced arrays. Parameters broadcast as in NumPy.
@@ -146,6 +147,24 @@ class Distribution(ABC):
     def _log_sf(self, x: Any) -> Any:
         return safe_log(self._sf(x))
 
+    def _icdf(self, p: Any) -> Any:
+        """The quantile of p strictly between 0 and 1; this one by bisection, for plain arrays."""
+        if ad.is_traced(p) or self._is_traced:
+            raise DistributionError(
+                f"{self._name}: the quantile has no closed form, so it cannot be differentiated; it is there for plain "
+                "numbers only."
+            )
+        from bayesad.distributions.inversion import least
+
+        support, shape = self.support, np.broadcast_shapes(self.batch_shape, np.shape(p))
+        low = np.broadcast_to(-np.inf if support.lower is None else support.lower, shape)
+        high = np.broadcast_to(np.inf if support.upper is None else support.upper, shape)
+        return least(lambda x: self.cdf(x) >= p, low, high)
+
+    def _mean(self) -> Any:
+        """The expected value."""
+        raise DistributionError(f"{self._name} has no closed form of its mean.")
+
     # --- what a law offers
 
     @property
@@ -172,6 +191,18 @@ class Distribution(ABC):
     def has_cdf(self) -> bool:
         """Whether `cdf` and its relatives exist."""
         return type(self)._cdf is not Distribution._cdf
+
+    @property
+    @np.errstate(all="ignore")
+    def mean(self) -> Any:
+        """The expected value, shape (*batch_shape, *event_shape): inf or NaN where there is none.
+
+        Raises
+        ------
+        DistributionError
+            If it has no closed form.
+        """
+        return np.broadcast_to(self._mean(), (*self.batch_shape, *self.event_shape))
 
     @np.errstate(all="ignore")
     def log_prob(self, x: Any) -> Any:
@@ -274,7 +305,39 @@ class Distribution(ABC):
         """log P(X > x), accurate in the upper tail."""
         return self._distribution_function(self._log_sf, x, below=0.0, above=-np.inf)
 
+    @np.errstate(all="ignore")
+    def icdf(self, p: Any) -> Any:
+        """The quantile: the least x with P(X <= x) >= p; NaN where p is not between 0 and 1.
+
+        Parameters
+        ----------
+        p : array or traced array
+            Broadcasts against the batch shape. Traced arrays (or parameters) need a law that has its quantile in
+            closed form.
+
+        Raises
+        ------
+        DistributionError
+            If the law has no cdf, or the quantile is asked for in a trace and has no closed form.
+        """
+        if not self.has_cdf:
+            self._cdf(p)  # raises
+        p, support = self._value(p), self.support
+        inside = (p > 0.0) & (p < 1.0)
+        lower = -np.inf if support.lower is None else support.lower
+        upper = np.inf if support.upper is None else support.upper
+        end = np.where(p == 0.0, lower, np.where(p == 1.0, upper, np.nan))
+        return np.where(inside, self._icdf(np.where(inside, p, 0.5)), end)
+
     # --- shared work
+
+    @property
+    def _is_traced(self) -> bool:
+        """Whether a parameter is traced."""
+        return any(
+            value._is_traced if isinstance(value, Distribution) else ad.is_traced(value)
+            for value in self.parameters.values()
+        )
 
     @np.errstate(all="ignore")
     def _distribution_function(self, f: Callable[[Any], Any], x: Any, below: float, above: float) -> Any:

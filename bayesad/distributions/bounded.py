@@ -34,3 +34,9 @@ class Beta(Distribution):
 
     def _sf(self, x: Any) -> Any:
         return special.betaincc(self.alpha, self.beta, x)
+
+    def _icdf(self, p: Any) -> Any:
+        return special.betaincinv(self.alpha, self.beta, p)
+
+    def _mean(self) -> Any:
+        return self.alpha / (self.alpha + self.beta)

@@ -39,6 +39,12 @@ class Normal(Distribution):
     def _log_sf(self, x: Any) -> Any:
         return special.log_ndtr((self.mu - x) / self.sigma)
 
+    def _icdf(self, p: Any) -> Any:
+        return self.mu + self.sigma * special.ndtri(p)
+
+    def _mean(self) -> Any:
+        return self.mu
+
 
 class StudentT(Distribution):
     """Student's t law with `nu` degrees of freedom, location `mu` and scale `sigma` (Stan: student_t)."""
@@ -62,6 +68,12 @@ class StudentT(Distribution):
     def _sf(self, x: Any) -> Any:
         return special.stdtr(self.nu, (self.mu - x) / self.sigma)
 
+    def _icdf(self, p: Any) -> Any:
+        return self.mu + self.sigma * special.stdtrit(self.nu, p)
+
+    def _mean(self) -> Any:
+        return np.where(self.nu > 1.0, self.mu, np.nan)
+
 
 class Cauchy(Distribution):
     """Cauchy law with location `mu` and scale `sigma` (Stan: cauchy)."""
@@ -81,6 +93,12 @@ class Cauchy(Distribution):
 
     def _sf(self, x: Any) -> Any:
         return np.arctan2(1.0, (x - self.mu) / self.sigma) / np.pi
+
+    def _icdf(self, p: Any) -> Any:
+        return self.mu - self.sigma * special.cotdg(180.0 * p)
+
+    def _mean(self) -> Any:
+        return np.nan
 
 
 class Laplace(Distribution):
@@ -110,6 +128,12 @@ class Laplace(Distribution):
         z = (self.mu - x) / self.sigma
         return np.where(z < 0, z - LOG_2, np.log1p(-0.5 * np.exp(-np.abs(z))))
 
+    def _icdf(self, p: Any) -> Any:
+        return self.mu + self.sigma * np.where(p < 0.5, np.log(2.0 * p), -np.log(2.0 * (1.0 - p)))
+
+    def _mean(self) -> Any:
+        return self.mu
+
 
 class Logistic(Distribution):
     """Logistic law with location `mu` and scale `sigma` (Stan: logistic)."""
@@ -137,6 +161,12 @@ class Logistic(Distribution):
     def _log_sf(self, x: Any) -> Any:
         return special.log_expit((self.mu - x) / self.sigma)
 
+    def _icdf(self, p: Any) -> Any:
+        return self.mu + self.sigma * special.logit(p)
+
+    def _mean(self) -> Any:
+        return self.mu
+
 
 class Uniform(Distribution):
     """Uniform law on the closed interval from `lower` to `upper` (Stan: uniform)."""
@@ -162,6 +192,12 @@ class Uniform(Distribution):
 
     def _sf(self, x: Any) -> Any:
         return (self.upper - x) / (self.upper - self.lower)
+
+    def _icdf(self, p: Any) -> Any:
+        return self.lower + p * (self.upper - self.lower)
+
+    def _mean(self) -> Any:
+        return 0.5 * (self.lower + self.upper)
 
 
 class Flat(Distribution):

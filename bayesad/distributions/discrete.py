@@ -43,6 +43,9 @@ class Bernoulli(Distribution):
     def _sf(self, x: Any) -> Any:
         return spread(self.theta, x)
 
+    def _mean(self) -> Any:
+        return self.theta
+
 
 class BernoulliLogit(Distribution):
     """1 with probability expit(`alpha`), else 0 (Stan: bernoulli_logit)."""
@@ -61,6 +64,9 @@ class BernoulliLogit(Distribution):
 
     def _sf(self, x: Any) -> Any:
         return spread(special.expit(self.alpha), x)
+
+    def _mean(self) -> Any:
+        return special.expit(self.alpha)
 
 
 class Binomial(Distribution):
@@ -86,6 +92,9 @@ class Binomial(Distribution):
     def _sf(self, x: Any) -> Any:
         return special.betainc(x + 1.0, np.maximum(self.n - x, 1.0), self.theta)
 
+    def _mean(self) -> Any:
+        return self.n * self.theta
+
 
 class BinomialLogit(Distribution):
     """Number of successes in `n` trials with probability expit(`alpha`) (Stan: binomial_logit)."""
@@ -110,6 +119,9 @@ class BinomialLogit(Distribution):
     def _sf(self, x: Any) -> Any:
         return special.betainc(x + 1.0, np.maximum(self.n - x, 1.0), special.expit(self.alpha))
 
+    def _mean(self) -> Any:
+        return self.n * special.expit(self.alpha)
+
 
 class Poisson(Distribution):
     """Poisson law with rate `lambda_` (Stan: poisson)."""
@@ -129,6 +141,9 @@ class Poisson(Distribution):
     def _sf(self, x: Any) -> Any:
         return special.gammainc(x + 1.0, self.lambda_)
 
+    def _mean(self) -> Any:
+        return self.lambda_
+
 
 class PoissonLog(Distribution):
     """Poisson law with rate exp(`alpha`) (Stan: poisson_log)."""
@@ -147,6 +162,9 @@ class PoissonLog(Distribution):
 
     def _sf(self, x: Any) -> Any:
         return special.gammainc(x + 1.0, np.exp(self.alpha))
+
+    def _mean(self) -> Any:
+        return np.exp(self.alpha)
 
 
 class NegativeBinomial2(Distribution):
@@ -173,6 +191,9 @@ class NegativeBinomial2(Distribution):
     def _sf(self, x: Any) -> Any:
         return special.betainc(x + 1.0, self.phi, self.mu / (self.phi + self.mu))
 
+    def _mean(self) -> Any:
+        return self.mu
+
 
 class NegativeBinomial2Log(Distribution):
     """Negative binomial law with mean exp(`eta`) and overdispersion `phi` (Stan: neg_binomial_2_log)."""
@@ -195,6 +216,9 @@ class NegativeBinomial2Log(Distribution):
     def _sf(self, x: Any) -> Any:
         return special.betainc(x + 1.0, self.phi, special.expit(self.eta - np.log(self.phi)))
 
+    def _mean(self) -> Any:
+        return np.exp(self.eta)
+
 
 class Categorical(Distribution):
     """A label 0 … K-1 with probabilities `theta`, shape (..., K): one label per leading index (Stan counts from 1)."""
@@ -216,6 +240,9 @@ class Categorical(Distribution):
     def _cdf(self, x: Any) -> Any:
         return _chosen(np.cumsum(self.theta, axis=-1), x)
 
+    def _mean(self) -> Any:
+        return (self.theta * np.arange(self.theta.shape[-1])).sum(axis=-1)
+
 
 class CategoricalLogit(Distribution):
     """A label 0 … K-1 with probabilities softmax(`beta`), shape (..., K): one label per leading index."""
@@ -234,6 +261,9 @@ class CategoricalLogit(Distribution):
 
     def _cdf(self, x: Any) -> Any:
         return _chosen(np.cumsum(special.softmax(self.beta, axis=-1), axis=-1), x)
+
+    def _mean(self) -> Any:
+        return (special.softmax(self.beta, axis=-1) * np.arange(self.beta.shape[-1])).sum(axis=-1)
 
 
 def _log_binomial_coefficient(n: Any, k: Any) -> Any:

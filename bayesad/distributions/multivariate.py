@@ -76,6 +76,9 @@ class MvNormal(Distribution):
         """The lower Cholesky factor of the covariance or of the precision."""
         return self.chol if self.chol is not None else np.linalg.cholesky(self._matrix)
 
+    def _mean(self) -> Any:
+        return self.mu
+
 
 class Dirichlet(Distribution):
     """Dirichlet law of K-simplexes with concentrations `alpha`, shape (..., K) (Stan: dirichlet)."""
@@ -95,6 +98,9 @@ class Dirichlet(Distribution):
         # log of gamma draws: Gamma(a) = Gamma(a + 1) U^(1/a), which does not underflow for small a
         log_gamma = np.log(rng.standard_gamma(self.alpha + 1.0, shape)) + np.log1p(-rng.random(shape)) / self.alpha
         return np.maximum(special.softmax(log_gamma, axis=-1), _SMALLEST)
+
+    def _mean(self) -> Any:
+        return self.alpha / self.alpha.sum(axis=-1, keepdims=True)
 
 
 class LKJCholesky(Distribution):

@@ -45,6 +45,12 @@ class HalfNormal(Distribution):
     def _log_sf(self, x: Any) -> Any:
         return LOG_2 + special.log_ndtr(-x / self.sigma)
 
+    def _icdf(self, p: Any) -> Any:
+        return self.sigma * (special.erfinv(p) / SQRT_HALF)
+
+    def _mean(self) -> Any:
+        return self.sigma * np.sqrt(2.0 / np.pi)
+
 
 class HalfStudentT(Distribution):
     """Law of |X|, X Student's t with `nu` degrees of freedom, location 0 and scale `sigma`."""
@@ -70,6 +76,19 @@ class HalfStudentT(Distribution):
     def _sf(self, x: Any) -> Any:
         return 2.0 * special.stdtr(self.nu, -x / self.sigma)
 
+    def _icdf(self, p: Any) -> Any:
+        small = p < 0.5  # t² / (nu + t²) has the beta law with parameters 1/2 and nu/2
+        near_0 = special.betaincinv(0.5, 0.5 * self.nu, np.where(small, p, 0.5))
+        far = special.betaincinv(0.5 * self.nu, 0.5, np.where(small, 0.5, 1.0 - p))
+        odds = np.where(small, near_0 / (1.0 - near_0), (1.0 - far) / far)
+        return self.sigma * np.sqrt(self.nu * odds)
+
+    def _mean(self) -> Any:
+        usable = np.where(self.nu > 1.0, self.nu, 2.0)
+        ratio = np.exp(log_gamma_ratio(0.5 * usable, 0.5)) / (usable - 1.0)
+        mean = 2.0 * self.sigma * np.sqrt(usable / np.pi) * ratio
+        return np.where(self.nu > 1.0, mean, np.inf)
+
 
 class HalfCauchy(Distribution):
     """Law of |X|, X Cauchy with location 0 and scale `sigma`."""
@@ -88,6 +107,12 @@ class HalfCauchy(Distribution):
 
     def _sf(self, x: Any) -> Any:
         return np.arctan2(1.0, x / self.sigma) * (2.0 / np.pi)
+
+    def _icdf(self, p: Any) -> Any:
+        return self.sigma * special.tandg(90.0 * p)
+
+    def _mean(self) -> Any:
+        return np.inf
 
 
 class LogNormal(Distribution):
@@ -116,6 +141,12 @@ class LogNormal(Distribution):
     def _log_sf(self, x: Any) -> Any:
         return special.log_ndtr((self.mu - np.log(x)) / self.sigma)
 
+    def _icdf(self, p: Any) -> Any:
+        return np.exp(self.mu + self.sigma * special.ndtri(p))
+
+    def _mean(self) -> Any:
+        return np.exp(self.mu + 0.5 * self.sigma**2)
+
 
 class Exponential(Distribution):
     """Exponential law with rate `beta` (Stan: exponential)."""
@@ -138,6 +169,12 @@ class Exponential(Distribution):
     def _log_sf(self, x: Any) -> Any:
         return -self.beta * x
 
+    def _icdf(self, p: Any) -> Any:
+        return -np.log1p(-p) / self.beta
+
+    def _mean(self) -> Any:
+        return 1.0 / self.beta
+
 
 class Gamma(Distribution):
     """Gamma law with shape `alpha` and rate `beta` (Stan: gamma)."""
@@ -159,6 +196,12 @@ class Gamma(Distribution):
     def _sf(self, x: Any) -> Any:
         return special.gammaincc(self.alpha, self.beta * x)
 
+    def _icdf(self, p: Any) -> Any:
+        return special.gammaincinv(self.alpha, p) / self.beta
+
+    def _mean(self) -> Any:
+        return self.alpha / self.beta
+
 
 class InverseGamma(Distribution):
     """Law of 1/X, X gamma with shape `alpha` and rate `beta`; `beta` is its scale (Stan: inv_gamma)."""
@@ -179,6 +222,12 @@ class InverseGamma(Distribution):
 
     def _sf(self, x: Any) -> Any:
         return special.gammainc(self.alpha, self.beta / x)
+
+    def _icdf(self, p: Any) -> Any:
+        return self.beta / special.gammainccinv(self.alpha, p)
+
+    def _mean(self) -> Any:
+        return np.where(self.alpha > 1.0, self.beta / np.where(self.alpha > 1.0, self.alpha - 1.0, 1.0), np.inf)
 
 
 class Weibull(Distribution):
@@ -203,3 +252,9 @@ class Weibull(Distribution):
 
     def _log_sf(self, x: Any) -> Any:
         return -((x / self.sigma) ** self.alpha)
+
+    def _icdf(self, p: Any) -> Any:
+        return self.sigma * (-np.log1p(-p)) ** (1.0 / self.alpha)
+
+    def _mean(self) -> Any:
+        return self.sigma * special.gamma(1.0 + 1.0 / self.alpha)

@@ -8,6 +8,7 @@ import numpy as np
 from bayesad import ad
 from bayesad.distributions.base import Distribution, Shape, derived
 from bayesad.distributions.domains import Lower, Upper, check_order
+from bayesad.distributions.inversion import least
 from bayesad.distributions.numerics import log_minus_exp
 from bayesad.distributions.supports import Support, contains
 from bayesad.errors import DistributionError
@@ -99,7 +100,7 @@ class truncated(_Between):
         upper_tail = d.cdf(low) > 0.5
         log_cdf = np.logaddexp(d.log_cdf(low) + np.log1p(-u), d.log_cdf(high) + np.log(u))
         log_sf = np.logaddexp(d.log_sf(low) + np.log1p(-u), d.log_sf(high) + np.log(u))
-        x = _least(
+        x = least(
             lambda x: np.where(upper_tail, d.log_sf(x) <= log_sf, d.log_cdf(x) >= log_cdf),
             np.broadcast_to(-np.inf if support.lower is None else support.lower, shape),
             np.broadcast_to(np.inf if support.upper is None else support.upper, shape),
@@ -260,23 +261,3 @@ def _rejection(
             return values
         values = np.where(accepted, values, proposal.draw(rng, shape))
     raise DistributionError(f"{law}: {_ROUNDS} rounds of rejection sampling gave no draw that meets the constraint.")
-
-
-def _least(reached: Callable[[np.ndarray], np.ndarray], low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """The least floats in [low, high] at which a monotone condition holds: bisection over the 2^64 doubles."""
-    first, last = _rank(low), _rank(high)
-    for _ in range(64):
-        middle = (first & last) + ((first ^ last) >> 1)  # the mean, without overflow
-        hit = reached(_double(middle))
-        first, last = np.where(hit, first, middle + 1), np.where(hit, middle, last)
-    return _double(last)
-
-
-def _rank(x: np.ndarray) -> np.ndarray:
-    """The position of doubles in their order, as int64."""
-    bits = np.array(x, dtype=np.float64, order="C").view(np.int64)
-    return np.where(bits < 0, bits ^ np.iinfo(np.int64).max, bits)
-
-
-def _double(rank: np.ndarray) -> np.ndarray:
-    return np.where(rank < 0, rank ^ np.iinfo(np.int64).max, rank).view(np.float64)

@@ -267,3 +267,20 @@ def test_every_name_is_found_where_the_table_says_and_every_law_of_a_module_is_i
             assert public == set(names)
     with pytest.raises(AttributeError, match="has no attribute 'Nomal'"):
         laws.Nomal
+
+
+def test_means_have_batch_and_event_shape() -> None:
+    assert laws.Normal(1.0, np.ones(3)).mean.tolist() == [1.0, 1.0, 1.0]
+    assert laws.MvNormal(1.0, cov=np.eye(2)).mean.tolist() == [1.0, 1.0]
+    np.testing.assert_allclose(laws.Dirichlet([1.0, 3.0]).mean, [0.25, 0.75])
+    np.testing.assert_allclose(laws.Categorical([0.5, 0.2, 0.3]).mean, 0.8)
+    np.testing.assert_allclose(laws.CategoricalLogit(np.log([0.5, 0.2, 0.3])).mean, 0.8)
+    with pytest.raises(DistributionError, match="LKJCholesky has no closed form of its mean"):
+        laws.LKJCholesky(3, 1.0).mean
+
+
+def test_quantiles_without_closed_form_are_for_plain_numbers() -> None:
+    with pytest.raises(DistributionError, match="Poisson: the quantile has no closed form"):
+        ad.gradient(lambda rate: laws.Poisson(rate).icdf(0.5), np.float64(3.0))
+    with pytest.raises(DistributionError, match="MvNormal has no cumulative distribution function"):
+        laws.MvNormal(0.0, cov=np.eye(2)).icdf(0.5)

@@ -34,8 +34,8 @@ class Row(NamedTuple):
 class Folded:
     """The law of |X| from that of a symmetric X."""
 
-    def __init__(self, law: Any) -> None:
-        self.law = law
+    def __init__(self, law: Any, mean: float) -> None:
+        self.law, self.expected = law, mean
 
     def logpdf(self, x: Any) -> Any:
         return np.where(np.asarray(x) < 0, -np.inf, np.log(2.0) + self.law.logpdf(x))
@@ -53,6 +53,9 @@ class Folded:
 
     def isf(self, q: Any) -> Any:
         return self.law.isf(0.5 * np.asarray(q))
+
+    def mean(self) -> Any:
+        return self.expected
 
 
 def normal(x: Any, mu: Any, sigma: Any) -> Any:
@@ -92,6 +95,11 @@ def logistic(a: Any) -> Any:
     return 1 / (1 + mp.exp(-a))
 
 
+def folded_t(nu: float, s: float) -> Folded:
+    law = st.t(nu, 0, s)
+    return Folded(law, 2.0 * s**2 * law.pdf(0.0) * nu / (nu - 1.0) if nu > 1 else np.inf)
+
+
 LOCATION_SCALE = [(0.0, 1.0), (-3.0, 1e-3), (1e3, 50.0), (0.5, 1e100)]
 SCALE = [(1.0,), (1e-3,), (1e100,)]
 SHAPE_RATE = [(1.0, 1.0), (0.3, 2.0), (2.5, 1e-4), (150.0, 30.0), (1e-2, 1e3)]
@@ -121,11 +129,23 @@ LAWS = [
         [(0.0, 1.0), (-3.0, 5.0)],
         (-3.0, 5.0),
     ),
-    Row(laws.HalfNormal, lambda s: Folded(st.norm(0, s)), lambda x, s: mp.log(2) + normal(x, 0, s), SCALE, (1.5,)),
-    Row(laws.HalfCauchy, lambda s: Folded(st.cauchy(0, s)), lambda x, s: mp.log(2) + cauchy(x, 0, s), SCALE, (1.5,)),
+    Row(
+        laws.HalfNormal,
+        lambda s: Folded(st.norm(0, s), st.halfnorm(0, s).mean()),
+        lambda x, s: mp.log(2) + normal(x, 0, s),
+        SCALE,
+        (1.5,),
+    ),
+    Row(
+        laws.HalfCauchy,
+        lambda s: Folded(st.cauchy(0, s), np.inf),
+        lambda x, s: mp.log(2) + cauchy(x, 0, s),
+        SCALE,
+        (1.5,),
+    ),
     Row(
         laws.HalfStudentT,
-        lambda nu, s: Folded(st.t(nu, 0, s)),
+        folded_t,
         lambda x, nu, s: mp.log(2) + student_t(x, nu, 0, s),
         [(1.0, 1.0), (3.0, 1e-3), (0.4, 2.0), (1e9, 5.0)],
         (3.5, 1.5),
@@ -288,6 +308,59 @@ def test_cdf_beyond_the_support_is_zero_or_one(row: Row) -> None:
         assert law.cdf(law.support.lower - 0.5) == 0.0
     if law.support.upper is not None:
         assert law.sf(law.support.upper + 0.5) == 0.0
+
+
+PROBABILITIES = np.array([1e-30, 1e-9, 0.0213, 0.3, 0.5, 0.7, 0.98712])
+
+
+@pytest.mark.parametrize(("row", "parameters"), CASES)
+def test_icdf_is_the_least_value_that_reaches_the_probability(row: Row, parameters: tuple[float, ...]) -> None:
+    law, twin = row.law(*parameters), row.twin(*parameters)
+    x = law.icdf(PROBABILITIES)
+    if law.support.discrete:
+        assert contains(law.support, x).all()
+        assert (law.cdf(x) >= PROBABILITIES).all()
+        assert ((law.cdf(x - 1) < PROBABILITIES) | (x == law.support.lower)).all()
+    else:
+        usable = np.isfinite(x) & (abs(x) > 1e-300) & (x != law.support.lower)
+        assert usable.sum() >= 4
+        np.testing.assert_allclose(law.cdf(x[usable]), PROBABILITIES[usable], rtol=1e-7)
+        np.testing.assert_allclose(x[2:], twin.ppf(PROBABILITIES[2:]), rtol=1e-7, atol=1e-12 * abs(x[-1] - x[2]))
+    lower, upper = law.support.lower, law.support.upper
+    ends = [-np.inf if lower is None else lower, np.inf if upper is None else upper, np.nan, np.nan]
+    np.testing.assert_array_equal(law.icdf([0.0, 1.0, -0.1, 1.1]), ends)
+
+
+@pytest.mark.parametrize("row", [r for r in LAWS if "_icdf" in vars(r.law)], ids=lambda row: row.law.__name__)
+def test_derivatives_of_icdf_are_those_of_the_inverse_function(row: Row) -> None:
+    names = list(row.law(*row.gradient_at).parameters)
+    p = np.array([0.1, 0.45, 0.8])
+    point = {**dict(zip(names, map(np.float64, row.gradient_at), strict=True)), "p": p}
+
+    def quantile(point: dict[str, Any]) -> Any:
+        return row.law(*[point[name] for name in names]).icdf(point["p"])
+
+    x = quantile(point)
+    for i in range(p.size):
+        got = ad.gradient(lambda at, i=i: quantile(at)[i], point)
+        for name in (*names, "p"):
+            step = 1e-4 * (abs(np.max(point[name])) + 0.1)
+
+            def moved(h: float, name: str = name, step: float = step) -> Any:
+                return quantile({**point, name: point[name] + h * step})
+
+            slope = (8 * (moved(1) - moved(-1)) - (moved(2) - moved(-2)))[i] / (12 * step)
+            np.testing.assert_allclose(np.sum(got[name]), slope, rtol=2e-7, atol=1e-8, err_msg=name)
+        np.testing.assert_allclose(got["p"][i], np.exp(-row.law(*row.gradient_at).log_prob(x[i])), rtol=1e-9)
+
+
+@pytest.mark.parametrize(("row", "parameters"), CASES)
+def test_mean_equals_scipy(row: Row, parameters: tuple[float, ...]) -> None:
+    law, expected = row.law(*parameters), row.twin(*parameters).mean()
+    if np.isfinite(expected):
+        np.testing.assert_allclose(law.mean, expected, rtol=1e-8)
+    else:
+        assert not np.isfinite(law.mean)
 
 
 @pytest.mark.parametrize(("row", "parameters"), CASES)
