@@ -183,6 +183,12 @@ def sample(
     names = dim_names(state, name, dims)
     if obs is not None:
         return _observe(state, name, distribution, obs, shape, names, where)
+    if distribution.has_atoms:
+        raise state.fail(
+            name,
+            f"{type(distribution).__name__} gives single real numbers a probability, so it can be the law of observed "
+            "values only; give them by obs=, or use the law inside as the prior",
+        )
     full = full_shape(state, name, distribution, shape, names, None)
     return _parameter(state, Site("parameter", name, full, names, where, distribution, distribution.support))
 
@@ -310,8 +316,8 @@ def _observed_array(state: Run, name: str, obs: Any) -> np.ndarray:
 def _completed(state: Run, site: Site) -> Any:
     """The observed values with the missing entries replaced by a free parameter of their own."""
     support = site.distribution.support
-    if support.discrete or support.event_ndim:
-        kind = "discrete" if support.discrete else support.kind
+    if support.discrete or support.event_ndim or site.distribution.has_atoms:
+        kind = "discrete" if support.discrete else support.kind if support.event_ndim else "partly discrete"
         raise state.fail(
             site.name,
             f"{site.missing.size} observed values are NaN, but {kind} values cannot be unknown; leave them out",

@@ -10,12 +10,13 @@ Locations default to 0 and scales to 1; rates, shapes, probabilities and bounds 
 Adding a law
 ------------
 A law is one class in the module of its support (`continuous`, `positive`, `bounded`, `discrete`, `multivariate`;
-chains of states: `markov`; laws made from other laws: `wrappers`):
+chains of states: `markov`; laws made from other laws: `wrappers`, `censoring`, `mixtures`, `custom`):
 
 1. its parameters, annotated with their domains (`domains`), in Stan's order;
 2. its support (`supports`): a class attribute, or a property if it depends on parameters;
 3. ``_log_density``, all constants included, and ``_draw``;
-4. ``_cdf``, and ``_sf``, ``_log_cdf``, ``_log_sf`` where the default would lose a tail.
+4. ``_cdf``, and ``_sf``, ``_log_cdf``, ``_log_sf`` where the default would lose a tail; ``_icdf`` and ``_mean`` where they
+   have closed forms.
 
 Then its name in the module's ``__all__`` and in the table below, and one row in the table of laws of
 ``tests/distributions/test_laws.py``: density, cdf, draws and gradients are tested from that row.
@@ -29,10 +30,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bayesad.distributions.base import *  # noqa: F403
     from bayesad.distributions.bounded import *  # noqa: F403
+    from bayesad.distributions.censoring import *  # noqa: F403
     from bayesad.distributions.continuous import *  # noqa: F403
+    from bayesad.distributions.custom import *  # noqa: F403
     from bayesad.distributions.discrete import *  # noqa: F403
     from bayesad.distributions.markov import *  # noqa: F403
+    from bayesad.distributions.mixtures import *  # noqa: F403
     from bayesad.distributions.multivariate import *  # noqa: F403
+    from bayesad.distributions.ordinal import *  # noqa: F403
     from bayesad.distributions.positive import *  # noqa: F403
     from bayesad.distributions.supports import *  # noqa: F403
     from bayesad.distributions.wrappers import *  # noqa: F403
@@ -40,7 +45,9 @@ if TYPE_CHECKING:
 _NAMES = {
     "base": ("Distribution",),
     "bounded": ("Beta",),
+    "censoring": ("censored", "interval_censored"),
     "continuous": ("Cauchy", "Flat", "Laplace", "Logistic", "Normal", "StudentT", "Uniform"),
+    "custom": ("Bijection", "CustomDistribution", "transformed"),
     "discrete": (
         "Bernoulli",
         "BernoulliLogit",
@@ -54,7 +61,9 @@ _NAMES = {
         "PoissonLog",
     ),
     "markov": ("DiscreteMarkovChain", "HiddenMarkov"),
+    "mixtures": ("Mixture", "hurdle", "zero_inflated"),
     "multivariate": ("Dirichlet", "LKJCholesky", "MvNormal"),
+    "ordinal": ("OrderedLogistic", "OrderedProbit"),
     "positive": (
         "Exponential",
         "Gamma",

@@ -2,7 +2,7 @@
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import MISSING, FrozenInstanceError, dataclass, fields
 from typing import Any, ClassVar, NoReturn, dataclass_transform
 
@@ -149,7 +149,7 @@ class Distribution(ABC):
 
     def _icdf(self, p: Any) -> Any:
         """The quantile of p strictly between 0 and 1; this one by bisection, for plain arrays."""
-        if ad.is_traced(p) or self._is_traced:
+        if ad.is_traced(p) or any(map(ad.is_traced, self.flat_parameters)):
             raise DistributionError(
                 f"{self._name}: the quantile has no closed form, so it cannot be differentiated; it is there for plain "
                 "numbers only."
@@ -188,6 +188,11 @@ class Distribution(ABC):
         return len(self.event_shape)
 
     @property
+    def has_atoms(self) -> bool:
+        """Whether single real numbers have a probability (as censored values do) besides those with a density."""
+        return False
+
+    @property
     def has_cdf(self) -> bool:
         """Whether `cdf` and its relatives exist."""
         return type(self)._cdf is not Distribution._cdf
@@ -202,7 +207,8 @@ class Distribution(ABC):
         DistributionError
             If it has no closed form.
         """
-        return np.broadcast_to(self._mean(), (*self.batch_shape, *self.event_shape))
+        event = [n for n in self.event_shape if n is not None]
+        return np.broadcast_to(self._mean(), (*self.batch_shape, *event))
 
     @np.errstate(all="ignore")
     def log_prob(self, x: Any) -> Any:
@@ -277,7 +283,7 @@ class Distribution(ABC):
         """
         self._fit(shape, "draw a value", exactly=True)
         x, support = self._draw(rng, tuple(shape)), self.support
-        if support.kind != "real":
+        if support.kind != "real" or self.has_atoms:
             return x
         lower = -np.inf if support.lower is None else support.lower
         upper = np.inf if support.upper is None else support.upper
@@ -332,12 +338,14 @@ class Distribution(ABC):
     # --- shared work
 
     @property
-    def _is_traced(self) -> bool:
-        """Whether a parameter is traced."""
-        return any(
-            value._is_traced if isinstance(value, Distribution) else ad.is_traced(value)
-            for value in self.parameters.values()
-        )
+    def flat_parameters(self) -> Iterator[Any]:
+        """The parameters that are no laws, with those of the laws among the parameters."""
+        for value in self.parameters.values():
+            for part in value if isinstance(value, tuple) else (value,):
+                if isinstance(part, Distribution):
+                    yield from part.flat_parameters
+                elif part is None or isinstance(part, np.ndarray) or ad.is_traced(part):
+                    yield part
 
     @np.errstate(all="ignore")
     def _distribution_function(self, f: Callable[[Any], Any], x: Any, below: float, above: float) -> Any:
@@ -346,7 +354,7 @@ class Distribution(ABC):
             x = np.floor(x)
         lower = -np.inf if support.lower is None else support.lower
         upper = np.inf if support.upper is None else support.upper
-        under = x < lower if support.discrete else x <= lower
+        under = x < lower if support.discrete or self.has_atoms else x <= lower
         over = x >= upper
         beyond = under | over
         if not ad.is_traced(beyond) and not beyond.any():

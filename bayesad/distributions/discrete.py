@@ -231,14 +231,14 @@ class Categorical(Distribution):
 
     def _log_density(self, x: Any) -> Any:
         if x.size < self.theta.size:
-            return safe_log(_chosen(self.theta, x))
-        return _chosen(safe_log(self.theta), x)
+            return safe_log(chosen(self.theta, x))
+        return chosen(safe_log(self.theta), x)
 
     def _draw(self, rng: np.random.Generator, shape: Shape) -> np.ndarray:
-        return _draw_labels(rng, self.theta, shape)
+        return draw_labels(rng, self.theta, shape)
 
     def _cdf(self, x: Any) -> Any:
-        return _chosen(np.cumsum(self.theta, axis=-1), x)
+        return chosen(np.cumsum(self.theta, axis=-1), x)
 
     def _mean(self) -> Any:
         return (self.theta * np.arange(self.theta.shape[-1])).sum(axis=-1)
@@ -254,13 +254,13 @@ class CategoricalLogit(Distribution):
         return Support("integer", 0, self.beta.shape[-1] - 1)
 
     def _log_density(self, x: Any) -> Any:
-        return _chosen(self.beta, x) - special.logsumexp(self.beta, axis=-1)
+        return chosen(self.beta, x) - special.logsumexp(self.beta, axis=-1)
 
     def _draw(self, rng: np.random.Generator, shape: Shape) -> np.ndarray:
-        return _draw_labels(rng, special.softmax(self.beta, axis=-1), shape)
+        return draw_labels(rng, special.softmax(self.beta, axis=-1), shape)
 
     def _cdf(self, x: Any) -> Any:
-        return _chosen(np.cumsum(special.softmax(self.beta, axis=-1), axis=-1), x)
+        return chosen(np.cumsum(special.softmax(self.beta, axis=-1), axis=-1), x)
 
     def _mean(self) -> Any:
         return (special.softmax(self.beta, axis=-1) * np.arange(self.beta.shape[-1])).sum(axis=-1)
@@ -270,7 +270,7 @@ def _log_binomial_coefficient(n: Any, k: Any) -> Any:
     return -np.log1p(n) - special.betaln(n - k + 1.0, k + 1.0)
 
 
-def _chosen(table: Any, labels: Any) -> Any:
+def chosen(table: Any, labels: Any) -> Any:
     """table[..., label] for every label; the leading axes of the table broadcast against the labels."""
     batch = table.shape[:-1]
     grids = [(np.arange(n) * (n > 1)).reshape(-1, *(1,) * (len(batch) - axis - 1)) for axis, n in enumerate(batch)]
@@ -278,7 +278,7 @@ def _chosen(table: Any, labels: Any) -> Any:
     return table[(*grids, labels)]
 
 
-def _draw_labels(rng: np.random.Generator, theta: Any, shape: Shape) -> np.ndarray:
+def draw_labels(rng: np.random.Generator, theta: Any, shape: Shape) -> np.ndarray:
     """Labels by inversion of the cumulative probabilities."""
     cumulative = np.cumsum(theta, axis=-1)
     thresholds = cumulative[..., :-1] / cumulative[..., -1:]

@@ -10,12 +10,15 @@ from bayesad.distributions.supports import TOLERANCE
 from bayesad.errors import DistributionError
 
 __all__ = [
+    "Above",
+    "Below",
     "CholeskyFactor",
     "Count",
     "Domain",
     "Lower",
     "Matrix",
     "NonNegative",
+    "OrderedVector",
     "Positive",
     "PositiveVector",
     "Probability",
@@ -163,6 +166,7 @@ def _has_cholesky(m: np.ndarray) -> bool:
 
 
 _FINITE: Check = ("finite", np.isfinite)
+_NUMBER: Check = ("a number", lambda x: ~np.isnan(x))
 _POSITIVE: Check = ("positive", lambda x: x > 0)
 _NON_NEGATIVE: Check = ("non-negative", lambda x: x >= 0)
 _WHOLE: Check = ("a whole number", lambda x: x == np.floor(x))
@@ -172,6 +176,7 @@ _ROWS_SUM_1: Check = (f"a matrix whose rows sum to 1 (within {TOLERANCE:g})", _S
 _SYMMETRIC: Check = ("symmetric", _symmetric)
 _DEFINITE: Check = ("positive definite", _positive_definite)
 _TRIANGULAR: Check = ("lower triangular", lambda m: (np.abs(np.triu(m, 1)) <= TOLERANCE).all(axis=(-2, -1)))
+_INCREASING: Check = ("increasing", lambda x: (np.diff(x) > 0).all(axis=-1))
 _DIAGONAL: Check = ("positive on its diagonal", lambda m: (np.diagonal(m, axis1=-2, axis2=-1) > 0).all(axis=-1))
 
 # The annotations with which laws declare their parameters.
@@ -182,9 +187,12 @@ Probability = Annotated[Any, Domain(0, (_PROBABILITY,))]
 Count = Annotated[Any, Domain(0, (_FINITE, _NON_NEGATIVE, _WHOLE))]
 Lower = Annotated[Any, Domain(0, (_FINITE,), optional=True, absent=-np.inf)]
 Upper = Annotated[Any, Domain(0, (_FINITE,), optional=True, absent=np.inf)]
+Below = Annotated[Any, Domain(0, (_NUMBER,), optional=True, absent=-np.inf)]
+Above = Annotated[Any, Domain(0, (_NUMBER,), optional=True, absent=np.inf)]
 RealVector = Annotated[Any, Domain(1, (_FINITE,))]
 RealOrVector = Annotated[Any, Domain(1, (_FINITE,), scalar=True)]
 PositiveVector = Annotated[Any, Domain(1, (_FINITE, _POSITIVE))]
+OrderedVector = Annotated[Any, Domain(1, (_FINITE, _INCREASING))]
 SimplexVector = Annotated[Any, Domain(1, (_NON_NEGATIVE, _SUM_1))]
 StochasticMatrix = Annotated[Any, Domain(2, (_NON_NEGATIVE, _ROWS_SUM_1))]
 Matrix = Annotated[Any, Domain(2, (_FINITE, _SYMMETRIC, _DEFINITE), optional=True)]

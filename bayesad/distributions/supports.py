@@ -11,6 +11,7 @@ from bayesad.errors import DistributionError
 
 __all__ = [
     "CHOLESKY_CORR",
+    "INTERVALS",
     "NONNEGATIVE",
     "NONNEGATIVE_INTEGER",
     "POSITIVE",
@@ -39,9 +40,10 @@ class Support:
         "real": real numbers, with `lower` and/or `upper` a half line or an interval; "integer": whole numbers
         with inclusive bounds; "simplex": non-negative vectors with sum 1; "ordered": increasing vectors;
         "positive_ordered": increasing vectors of non-negative numbers; "unit_vector": vectors of Euclidean
-        length 1; "cholesky_corr": lower Cholesky factors of correlation matrices.
+        length 1; "cholesky_corr": lower Cholesky factors of correlation matrices; "intervals": pairs of numbers, the
+        first at most the second, infinite ones too; "counts": vectors of whole numbers that add up to `upper`.
     lower, upper : array, traced array or None
-        Bounds of "real" and "integer"; None where there is none. They broadcast against the value.
+        Bounds of "real" and "integer"; None where there is none. They broadcast against the value. The sum of "counts".
     closed : (bool, bool)
         Whether the lower and the upper bound of "real" belong to the set: not where a density is undefined there.
 
@@ -59,7 +61,7 @@ class Support:
     def __post_init__(self) -> None:
         if self.kind not in _KINDS:
             raise DistributionError(f"Support: unknown kind {self.kind!r}; the kinds are {', '.join(_KINDS)}.")
-        if self.bounded and self.event_ndim:
+        if self.bounded and self.event_ndim and self.kind != "counts":
             raise DistributionError(f"Support: {self.kind!r} takes no bounds; only 'real' and 'integer' do.")
 
     @property
@@ -70,7 +72,7 @@ class Support:
     @property
     def discrete(self) -> bool:
         """Whether the values are whole numbers."""
-        return self.kind == "integer"
+        return self.kind in ("integer", "counts")
 
     @property
     def bounded(self) -> bool:
@@ -153,6 +155,18 @@ def _outside_cholesky_corr(support: Support, x: Any) -> Any:
     return above_diagonal | not_positive | _outside_sphere(support, x).any(axis=-1)
 
 
+def _outside_intervals(support: Support, x: Any) -> Any:
+    return x[..., 0] > x[..., 1]
+
+
+def _outside_counts(support: Support, x: Any) -> Any:
+    return (x < 0.0).any(axis=-1) | (x != np.floor(x)).any(axis=-1) | (x.sum(axis=-1) != support.upper)
+
+
+def _point_of_counts(support: Support, x: Any) -> Any:
+    return np.asarray(support.upper)[..., None] * (np.arange(x.shape[-1]) == 0)
+
+
 def _point_between_bounds(support: Support, x: Any) -> Any:
     if support.lower is None:
         return 0.0 if support.upper is None else support.upper - 1.0
@@ -180,6 +194,8 @@ _KINDS = {
     "ordered": _Kind(1, _outside_ordered, lambda support, x: np.arange(1.0, x.shape[-1] + 1)),
     "positive_ordered": _Kind(1, _outside_positive_ordered, lambda support, x: np.arange(1.0, x.shape[-1] + 1)),
     "unit_vector": _Kind(1, _outside_sphere, lambda support, x: x.shape[-1] ** -0.5),
+    "intervals": _Kind(1, _outside_intervals, lambda support, x: np.array([-np.inf, np.inf])),
+    "counts": _Kind(1, _outside_counts, _point_of_counts),
     "cholesky_corr": _Kind(2, _outside_cholesky_corr, lambda support, x: np.eye(x.shape[-1])),
 }
 
@@ -190,4 +206,5 @@ UNIT_INTERVAL = Support("real", lower=0.0, upper=1.0)
 NONNEGATIVE_INTEGER = Support("integer", lower=0)
 ZERO_OR_ONE = Support("integer", lower=0, upper=1)
 SIMPLEX = Support("simplex")
+INTERVALS = Support("intervals")
 CHOLESKY_CORR = Support("cholesky_corr")

@@ -9,7 +9,7 @@ from bayesad import ad
 from bayesad.distributions.base import Distribution, Shape, derived
 from bayesad.distributions.domains import Lower, Upper, check_order
 from bayesad.distributions.inversion import least
-from bayesad.distributions.numerics import log_minus_exp
+from bayesad.distributions.nesting import log_probability, require_numbers, tighter
 from bayesad.distributions.supports import Support, contains
 from bayesad.errors import DistributionError
 
@@ -33,12 +33,12 @@ class _Between(Distribution):
         if inside.discrete:
             lower = None if lower is None else np.ceil(lower)
             upper = None if upper is None else np.floor(upper)
-        lower, closed_below = _tighter(inside.lower, lower, inside.closed[0], np.maximum)
-        upper, closed_above = _tighter(inside.upper, upper, inside.closed[1], np.minimum)
+        lower, closed_below = tighter(inside.lower, lower, inside.closed[0], np.maximum)
+        upper, closed_above = tighter(inside.upper, upper, inside.closed[1], np.minimum)
         return Support(inside.kind, lower, upper, (closed_below, closed_above))
 
     def _validate(self) -> None:
-        _require_numbers(self._name, self.d)
+        require_numbers(self._name, self.d)
         support = self.support
         check_order(self._name, support.lower, support.upper, strict=not support.discrete)
 
@@ -85,10 +85,10 @@ class truncated(_Between):
         return np.exp(self._log_sf(x))
 
     def _log_cdf(self, x: Any) -> Any:
-        return _log_probability(self.d, self._interval[0], x) - self._log_mass
+        return log_probability(self.d, self._interval[0], x) - self._log_mass
 
     def _log_sf(self, x: Any) -> Any:
-        return _log_probability(self.d, x, self._interval[1]) - self._log_mass
+        return log_probability(self.d, x, self._interval[1]) - self._log_mass
 
     @np.errstate(all="ignore")
     def _draw(self, rng: np.random.Generator, shape: Shape) -> np.ndarray:
@@ -118,7 +118,7 @@ class truncated(_Between):
     @derived
     @np.errstate(all="ignore")
     def _log_mass(self) -> Any:
-        return _log_probability(self.d, *self._interval)
+        return log_probability(self.d, *self._interval)
 
 
 class restricted(_Between):
@@ -190,7 +190,7 @@ class ordered(Distribution):
         return Support("positive_ordered" if positive else "ordered")
 
     def _validate(self) -> None:
-        _require_numbers(self._name, self.d)
+        require_numbers(self._name, self.d)
         support = self.d.support
         from_zero = support.upper is None and not ad.is_traced(support.lower) and np.all(support.lower == 0)
         if support.discrete or self.d.event_shape or (support.bounded and not from_zero):
@@ -211,43 +211,9 @@ class ordered(Distribution):
         return {name: shape[:-1] for name, shape in super()._batch_shapes().items()}
 
 
-def _require_numbers(law: str, d: Any) -> None:
-    if not isinstance(d, Distribution):
-        raise DistributionError(f"{law}: the first argument must be a distribution; got {d!r}.")
-    if d.support.kind not in ("real", "integer"):
-        raise DistributionError(f"{law}: {d} is a law of {d.support.kind} values; a law of numbers is needed.")
-
-
-def _tighter(old: Any, new: Any, closed: bool, choose: Callable[[Any, Any], Any]) -> tuple[Any, bool]:
-    """The tighter of two bounds, and whether it belongs to the support; a new bound does."""
-    if new is None:
-        return old, closed
-    if old is None:
-        return new, True
-    bound = choose(old, new)
-    return bound, closed or ad.is_traced(bound) or not np.any(bound == old)
-
-
-def _log_probability(d: Distribution, low: Any, high: Any) -> Any:
-    """log P(low < X <= high), from whichever tail is nearer; None for no bound."""
-    if low is None:
-        return 0.0 if high is None else d.log_cdf(high)
-    if high is None:
-        return d.log_sf(low)
-    upper_tail = d.cdf(low) > 0.5
-    larger = np.where(upper_tail, d.log_sf(low), d.log_cdf(high))
-    smaller = np.where(upper_tail, d.log_sf(high), d.log_cdf(low))
-    return log_minus_exp(larger, smaller)
-
-
 def _alike_on_last_axis(d: Distribution) -> bool:
     """Whether no parameter varies along the last batch axis."""
-    return all(
-        _alike_on_last_axis(value)
-        if isinstance(value, Distribution)
-        else value is None or value.ndim == 0 or bool((value == value[..., :1]).all())
-        for value in d.parameters.values()
-    )
+    return all(value is None or value.ndim == 0 or bool((value == value[..., :1]).all()) for value in d.flat_parameters)
 
 
 def _rejection(
