@@ -15,8 +15,8 @@ chains of states: `markov`; laws made from other laws: `wrappers`, `censoring`, 
 1. its parameters, annotated with their domains (`domains`), in Stan's order;
 2. its support (`supports`): a class attribute, or a property if it depends on parameters;
 3. ``_log_density``, all constants included, and ``_draw``;
-4. ``_cdf``, and ``_sf``, ``_log_cdf``, ``_log_sf`` where the default would lose a tail; ``_icdf`` and ``_mean`` where they
-   have closed forms.
+4. ``_cdf``, and ``_sf``, ``_log_cdf``, ``_log_sf`` where the default would lose a tail; ``_icdf`` and ``_mean`` where
+   they have closed forms.
 
 Then its name in the module's ``__all__`` and in the table below, and one row in the table of laws of
 ``tests/distributions/test_laws.py``: density, cdf, draws and gradients are tested from that row.
