@@ -13,19 +13,7 @@ from bayesad.ad.array import TracedArray, is_traced
 from bayesad.ad.array import plain_or_traced as asarray
 from bayesad.ad.compiled import Compiled, compile
 from bayesad.ad.custom import custom_jvp, custom_vjp
-from bayesad.ad.operators import (
-    Forward,
-    Reverse,
-    gradient,
-    hessian,
-    hvp,
-    inspect,
-    jacobian,
-    jvp,
-    stop_gradient,
-    value_and_gradient,
-    vjp,
-)
+from bayesad.ad.operators import Forward, Reverse, gradient, jvp, stop_gradient, value_and_gradient, vjp
 from bayesad.ad.program import Program
 from bayesad.ad.rewrites import REWRITES
 from bayesad.ad.scan import scan
@@ -44,6 +32,9 @@ if TYPE_CHECKING:
         set_zero,
     )
     from bayesad.ad.checking import Check, check
+    from bayesad.ad.inspection import inspect
+    from bayesad.ad.jacobians import hessian, hvp, jacobian
+    from bayesad.ad.sparsity import Sparsity
 
 __all__ = [
     "REWRITES",
@@ -57,6 +48,7 @@ __all__ = [
     "Forward",
     "Program",
     "Reverse",
+    "Sparsity",
     "Tangents",
     "TracedArray",
     "asarray",
@@ -82,23 +74,14 @@ __all__ = [
 ]
 
 
-_MODULE_OF = {  # of names that not every run needs
-    **dict.fromkeys(("Check", "check"), "checking"),
-    **dict.fromkeys(
-        (
-            "Active",
-            "BatchDuplicated",
-            "Const",
-            "Derivatives",
-            "Duplicated",
-            "Tangents",
-            "autodiff",
-            "make_zero",
-            "set_zero",
-        ),
-        "activity",
-    ),
+_NAMES_IN = {  # what not every run needs: module -> names
+    "activity": "Active BatchDuplicated Const Derivatives Duplicated Tangents autodiff make_zero set_zero",
+    "checking": "Check check",
+    "inspection": "inspect",
+    "jacobians": "hessian hvp jacobian",
+    "sparsity": "Sparsity",
 }
+_MODULE_OF = {name: module for module, names in _NAMES_IN.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> Any:

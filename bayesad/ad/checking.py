@@ -1,9 +1,10 @@
-"""Checking gradients against differences of the function's values."""
+"""Checking gradients against complex steps and differences of the function's values."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,12 @@ from bayesad.ad.operators import value_and_gradient
 
 __all__ = ["Check", "check"]
 
+COMPLEX_STEP = 1e-100
+
 
 @dataclass(frozen=True)
 class Check:
-    """What `check` found; true where the gradient agrees with the differences.
+    """What `check` found; true where the gradient agrees with the reference.
 
     Attributes
     ----------
@@ -26,9 +29,11 @@ class Check:
     gradient, difference : float
         The two derivatives there.
     uncertainty : float
-        Of the difference, from the last step of its extrapolation.
+        Of the difference, from the last step of its extrapolation; of a complex step, its rounding.
     n : int
         Number of entries compared.
+    n_complex : int
+        Number of those that were compared with a complex step.
     """
 
     ok: bool
@@ -37,6 +42,7 @@ class Check:
     difference: float
     uncertainty: float
     n: int
+    n_complex: int = 0
 
     def __bool__(self) -> bool:
         return self.ok
@@ -45,17 +51,19 @@ class Check:
         if self.n == 0:
             return "There is nothing to compare: the argument holds no numbers."
         verdict = "agrees with" if self.ok else "DIFFERS from"
+        references = ["complex steps"] * (self.n_complex > 0) + ["central differences"] * (self.n_complex < self.n)
         return (
-            f"The gradient {verdict} central differences in {self.n} entries. Worst at {self.entry}: gradient "
-            f"{self.gradient:.12g}, difference {self.difference:.12g} ± {self.uncertainty:.1g}."
+            f"The gradient {verdict} {' and '.join(references)} in {self.n} entries. Worst at {self.entry}: gradient "
+            f"{self.gradient:.12g}, reference {self.difference:.12g} ± {self.uncertainty:.1g}."
         )
 
 
 def check(f: Callable[..., Any], x: Any, tolerance: float = 1e-6) -> Check:
-    """Compare ``ad.gradient(f, x)`` with central differences of ``f`` on plain arrays.
+    """Compare ``ad.gradient(f, x)`` with derivatives from values of ``f`` on plain arrays.
 
-    The differences are extrapolated to step 0 (Ridders 1982), which gives their uncertainty too. They are real ones,
-    because the complex step is silently wrong at branches and ``abs``.
+    Central differences are extrapolated to step 0 (Ridders 1982), which gives their uncertainty too. A complex step
+    (Squire & Trapp 1998) takes their place where it agrees with them: it is exact to rounding, but silently wrong at
+    ``abs``, branches and whatever else is not analytic.
 
     Parameters
     ----------
@@ -74,18 +82,22 @@ def check(f: Callable[..., Any], x: Any, tolerance: float = 1e-6) -> Check:
     leaves, rebuild, _ = trees.flatten(x)
     leaves = [np.array(leaf, dtype=np.float64) for leaf in leaves]
     paths = [path for path, _ in trees.leaves_with_paths(x)]
-    worst, found, n = -1.0, Check(True, "", 0.0, 0.0, 0.0, 0), 0
+    worst, found, n, n_complex = -1.0, Check(True, "", 0.0, 0.0, 0.0, 0), 0, 0
     for i, (path, leaf, slopes) in enumerate(zip(paths, leaves, trees.flatten(gradient)[0], strict=True)):
         for position in np.ndindex(leaf.shape):
 
-            def moved(step: float, i: int = i, leaf: Any = leaf, position: Any = position) -> float:
-                other = leaf.copy()
+            def moved(step: complex, i: int = i, leaf: Any = leaf, position: Any = position) -> Any:
+                other = leaf.astype(np.result_type(leaf, step))
                 other[position] += step
                 given = [*leaves[:i], other, *leaves[i + 1 :]]
                 with np.errstate(all="ignore"):
-                    return float(f(rebuild(iter([a[()] if a.ndim == 0 else a.copy() for a in given]))))
+                    return f(rebuild(iter([a[()] if a.ndim == 0 else a.copy() for a in given])))
 
             difference, uncertainty = _extrapolated(moved, 0.01 * max(1.0, abs(float(leaf[position]))))
+            exact = _complex_step(moved)
+            if abs(exact - difference) <= 10.0 * uncertainty + 1e-6 * max(1.0, abs(difference)):
+                difference, uncertainty = exact, float(np.spacing(abs(exact)))
+                n_complex += 1
             slope = float(np.asarray(slopes)[position])
             gap = abs(slope - difference)
             excess = gap / (tolerance * max(1.0, abs(slope)) + 2.0 * uncertainty)
@@ -94,15 +106,25 @@ def check(f: Callable[..., Any], x: Any, tolerance: float = 1e-6) -> Check:
                 worst = np.inf if np.isnan(excess) else excess
                 entry = path + (f"[{', '.join(map(str, position))}]" if position else "")
                 found = Check(bool(excess <= 1.0), entry, slope, difference, uncertainty, 0)
-    return Check(found.ok, found.entry, found.gradient, found.difference, found.uncertainty, n)
+    return replace(found, n=n, n_complex=n_complex)
 
 
-def _extrapolated(f: Callable[[float], float], step: float) -> tuple[float, float]:
+def _complex_step(f: Callable[[complex], Any]) -> float:
+    """The derivative of f at 0 from the imaginary part of one value; NaN where f does not take complex numbers."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that an imaginary part was discarded
+            return float(np.imag(f(COMPLEX_STEP * 1j)) / COMPLEX_STEP)
+    except Exception:
+        return np.nan
+
+
+def _extrapolated(f: Callable[[complex], Any], step: float) -> tuple[float, float]:
     """Central difference of f at 0 extrapolated to step 0, and its uncertainty: Neville's scheme (Ridders 1982)."""
     best, uncertainty = np.nan, np.inf
     previous: list[float] = []
     for _ in range(8):
-        row = [(f(step) - f(-step)) / (2.0 * step)]
+        row = [(float(f(step)) - float(f(-step))) / (2.0 * step)]
         for k, coarse in enumerate(previous):
             factor = 2.0 ** (2 * (k + 1))
             row.append(row[k] + (row[k] - coarse) / (factor - 1.0))

@@ -145,7 +145,10 @@ def test_check_agrees_on_a_right_gradient_and_names_the_worst_entry_of_a_wrong_o
     right = ad.check(lambda p: np.sum(np.tanh(p["w"]) * p["b"]) + abs(p["b"]), point)
     assert right
     assert right.n == 4
-    assert str(right).startswith("The gradient agrees with central differences in 4 entries.")
+    assert right.n_complex == 3  # abs is not analytic
+    assert str(right).startswith("The gradient agrees with complex steps and central differences in 4 entries.")
+    assert str(ad.check(np.sum, X)).startswith("The gradient agrees with complex steps in 3 entries.")
+    assert "with central differences in 3 entries" in str(ad.check(lambda x: np.sum(np.abs(x)), X))
     wrong = ad.custom_vjp(lambda w: w**2, vjp=lambda g, y, w: g * np.array([2.0, 2.1, 2.0]) * w)
     found = ad.check(lambda p: np.sum(wrong(p["w"])) * p["b"], point)
     assert not found
