@@ -297,6 +297,8 @@ class TracedArray:
         return ufuncs.apply(ufunc, method, inputs, out, options)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if self._node is not None and function in FUNCTIONS and "out" not in kwargs:
+            return FUNCTIONS[function](*args, **kwargs)
         from bayesad.ad.functions import call
 
         return call(function, args, kwargs)
@@ -319,7 +321,7 @@ class TracedArray:
             picked = self._value[plain]
             return _view_of(self, lambda a: a[index], fresh_buffer(picked, (self._value,)))
         result = indexing.getitem(self, index)
-        if indexing.is_basic(index) and isinstance(result, TracedArray) and result.ndim:
+        if isinstance(result, TracedArray) and result.ndim and indexing.is_basic(index):
             return _view_of(self, lambda a: indexing.getitem(a, index), result)
         return result
 
@@ -336,7 +338,7 @@ class TracedArray:
             )
         position = _plain_position(index, self.shape) if self._base is None and is_traced(new) else None
         if position is not None and 0 < len(position) < len(self.shape) + 1 and self._admits(position):
-            if np.shape(new) != () and len(np.shape(new)) > len(self.shape) - len(position):
+            if new.ndim > max(0, len(self.shape) - len(position)):
                 new = new.reshape(self.shape[len(position) :])
             if self._pending is None:
                 self._pending = {}
@@ -505,7 +507,7 @@ _COMPARISONS: dict[str, Primitive] = {
     "gt": ew.greater,
     "ge": ew.greater_equal,
 }
-_SCALARS = (int, float, bool, np.ndarray, np.generic, TracedArray)
+_SCALARS = (TracedArray, float, np.ndarray, np.generic, int)
 
 
 def _binary(primitive: Primitive, reflected: bool = False) -> Any:
@@ -535,27 +537,29 @@ def bind(primitive: Primitive, args: tuple[Any, ...], attributes: dict[str, Any]
     for a in args:
         if type(a) is TracedArray:
             own = a._trace if a._base is None and not a._pending else a.recording
-            if own is not None and (trace is None or own.depth > trace.depth):
+            if own is not trace and own is not None and (trace is None or own.depth > trace.depth):
                 trace = own
     if trace is None:
         plain = [value_of(a) for a in args]
         with np.errstate(all="ignore"):
             result = primitive.evaluate(*plain, **attributes)
         return fresh_buffer(result, plain) if any([type(a) is TracedArray for a in args]) else result
-    nodes = []
-    values: list[Any] | None = [] if trace.concrete else None
+    nodes, values, concrete = [], [], trace.concrete
     for a in args:
-        node = node_of(trace, a)
+        if type(a) is not TracedArray:
+            node, value = trace.operand(a)
+        elif a._trace is trace:  # and up to date, as it was asked for its trace
+            node, value = a._node, a._value
+            concrete = concrete and value is not None
+        else:
+            node = node_of(trace, a)
+            value = node.value if node.primitive is CONSTANT else a._value
+            concrete = concrete and value is not None
         nodes.append(node)
-        if values is not None:
-            value = node.value if node.primitive is CONSTANT else a._value if type(a) is TracedArray else a
-            if value is None:
-                values = None
-            else:
-                values.append(value)
+        values.append(value)
     if primitive.widen is not None and nodes[0].dtype == np.bool_ and all([node.dtype == np.bool_ for node in nodes]):
         return bind(primitive, tuple([np.multiply(a, primitive.widen.type(1)) for a in args]), attributes)
-    return trace.record(primitive, tuple(nodes), attributes, values)
+    return trace.record(primitive, tuple(nodes), attributes, values if concrete else None)
 
 
 def node_of(trace: Any, a: Any) -> Node:
@@ -679,7 +683,7 @@ def _snapshot(a: Any) -> Any:
 
 
 def _broadcast_to(a: Any, shape: tuple[int, ...]) -> Any:
-    return a if np.shape(a) == shape else shaping.broadcast_to(a, shape)
+    return a if type(a) is TracedArray and a.shape == shape else shaping.broadcast_to(a, shape)
 
 
 def _plain_position(index: Any, shape: tuple[int, ...]) -> tuple[int, ...] | None:

@@ -13,6 +13,7 @@ import numpy as np
 from bayesad.ad import trees
 from bayesad.ad.array import TracedArray, bind, is_traced
 from bayesad.ad.backends.numpy import GuardFailed, executor
+from bayesad.ad.garbage import uncollected
 from bayesad.ad.program import CONSTANT, GUARD, Node, Program, prune
 from bayesad.ad.rewrites import REWRITES, check_names
 from bayesad.ad.trace import trace
@@ -91,7 +92,8 @@ class Path:
     def _rewritten(self) -> tuple[Program, list[str]]:
         from bayesad.ad.deriving import prepared_program
 
-        return prepared_program(self.traced, self.rewrites)
+        with uncollected():
+            return prepared_program(self.traced, self.rewrites)
 
     @property
     def program(self) -> Program:
@@ -111,7 +113,8 @@ class Path:
 
             if wanted.seed and not wanted.beside:
                 scalar_output(self.traced)
-            self._derived[wanted] = derivative(self.program, wanted)
+            with uncollected():
+                self._derived[wanted] = derivative(self.program, wanted)
         return self._derived[wanted]
 
     def reverse(self, n_active: int, seed: bool) -> Program:
@@ -146,7 +149,8 @@ class Path:
         with self._lock:
             if wanted not in self.natives:
                 what = f"{wanted} with {self.rewrites}"
-                self.natives[wanted] = NativeProgram(self.traced, what, lambda: self.derived(wanted))
+                with uncollected():
+                    self.natives[wanted] = NativeProgram(self.traced, what, lambda: self.derived(wanted))
                 self.compilations += 1
             return self.natives[wanted]
 

@@ -37,7 +37,7 @@ class Node:
     value : ndarray or None
         Of a constant; otherwise None.
     source : tuple or None
-        (code object, line number) of the user's line that made it.
+        (code object, offset of the instruction in it) in the user's code that made it.
     """
 
     __slots__ = ("attributes", "dtype", "inputs", "primitive", "shape", "source", "value")
@@ -73,8 +73,9 @@ class Node:
         """``file:line`` of the user code that made this node, or an empty string."""
         if self.source is None:
             return ""
-        code, number = self.source
-        return f"{code.co_filename}:{number}"
+        code, place = self.source
+        numbers = (number for start, stop, number in code.co_lines() if start <= place < stop)
+        return f"{code.co_filename}:{next(numbers, None) or code.co_firstlineno}"
 
     def __repr__(self) -> str:
         return f"<{self.primitive.name} {_type_name(self)}>"
@@ -201,5 +202,4 @@ def _literal(node: Node) -> str:
 
 
 def _short_line(node: Node) -> str:
-    code, number = node.source
-    return f"{code.co_filename.rsplit('/', 1)[-1]}:{number}"
+    return node.line.rsplit("/", 1)[-1]

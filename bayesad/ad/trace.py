@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -11,12 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from bayesad.ad.garbage import uncollected
 from bayesad.ad.primitives.table import Primitive
 from bayesad.ad.program import CONSTANT, GUARD, INPUT, Node, Program, prune
 from bayesad.errors import TracingError
 
 __all__ = ["Trace", "as_data", "current_depth", "trace"]
 
+FLOAT = np.dtype(np.float64)
 _INTERNAL = ("bayesad", "numpy", "scipy")
 _local = threading.local()
 
@@ -29,8 +30,7 @@ def current_depth() -> int:
 class tracing:
     """While entered, this thread is recording: NumPy functions that would refuse traced arrays are swapped.
 
-    NumPy's warnings are off meanwhile, as operations are evaluated beside being recorded, and garbage is not collected:
-    a recording only grows, and looking through it again and again takes longer than making it.
+    NumPy's warnings are off meanwhile, as operations are evaluated beside being recorded; garbage is not collected.
     """
 
     def __enter__(self) -> int:
@@ -39,8 +39,8 @@ class tracing:
         _local.depth = current_depth() + 1
         self._errors = np.errstate(all="ignore")
         self._errors.__enter__()
-        self._collects = gc.isenabled()
-        gc.disable()
+        self._uncollected = uncollected()
+        self._uncollected.__enter__()
         swaps.install()
         return _local.depth
 
@@ -49,8 +49,7 @@ class tracing:
 
         _local.depth -= 1
         swaps.uninstall()
-        if self._collects:
-            gc.enable()
+        self._uncollected.__exit__(*exception)
         self._errors.__exit__(*exception)
 
 
@@ -98,7 +97,18 @@ class Trace:
     one knows shapes and dtypes only and is used to build programs from programs.
     """
 
-    __slots__ = ("_constants", "_known", "captures", "concrete", "depth", "inputs", "nodes", "rewrite", "source")
+    __slots__ = (
+        "_constants",
+        "_known",
+        "_numbers",
+        "captures",
+        "concrete",
+        "depth",
+        "inputs",
+        "nodes",
+        "rewrite",
+        "source",
+    )
 
     def __init__(
         self,
@@ -115,6 +125,7 @@ class Trace:
         self.source: Any = None  # in an abstract trace: the user's line that new operations belong to
         self._known: dict[Any, Any] = {}
         self._constants: dict[Any, tuple[Node, Any]] = {}
+        self._numbers: dict[float, tuple[Node, Any]] = {}
 
     @classmethod
     def extending(cls, program: Program, rewrite: Callable[..., Any]) -> Trace:
@@ -162,6 +173,16 @@ class Trace:
         self._constants[key] = (node, x)  # x is kept alive: its id may be the key
         return node
 
+    def operand(self, x: Any) -> tuple[Node, Any]:
+        """The constant node for plain data and its value; a number as one of NumPy, which is quick to compute with."""
+        if (type(x) is float or type(x) is np.float64) and x:  # the sign of a zero counts
+            found = self._numbers.get(x)
+            if found is None:
+                found = self._numbers[float(x)] = self.constant(x), np.float64(x)
+            return found
+        node = self.constant(x)
+        return node, node.value
+
     def capture(self, outer: Any) -> Node:
         """The input node that stands for a traced array of an enclosing trace."""
         key = ("capture", outer.recording, outer.node)
@@ -197,13 +218,17 @@ class Trace:
                     )
                 return replacement
         value = None
-        if values is not None:
-            value = primitive.evaluate(*values, **attributes)
-            array = value if isinstance(value, (np.ndarray, np.generic)) else np.asarray(value)
-            shape, dtype, source = array.shape, array.dtype, _user_line()
-        else:
+        if values is None:
             shape, dtype = primitive.infer(*nodes, **attributes)
             source = self.source
+        else:
+            value = primitive.evaluate(*values, **attributes)
+            if type(value) is np.float64:
+                shape, dtype = (), FLOAT
+            else:
+                array = value if isinstance(value, (np.ndarray, np.generic)) else np.asarray(value)
+                shape, dtype = array.shape, array.dtype
+            source = _user_line()
         node = Node(primitive, nodes, attributes, shape, dtype, source=source)
         self.nodes.append(node)
         self._known[key] = (node, value)
@@ -284,20 +309,17 @@ def _called(f: Callable[..., Any], arguments: Sequence[Any]) -> Any:
         ) from error
 
 
-_is_internal: dict[Any, bool] = {}  # code object -> whether it belongs to this package, NumPy or SciPy
+_internal: set[int] = set()  # ids of the namespaces of modules of this package, NumPy and SciPy, which stay
 
 
 def _user_line() -> Any:
-    """(code, line) of the innermost frame outside this package, NumPy and SciPy; cheap."""
-    frame: Any = sys._getframe(2)
+    """(code, place in it) of the innermost frame outside this package, NumPy and SciPy; cheap."""
+    frame: Any = sys._getframe(3)  # below it are this function, the trace's, and `bind` or a property
     while frame is not None:
-        code = frame.f_code
-        internal = _is_internal.get(code)
-        if internal is None:
-            internal = frame.f_globals.get("__name__", "").partition(".")[0] in _INTERNAL
-            if internal:  # others may be many, made again and again
-                _is_internal[code] = True
-        if not internal:
-            return code, frame.f_lineno
+        namespace = frame.f_globals
+        if id(namespace) not in _internal:
+            if namespace.get("__name__", "").partition(".")[0] not in _INTERNAL:
+                return frame.f_code, frame.f_lasti
+            _internal.add(id(namespace))
         frame = frame.f_back
     return None

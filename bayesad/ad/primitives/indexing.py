@@ -12,6 +12,9 @@ from bayesad.errors import TracingError
 __all__ = ["Index", "getitem", "index_set", "is_basic", "scatter", "setitem", "take"]
 
 
+_WHOLE = ("slice", None, None, None)
+
+
 class Index:
     """A NumPy index split into a static part and the positions where integer arrays go. Hashable.
 
@@ -64,6 +67,9 @@ def is_basic(index: Any) -> bool:
 
 def parse(index: Any, shape: tuple[int, ...]) -> tuple[Index, list[Any]]:
     """Split an index into its static part and its integer arrays (plain or traced)."""
+    items = _basic_items(index if type(index) is tuple else (index,), shape)
+    if items is not None:
+        return _trimmed(items), []
     from bayesad.ad.array import TracedArray, is_traced, value_of
 
     parts = list(index) if isinstance(index, tuple) else [index]
@@ -86,25 +92,19 @@ def parse(index: Any, shape: tuple[int, ...]) -> tuple[Index, list[Any]]:
         raise IndexError(f"too many indices for an array of shape {shape}: {taken} were given")
     if not any(p is Ellipsis for p in expanded):
         expanded.append(Ellipsis)
-    items: list[Any] = []
-    arrays: list[Any] = []
-    axis = 0
+    items, arrays, axis = [], [], 0
     for p in expanded:
         if p is Ellipsis:
             for _ in range(len(shape) - taken):
-                items.append(("slice", None, None, None))
+                items.append(_WHOLE)
                 axis += 1
         elif p is None:
             items.append(None)
         elif isinstance(p, slice):
-            start, stop, step = (None if x is None else int(x) for x in (p.start, p.stop, p.step))
-            items.append(("slice", start, stop, step))
+            items.append(_slice(p))
             axis += 1
         elif isinstance(p, (int, np.integer)) or (isinstance(p, np.ndarray) and p.ndim == 0 and p.dtype.kind in "iu"):
-            position, n = int(p), shape[axis]
-            if not -n <= position < n:
-                raise IndexError(f"index {position} is out of bounds for axis {axis} of length {n}")
-            items.append(position % n if n else position)
+            items.append(_position(int(p), shape, axis))
             axis += 1
         else:
             if p.dtype.kind not in "iu":
@@ -112,9 +112,52 @@ def parse(index: Any, shape: tuple[int, ...]) -> tuple[Index, list[Any]]:
             items.append("array")
             arrays.append(p)
             axis += 1
-    while items and type(items[-1]) is tuple and items[-1][1:] == (None, None, None):
+    return _trimmed(items), arrays
+
+
+def _basic_items(parts: tuple[Any, ...], shape: tuple[int, ...]) -> list[Any] | None:
+    """The items of an index of ints, slices and new axes, the most frequent ones; None for others."""
+    items: list[Any] = []
+    axis = 0
+    for p in parts:
+        if p is None:
+            items.append(None)
+            continue
+        if axis == len(shape):
+            return None
+        if type(p) is int:
+            items.append(_position(p, shape, axis))
+        elif type(p) is slice:
+            items.append(_slice(p))
+        else:
+            return None
+        axis += 1
+    return items
+
+
+def _trimmed(items: list[Any]) -> Index:
+    """The index without whole axes at its end."""
+    while items and items[-1] == _WHOLE:
         items.pop()
-    return Index(tuple(items)), arrays
+    return Index(tuple(items))
+
+
+def _slice(p: slice) -> tuple[str, int | None, int | None, int | None]:
+    start, stop, step = p.start, p.stop, p.step
+    return (
+        "slice",
+        None if start is None else int(start),
+        None if stop is None else int(stop),
+        None if step is None else int(step),
+    )
+
+
+def _position(p: int, shape: tuple[int, ...], axis: int) -> int:
+    """A position on an axis, counted from its front."""
+    n = shape[axis]
+    if not -n <= p < n:
+        raise IndexError(f"index {p} is out of bounds for axis {axis} of length {n}")
+    return p % n
 
 
 def _mask_positions(mask: np.ndarray, shape: tuple[int, ...], before: list[Any]) -> list[Any]:

@@ -29,6 +29,9 @@ __all__ = [
 ]
 
 
+LARGEST = float(np.finfo(np.float64).max)
+
+
 def _bind(primitive: Any, *args: Any, **attributes: Any) -> Any:
     from bayesad.ad.array import bind
 
@@ -78,19 +81,19 @@ def _others(a: Any, axes: tuple[int, ...]) -> Any:
 
 def _logsumexp(a: Any, axes: tuple[int, ...]) -> Any:
     a = np.asarray(a, dtype=np.float64)
-    peak = np.max(a, axis=axes, keepdims=True, initial=-np.inf)
-    peak = np.where(np.isfinite(peak), peak, 0.0)
-    return np.log(np.sum(np.exp(a - peak), axis=axes)) + np.reshape(peak, _reduced(promoted_type)(a, axes)[0])
+    peak = np.minimum(a.max(axis=axes, keepdims=True, initial=-LARGEST), LARGEST)  # finite
+    total = np.exp(a - peak).sum(axis=axes, keepdims=True)
+    return (np.log(total) + peak).squeeze(axes)[()]
 
 
 def _softmax_of(y: Any, a: Any, axes: tuple[int, ...]) -> Any:
-    lowest = np.finfo(np.float64).min  # keeps (-inf) - (-inf) from being NaN: such terms have weight 0
-    return np.exp(a - keep_axes(np.maximum(y, lowest), a.shape, axes))
+    # -LARGEST keeps (-inf) - (-inf) from being NaN: such terms have weight 0
+    return np.exp(a - keep_axes(np.maximum(y, -LARGEST), a.shape, axes))
 
 
 sum_p = define(
     "sum",
-    lambda a, axes: np.sum(a, axis=axes),
+    lambda a, axes: np.add.reduce(a, axis=axes),
     _reduced(_total_type),
     vjp=(lambda g, y, a, axes: keep_axes(g, a.shape, axes) if y.ndim else g,),
     jvp="multilinear",
