@@ -16,18 +16,18 @@ from bayesad.ad.backends.llvm.vector_math.expressions import (
     magnitude,
     polynomial,
     product,
+    rarely,
     select,
     total,
 )
+from bayesad.ad.backends.llvm.vector_math.tables import LN2_HIGH, LN2_LOW, SHIFT, exp_by_table, log_by_table
 
 __all__ = ["exp", "expm1", "log", "log1p", "log1p_square", "log1p_unit", "logit"]
 
-LN2_HIGH = 6.93147180369123816490e-01  # log 2 with the last 32 bits cleared: k * LN2_HIGH is exact
-LN2_LOW = 1.90821492927058770002e-10
-SHIFT = 6755399441055744.0  # 1.5 * 2**52: adding it rounds to an integer that stands in the low bits
 SQRT_HALF_BITS = 0x3FE6A09E667F3BCD
 MANTISSA = (1 << 52) - 1
 SMALLEST_NORMAL = 2.2250738585072014e-308
+MOST_BY_TABLE = 708.0  # up to this magnitude exp is normal
 
 
 def bits_of_power(n: int) -> int:
@@ -69,7 +69,9 @@ def exp_parts(x: Value) -> tuple[Value, Value]:
 
 
 def exp(x: Value) -> Value:
-    return exp_parts(x)[0]
+    if not x.body.target.urgent:
+        return exp_parts(x)[0]
+    return rarely(magnitude(x).not_at_most(MOST_BY_TABLE), exp_by_table(x), lambda: exp_parts(x)[0])
 
 
 def expm1(x: Value) -> Value:
@@ -124,12 +126,31 @@ def log_edges(x: Value, y: Value, zero: float = 0.0) -> Value:
 
 
 def log(x: Value) -> Value:
+    if not x.body.target.urgent:
+        return log_of_any(x)
+    return rarely(_unusual(x, SMALLEST_NORMAL), log_by_table(x), lambda: log_of_any(x))
+
+
+def _unusual(x: Value, least: float) -> Value:
+    """Whether x is less than that, infinite or no number."""
+    return x.not_at_least(least) | x.equals(math.inf)
+
+
+def log_of_any(x: Value) -> Value:
     tiny = x < SMALLEST_NORMAL
     e, f = log_parts(select(tiny, x * 2.0**54, x))
     return log_edges(x, log_sum(e - select(tiny, 54.0, 0.0), f))
 
 
 def log1p(x: Value) -> Value:
+    if not x.body.target.urgent:
+        return log1p_of_any(x)
+    u = x + 1.0
+    y = copysign(log_by_table(u, x - (u - 1.0)), x)
+    return rarely(_unusual(u, SMALLEST_NORMAL), y, lambda: log1p_of_any(x))
+
+
+def log1p_of_any(x: Value) -> Value:
     u = x + 1.0
     y = log_sum(*log_parts(u, x - (u - 1.0)))
     return log_edges(x, copysign(y, x), -1.0)
@@ -146,6 +167,8 @@ def log1p_unit(x: Value) -> Value:
 def log1p_square(x: Value) -> Value:
     size = magnitude(x)
     huge = size > 1e150
+    if x.body.target.urgent:
+        return rarely(huge, log1p(size * size), lambda: log_of_any(size) * 2.0)
     return select(huge, 2.0, 1.0) * log1p(select(huge, size, size * size))
 
 

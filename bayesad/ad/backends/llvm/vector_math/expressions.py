@@ -10,8 +10,9 @@ import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-__all__ = ["Body", "Target", "Value", "arity", "copysign", "define", "each", "fused", "hexadecimal", "magnitude",
-           "nearest", "polynomial", "product", "rarely", "root", "select", "total", "total_of_any"]  # fmt: skip
+__all__ = ["Body", "Target", "Value", "arity", "copysign", "define", "each", "fused", "fused_exactly", "hexadecimal",
+           "lookup", "magnitude", "nearest", "polynomial", "product", "rarely", "root", "select", "total",
+           "total_of_any"]  # fmt: skip
 
 
 def hexadecimal(x: float) -> str:
@@ -40,20 +41,23 @@ class Target:
         return f"@llvm.{name}.{f'v{self.lanes}f64' if self.lanes else 'f64'}"
 
 
-FEW_COEFFICIENTS = 4
+FEW_COEFFICIENTS = 3
 
 
 @dataclass
 class Body:
     """The instructions of one function, the block that is being written, and the scalar functions that it calls.
 
-    Those are functions of the C library, or are written by what is given with their names.
+    Those are functions of the C library, or are written by what is given with their names. Tables are numbers that it
+    looks up.
     """
 
     target: Target
+    name: str = ""
     lines: list[str] = field(default_factory=list)
     block: str = "entry"
     external: dict[str, Callable[[Value], Value] | None] = field(default_factory=dict)
+    tables: list[Sequence[float]] = field(default_factory=list)
 
     def op(self, kind: str, text: str) -> Value:
         """Append an instruction and return its result."""
@@ -164,6 +168,10 @@ class Value:
     def bits(self) -> Value:
         """The bits of a double as an integer."""
         return self.body.op("i64", f"bitcast {self.typed} to {self.body.target.of('i64')}")
+
+    def number(self) -> Value:
+        """An integer as a double."""
+        return self.body.op("double", f"sitofp {self.typed} to {self.body.target.of('double')}")
 
     def double(self) -> Value:
         """The double that has these bits."""
@@ -282,6 +290,22 @@ def total_of_any(a: Value, b: Value | float) -> tuple[Value, Value]:
     return s, (a - (s - c)) + (b - c)
 
 
+def fused_exactly(a: Value, b: Value, c: float) -> Value:
+    """``a b + c`` where the product nearly cancels c, rounded as if the product were exact."""
+    p, lost = product(a, b)
+    return (p + c) + lost if not a.body.target.fma else _call("fma", a, b, a.body.number(c))
+
+
+def lookup(table: Sequence[float], index: Value) -> Value:
+    """An element of a table, for a scalar index."""
+    body = index.body
+    if not any(table is other for other in body.tables):
+        body.tables.append(table)
+    number = next(i for i, other in enumerate(body.tables) if table is other)
+    place = body.op("", f"getelementptr inbounds double, ptr @{body.name}.table{number}, {index.typed}").text
+    return body.op("double", f"load double, ptr {place}")
+
+
 def rarely(test: Value, usual: Value, otherwise: Callable[[], Value]) -> Value:
     """``otherwise()`` in lanes where the test holds, else ``usual``; a branch skips it where the test holds nowhere."""
     body, lanes = test.body, test.body.target.lanes
@@ -315,11 +339,16 @@ def define(
     name: str, write: Callable[..., Value], target: Target, attributes: str, linkage: str = ""
 ) -> tuple[str, dict[str, Callable[[Value], Value] | None]]:
     """The text of an LLVM function whose result ``write`` makes of its arguments; and the functions that it calls."""
-    body = Body(target)
+    body = Body(target, name)
     arguments = [Value(body, "double", f"%x{i}") for i in range(arity(write))]
     result = write(*arguments)
     head = f"define {linkage} {target.of('double')} @{name}({', '.join(a.typed for a in arguments)}) {attributes} {{"
-    return "\n".join([head, "entry:", *body.lines, f"  ret {result.typed}", "}"]), body.external
+    tables = [
+        f"@{name}.table{i} = private unnamed_addr constant [{len(table)} x double] "
+        f"[{', '.join(f'double {hexadecimal(x)}' for x in table)}]"
+        for i, table in enumerate(body.tables)
+    ]
+    return "\n".join([*tables, head, "entry:", *body.lines, f"  ret {result.typed}", "}"]), body.external
 
 
 def arity(write: Callable[..., Value]) -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 
 from bayesad.ad.backends.llvm.vector_math.coefficients import ARCTAN, COS, SIN
-from bayesad.ad.backends.llvm.vector_math.elementary import SHIFT
 from bayesad.ad.backends.llvm.vector_math.expressions import (
     Value,
     copysign,
@@ -21,6 +20,7 @@ from bayesad.ad.backends.llvm.vector_math.expressions import (
     select,
     total,
 )
+from bayesad.ad.backends.llvm.vector_math.tables import SHIFT
 
 __all__ = ["arctan", "cos", "sin", "tan"]
 
