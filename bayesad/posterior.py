@@ -302,7 +302,7 @@ class Posterior:
         def parameter(site: Site) -> Any:
             value = params[site.name]
             inside.append(np.all(contains(site.support, value)))
-            return np.tril(value) if site.support.kind == "cholesky_corr" else value
+            return np.tril(value) if site.support.kind in ("cholesky_corr", "cholesky_cov") else value
 
         def note(site: Site, value: Any) -> None:
             if has_density(site):

@@ -13,7 +13,10 @@ simplex             x = softmax(H u), H an orthonormal basis of the vectors that
 ordered             x_1 = u_1, x_k = x_{k-1} + exp(u_k)
 positive_ordered    the same with x_1 = exp(u_1)
 unit_vector         x = u / |u|, with the standard normal density for u (K numbers for K - 1 degrees of freedom)
+zero_sum            x = H u, H as for the simplex: volumes within the plane are those of u
 cholesky_corr       rows of a hemisphere, from partial correlations tanh(u), row by row
+cholesky_cov        row by row, with exp(u) on the diagonal
+corr, cov           L Lᵀ, L one of these
 ==================  =====================================================================================
 
 The simplex uses the isometric log-ratio transform (Egozcue et al. 2003) rather than stick breaking: it treats all
@@ -32,6 +35,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bayesad import ad
+from bayesad.ad.functions.linalg import cholesky
 from bayesad.distributions.lazy import special
 from bayesad.distributions.supports import Support
 
@@ -72,8 +76,9 @@ def constrain(support: Support, u: Any) -> tuple[Any, Any]:
     -------
     value : array, shape batch + event
     log_det : array that broadcasts to the batch shape
-        log |det dx/du|. On a simplex the volume is that of all entries but one; of a Cholesky factor, that of the
-        entries below the diagonal; for a unit vector -|u|²/2 takes its place.
+        log |det dx/du|. On a simplex the volume is that of all entries but one; of a correlation matrix or its
+        Cholesky factor, that of the entries below the diagonal; of a covariance matrix or its factor, of these and
+        the diagonal; of zero-sum vectors, that within their plane. For a unit vector -|u|²/2 takes its place.
     """
     with np.errstate(all="ignore"):
         return TRANSFORMS[_entry(support)].constrain(support, ad.asarray(u))
@@ -207,23 +212,30 @@ def _gather(groups: list[tuple[Support, np.ndarray]], parts: list[Any], shape: S
 
 
 # --- vectors
-def _simplex_constrain(support: Support, u: Any) -> tuple[Any, Any]:
+def _from_zero_sum_basis(u: Any) -> Any:
     """Helmert's basis applied by cumulative sums: z_k = Σ_{n≥k} w_n − (k−1) w_{k−1}, w_n = u_n / sqrt(n (n+1))."""
-    k = np.shape(u)[-1] + 1
-    n = np.arange(1.0, k)
+    n = np.arange(1.0, np.shape(u)[-1] + 1)
     w = u / np.sqrt(n * (n + 1.0))
     zero = np.broadcast_to(0.0, (*np.shape(u)[:-1], 1))
     after = np.cumsum(w[..., ::-1], axis=-1)[..., ::-1]
-    z = np.concatenate([after, zero], axis=-1) - np.concatenate([zero, n * w], axis=-1)
+    return np.concatenate([after, zero], axis=-1) - np.concatenate([zero, n * w], axis=-1)
+
+
+def _in_zero_sum_basis(z: Any) -> Any:
+    """The coordinates of z, less its mean, in Helmert's basis."""
+    n = np.arange(1.0, np.shape(z)[-1])
+    return (np.cumsum(z, axis=-1)[..., :-1] - n * z[..., 1:]) / np.sqrt(n * (n + 1.0))
+
+
+def _simplex_constrain(support: Support, u: Any) -> tuple[Any, Any]:
+    z = _from_zero_sum_basis(u)
     z = z - ad.stop_gradient(np.max(z, axis=-1, keepdims=True))
     log_x = z - np.log(np.sum(np.exp(z), axis=-1, keepdims=True))
-    return np.exp(log_x), np.sum(log_x, axis=-1) + 0.5 * math.log(k)
+    return np.exp(log_x), np.sum(log_x, axis=-1) + 0.5 * math.log(np.shape(z)[-1])
 
 
 def _simplex_unconstrain(support: Support, x: Any) -> Any:
-    log_x = np.log(x)
-    n = np.arange(1.0, np.shape(x)[-1])
-    return (np.cumsum(log_x, axis=-1)[..., :-1] - n * log_x[..., 1:]) / np.sqrt(n * (n + 1.0))
+    return _in_zero_sum_basis(np.log(x))
 
 
 def _ordered_constrain(support: Support, u: Any) -> tuple[Any, Any]:
@@ -280,6 +292,59 @@ def _cholesky_corr_unconstrain(support: Support, x: Any) -> Any:
     return np.arcsinh(x[..., rows, columns] / np.sqrt(beyond[..., rows, columns]))
 
 
+def _corr_constrain(support: Support, u: Any) -> tuple[Any, Any]:
+    """|det dC/dL| = Π_k L_kk^(K − k) (Lewandowski, Kurowicka & Joe 2009, section 3.2)."""
+    factor, log_det = _cholesky_corr_constrain(support, u)
+    k = factor.shape[-1]
+    log_diagonal = np.log(np.diagonal(factor, axis1=-2, axis2=-1))
+    return _times_transpose(factor), log_det + np.sum(np.arange(k - 1.0, -1.0, -1.0) * log_diagonal, axis=-1)
+
+
+def _corr_unconstrain(support: Support, x: Any) -> Any:
+    return _cholesky_corr_unconstrain(support, cholesky(x))
+
+
+def _cholesky_cov_constrain(support: Support, u: Any) -> tuple[Any, Any]:
+    k = _size_from_triangle(np.shape(u)[-1])
+    rows, columns = np.ogrid[:k, :k]
+    log_diagonal = u[..., _place(np.arange(k), np.arange(k))]
+    source = np.where(columns < rows, _place(rows, columns), np.shape(u)[-1] + np.where(columns == rows, rows, k))
+    zero = np.broadcast_to(0.0, (*np.shape(u)[:-1], 1))
+    return np.concatenate([u, np.exp(log_diagonal), zero], axis=-1)[..., source], np.sum(log_diagonal, axis=-1)
+
+
+def _cholesky_cov_unconstrain(support: Support, x: Any) -> Any:
+    rows, columns = np.tril_indices(np.shape(x)[-1])
+    below = x[..., rows, columns]
+    on_diagonal = rows == columns
+    return np.where(on_diagonal, np.log(np.where(on_diagonal, below, 1.0)), below)
+
+
+def _cov_constrain(support: Support, u: Any) -> tuple[Any, Any]:
+    """|det dX/dL| = 2^K Π_k L_kk^(K − k + 1) (Muirhead 1982, theorem 2.1.9), and L_kk = exp(u_kk)."""
+    k = _size_from_triangle(np.shape(u)[-1])
+    factor, _ = _cholesky_cov_constrain(support, u)
+    log_diagonal = u[..., _place(np.arange(k), np.arange(k))]
+    return _times_transpose(factor), np.sum(np.arange(k + 1.0, 1.0, -1.0) * log_diagonal, axis=-1) + k * math.log(2.0)
+
+
+def _cov_unconstrain(support: Support, x: Any) -> Any:
+    return _cholesky_cov_unconstrain(support, cholesky(x))
+
+
+def _times_transpose(factor: Any) -> Any:
+    return np.matmul(factor, np.swapaxes(factor, -1, -2))
+
+
+def _place(row: Any, column: Any) -> Any:
+    """Where an entry of a lower triangle, diagonal included, stands row by row."""
+    return row * (row + 1) // 2 + column
+
+
+def _size_from_triangle(entries: int) -> int:
+    return (math.isqrt(1 + 8 * entries) - 1) // 2
+
+
 def _square(u: Any, k: int) -> Any:
     """Numbers below the diagonal, row by row, as a k × k matrix with zeros elsewhere."""
     rows, columns = np.ogrid[:k, :k]
@@ -290,6 +355,10 @@ def _square(u: Any, k: int) -> Any:
 
 def _size_from_pairs(pairs: int) -> int:
     return (1 + math.isqrt(1 + 8 * pairs)) // 2
+
+
+def _triangle_shape(shape: Shape) -> Shape:
+    return (shape[0] * (shape[0] + 1) // 2,)
 
 
 TRANSFORMS: dict[str, Transform] = {
@@ -305,4 +374,12 @@ TRANSFORMS: dict[str, Transform] = {
     "cholesky_corr": Transform(
         _cholesky_corr_constrain, _cholesky_corr_unconstrain, lambda shape: (shape[0] * (shape[0] - 1) // 2,)
     ),
+    "zero_sum": Transform(
+        lambda support, u: (_from_zero_sum_basis(u), np.broadcast_to(0.0, np.shape(u)[:-1])),
+        lambda support, x: _in_zero_sum_basis(x),
+        lambda shape: (shape[0] - 1,),
+    ),
+    "corr": Transform(_corr_constrain, _corr_unconstrain, lambda shape: (shape[0] * (shape[0] - 1) // 2,)),
+    "cholesky_cov": Transform(_cholesky_cov_constrain, _cholesky_cov_unconstrain, _triangle_shape),
+    "cov": Transform(_cov_constrain, _cov_unconstrain, _triangle_shape),
 }

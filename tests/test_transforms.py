@@ -33,6 +33,15 @@ CASES = [
     (Support("cholesky_corr"), (1, 1)),
     (Support("cholesky_corr"), (2, 2)),
     (Support("cholesky_corr"), (5, 5)),
+    (Support("zero_sum"), (1,)),
+    (Support("zero_sum"), (2,)),
+    (Support("zero_sum"), (6,)),
+    (Support("corr"), (1, 1)),
+    (Support("corr"), (4, 4)),
+    (Support("cholesky_cov"), (1, 1)),
+    (Support("cholesky_cov"), (3, 3)),
+    (Support("cov"), (1, 1)),
+    (Support("cov"), (4, 4)),
 ]
 IDS = [f"{support.kind}{shape}" for support, shape in CASES]
 VECTORS = [case for case in CASES if case[0].event_ndim]
@@ -46,10 +55,17 @@ def coordinates(support, x):
     """As many entries of a value as it has degrees of freedom: those that its volume is measured in."""
     if support.kind == "simplex":
         return x[..., :-1]
-    if support.kind == "cholesky_corr":
-        rows, columns = np.tril_indices(x.shape[-1], -1)
+    if support.kind == "zero_sum":
+        return x @ orthonormal_basis(x.shape[-1])
+    if support.kind in ("cholesky_corr", "corr", "cholesky_cov", "cov"):
+        rows, columns = np.tril_indices(x.shape[-1], -1 if "corr" in support.kind else 0)
         return x[..., rows, columns]
     return x
+
+
+def orthonormal_basis(k):
+    """Of the vectors that sum to zero: one of many."""
+    return np.linalg.svd(np.eye(k) - 1.0 / k)[0][:, : k - 1]
 
 
 def total(log_det, support, shape):
@@ -174,6 +190,29 @@ def test_a_dirichlet_density_integrates_to_one_on_the_unconstrained_scale():
     constant = math.lgamma(alpha.sum()) - sum(map(math.lgamma, alpha))
     density = np.exp(constant + np.sum((alpha - 1) * np.log(x), axis=-1) + log_det)
     assert density.sum() * step**2 == pytest.approx(1.0, abs=1e-8)
+
+
+# --- zero-sum vectors and matrices
+def test_zero_sum_transform_is_an_isometry_onto_vectors_that_sum_to_zero():
+    u, v = np.random.default_rng(4).normal(size=(2, 5)) * 1e3
+    x, y = (constrain(Support("zero_sum"), w)[0] for w in (u, v))
+    assert x.sum() == pytest.approx(0.0, abs=1e-11)
+    assert np.linalg.norm(x - y) == pytest.approx(np.linalg.norm(u - v), rel=1e-14)
+
+
+def test_covariance_matrices_are_transformed_as_stan_does():
+    u = np.array([0.2, -1.5, -0.4, 3.0, 0.7, 0.1])  # row by row, the diagonal in logarithms
+    factor = np.array([[math.exp(0.2), 0, 0], [-1.5, math.exp(-0.4), 0], [3.0, 0.7, math.exp(0.1)]])
+    np.testing.assert_allclose(constrain(Support("cholesky_cov"), u)[0], factor, rtol=1e-15)
+    x, log_det = constrain(Support("cov"), u)
+    np.testing.assert_allclose(x, factor @ factor.T, rtol=1e-15)
+    assert log_det == pytest.approx(3 * math.log(2.0) + 4 * 0.2 + 3 * -0.4 + 2 * 0.1, rel=1e-14)
+
+
+def test_covariance_matrices_of_very_different_scales_round_trip():
+    u = np.array([-30.0, 0.5, 40.0, 1.0, -2.0, -1.0])
+    factor, _ = constrain(Support("cholesky_cov"), u)
+    np.testing.assert_allclose(unconstrain(Support("cholesky_cov"), factor), u, rtol=1e-15)
 
 
 # --- the unit vector
@@ -303,6 +342,9 @@ def test_derivatives_reach_bounds_that_are_computed_from_parameters():
         (Support("simplex"), np.array([0.0, 0.0, 1.0])),
         (Support("ordered"), np.array([1.0, 1.0])),
         (Support("cholesky_corr"), np.array([[1.0, 0.0], [1.0, 0.0]])),
+        (Support("corr"), np.array([[1.0, 1.0], [1.0, 1.0]])),
+        (Support("cov"), np.array([[1.0, 2.0], [2.0, 1.0]])),
+        (Support("cholesky_cov"), np.array([[1.0, 0.0], [2.0, -1.0]])),
     ],
 )
 def test_values_on_the_boundary_or_outside_have_no_finite_preimage(support, x):

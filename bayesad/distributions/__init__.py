@@ -35,11 +35,13 @@ if TYPE_CHECKING:
     from bayesad.distributions.custom import *  # noqa: F403
     from bayesad.distributions.discrete import *  # noqa: F403
     from bayesad.distributions.markov import *  # noqa: F403
+    from bayesad.distributions.matrices import *  # noqa: F403
     from bayesad.distributions.mixtures import *  # noqa: F403
     from bayesad.distributions.multivariate import *  # noqa: F403
     from bayesad.distributions.ordinal import *  # noqa: F403
     from bayesad.distributions.positive import *  # noqa: F403
     from bayesad.distributions.supports import *  # noqa: F403
+    from bayesad.distributions.time_series import *  # noqa: F403
     from bayesad.distributions.wrappers import *  # noqa: F403
 
 _NAMES = {
@@ -61,8 +63,17 @@ _NAMES = {
         "PoissonLog",
     ),
     "markov": ("DiscreteMarkovChain", "HiddenMarkov"),
+    "matrices": (
+        "InverseWishart",
+        "LKJ",
+        "LKJCholesky",
+        "LKJCholeskyCovariance",
+        "LKJCovariance",
+        "MatrixNormal",
+        "Wishart",
+    ),
     "mixtures": ("Mixture", "hurdle", "zero_inflated"),
-    "multivariate": ("Dirichlet", "LKJCholesky", "MvNormal"),
+    "multivariate": ("Dirichlet", "MvNormal", "MvStudentT", "StickBreaking", "UnitVector", "stick_breaking"),
     "ordinal": ("OrderedLogistic", "OrderedProbit"),
     "positive": (
         "Exponential",
@@ -75,7 +86,8 @@ _NAMES = {
         "Weibull",
     ),
     "supports": ("Support",),
-    "wrappers": ("ordered", "restricted", "truncated"),
+    "time_series": ("AR", "ARMA", "GARCH", "GaussianRandomWalk", "MvGaussianRandomWalk", "RandomWalk"),
+    "wrappers": ("ordered", "restricted", "truncated", "zero_sum"),
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
 

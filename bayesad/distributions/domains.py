@@ -18,11 +18,14 @@ __all__ = [
     "Lower",
     "Matrix",
     "NonNegative",
+    "OptionalPositive",
+    "OptionalVector",
     "OrderedVector",
     "Positive",
     "PositiveVector",
     "Probability",
     "Real",
+    "RealOrMatrix",
     "RealOrVector",
     "RealVector",
     "SimplexVector",
@@ -30,6 +33,7 @@ __all__ = [
     "Upper",
     "as_float",
     "check_order",
+    "check_size",
     "shown",
 ]
 
@@ -49,9 +53,11 @@ class Domain(NamedTuple):
     optional : bool
         Whether None may be given.
     scalar : bool
-        Whether a single number may stand for a vector of equal ones.
+        Whether a single number may stand for a vector or a matrix of equal ones.
     absent : float or None
         The constant that means the same as None: an infinite bound is no bound.
+    square : bool
+        Whether matrices must be square.
     """
 
     event_ndim: int
@@ -59,6 +65,7 @@ class Domain(NamedTuple):
     optional: bool = False
     scalar: bool = False
     absent: float | None = None
+    square: bool = True
 
     def convert(self, law: str, name: str, value: Any) -> Any:
         """A parameter as a float64 array; of traced arrays only the shape is checked, None may pass unchanged.
@@ -75,7 +82,8 @@ class Domain(NamedTuple):
         except (TypeError, ValueError):
             raise DistributionError(f"{law}: {name} must be a number or an array of numbers; got {value!r}.") from None
         if not self._has_events(x.shape):
-            raise DistributionError(f"{law}: {name} must be {_EVENTS[self.event_ndim]}; got shape {x.shape}.")
+            events = _EVENTS[self.event_ndim] if self.square else _MATRICES
+            raise DistributionError(f"{law}: {name} must be {events}; got shape {x.shape}.")
         if ad.is_traced(x):
             return x
         if self.absent is not None and (x == self.absent).all():
@@ -91,13 +99,14 @@ class Domain(NamedTuple):
         event = shape[max(len(shape) - self.event_ndim, 0) :]
         if len(event) < self.event_ndim:
             return self.scalar and not event
-        return 0 not in event and len(set(event)) <= 1
+        return 0 not in event and (not self.square or len(set(event)) <= 1)
 
 
 _EVENTS = {
     1: "a vector, or an array of them on its last axis",
     2: "a square matrix, or an array of them on its last axes",
 }
+_MATRICES = "a matrix, or an array of them on its last axes"
 
 
 def as_float(x: Any) -> Any:
@@ -122,6 +131,12 @@ def check_order(law: str, lower: Any, upper: Any, strict: bool = True) -> None:
         raise DistributionError(
             f"{law}: lower must be {words} upper; got lower {float(lower[index])} and upper {float(upper[index])}{at}."
         )
+
+
+def check_size(law: str, K: Any, name: str = "K") -> None:
+    """Raise DistributionError unless a number of rows or entries is a positive int."""
+    if isinstance(K, bool) or not isinstance(K, (int, np.integer)) or K < 1:
+        raise DistributionError(f"{law}: {name} must be a positive int; got {K!r}.")
 
 
 def shown(value: Any) -> str:
@@ -197,3 +212,6 @@ SimplexVector = Annotated[Any, Domain(1, (_NON_NEGATIVE, _SUM_1))]
 StochasticMatrix = Annotated[Any, Domain(2, (_NON_NEGATIVE, _ROWS_SUM_1))]
 Matrix = Annotated[Any, Domain(2, (_FINITE, _SYMMETRIC, _DEFINITE), optional=True)]
 CholeskyFactor = Annotated[Any, Domain(2, (_FINITE, _TRIANGULAR, _DIAGONAL), optional=True)]
+OptionalPositive = Annotated[Any, Domain(0, (_FINITE, _POSITIVE), optional=True)]
+OptionalVector = Annotated[Any, Domain(1, (_FINITE,), optional=True)]
+RealOrMatrix = Annotated[Any, Domain(2, (_FINITE,), scalar=True, square=False)]

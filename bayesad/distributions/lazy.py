@@ -1,9 +1,9 @@
-"""scipy.special and scipy.linalg, imported when first used: they cost more time than starting bayesad does."""
+"""scipy.special, imported when first used: it costs more time than starting bayesad does."""
 
 from importlib import import_module
 from typing import Any
 
-__all__ = ["linalg", "special"]
+__all__ = ["special"]
 
 
 class _LazyModule:
@@ -17,4 +17,3 @@ class _LazyModule:
 
 
 special = _LazyModule("scipy.special")
-linalg = _LazyModule("scipy.linalg")

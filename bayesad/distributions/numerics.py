@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 
 from bayesad.ad.array import bind
+from bayesad.ad.functions.linalg import solve_triangular
 from bayesad.ad.primitives import elementwise
-from bayesad.distributions.lazy import linalg, special
+from bayesad.distributions.lazy import special
 
 __all__ = [
     "HALF_LOG_2PI",
@@ -66,25 +67,23 @@ def spread(value: Any, x: Any) -> Any:
     return np.broadcast_to(value, np.broadcast_shapes(np.shape(value), np.shape(x)))
 
 
-def solve_lower(factor: Any, b: Any) -> Any:
-    """Solve L z = b for vectors on the last axis of `b`; a single L serves all of them, a batch broadcasts.
+def solve_lower(factor: Any, b: Any, trans: bool = False) -> Any:
+    """Solve L z = b, or Lᵀ z = b if `trans`, for vectors on the last axis of `b`.
 
     Parameters
     ----------
     factor : array, shape (..., K, K)
-        Lower triangular.
+        Lower triangular; a single one serves all of `b`, a batch broadcasts.
     b : array, shape (..., K)
 
     Returns
     -------
     array, shape (..., K)
     """
-    if factor.ndim > 2:
-        return np.linalg.solve(factor, b[..., None])[..., 0]
-    if b.ndim == 1:
-        return linalg.solve_triangular(factor, b, lower=True)
+    if factor.ndim > 2 or b.ndim == 1:
+        return solve_triangular(factor, b[..., None], True, trans, False)[..., 0]
     columns = np.reshape(b, (-1, b.shape[-1])).T
-    return np.reshape(linalg.solve_triangular(factor, columns, lower=True).T, b.shape)
+    return np.reshape(solve_triangular(factor, columns, True, trans, False).T, b.shape)
 
 
 def draw_poisson(rng: np.random.Generator, rate: Any, shape: tuple[int, ...]) -> np.ndarray:

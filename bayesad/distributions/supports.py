@@ -7,10 +7,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bayesad import ad
+from bayesad.ad.functions.linalg import cholesky
 from bayesad.errors import DistributionError
 
 __all__ = [
     "CHOLESKY_CORR",
+    "CHOLESKY_COV",
+    "CORR",
+    "COV",
     "INTERVALS",
     "NONNEGATIVE",
     "NONNEGATIVE_INTEGER",
@@ -19,14 +23,17 @@ __all__ = [
     "SIMPLEX",
     "TOLERANCE",
     "UNIT_INTERVAL",
+    "UNIT_VECTOR",
     "ZERO_OR_ONE",
+    "ZERO_SUM",
     "Support",
     "contains",
     "excludes",
     "interior",
 ]
 
-# How far a simplex, an ordered vector, a unit vector or a Cholesky factor may be from its constraint.
+# How far a simplex, an ordered, unit or zero-sum vector, a matrix or a Cholesky factor may be from its constraint;
+# where the entries have no scale of their own, relative to the largest of them.
 TOLERANCE = 1e-8
 
 
@@ -40,8 +47,10 @@ class Support:
         "real": real numbers, with `lower` and/or `upper` a half line or an interval; "integer": whole numbers
         with inclusive bounds; "simplex": non-negative vectors with sum 1; "ordered": increasing vectors;
         "positive_ordered": increasing vectors of non-negative numbers; "unit_vector": vectors of Euclidean
-        length 1; "cholesky_corr": lower Cholesky factors of correlation matrices; "intervals": pairs of numbers, the
-        first at most the second, infinite ones too; "counts": vectors of whole numbers that add up to `upper`.
+        length 1; "zero_sum": vectors with sum 0; "corr" and "cov": correlation and covariance matrices
+        (symmetric, positive definite); "cholesky_corr" and "cholesky_cov": their lower Cholesky factors; "intervals":
+        pairs of numbers, the first at most the second, infinite ones too; "counts": vectors of whole numbers that add
+        up to `upper`.
     lower, upper : array, traced array or None
         Bounds of "real" and "integer"; None where there is none. They broadcast against the value. The sum of "counts".
     closed : (bool, bool)
@@ -104,7 +113,8 @@ def excludes(support: Support, x: Any) -> Any:
 
     A density is -inf where its support excludes the value; a NaN that is left in makes it NaN.
     """
-    return _KINDS[support.kind].excludes(support, ad.asarray(x))
+    with np.errstate(all="ignore"):
+        return _KINDS[support.kind].excludes(support, ad.asarray(x))
 
 
 def interior(support: Support, x: Any, outside: Any) -> Any:
@@ -148,11 +158,33 @@ def _outside_sphere(support: Support, x: Any) -> Any:
     return np.abs((x**2).sum(axis=-1) - 1.0) > TOLERANCE
 
 
-def _outside_cholesky_corr(support: Support, x: Any) -> Any:
+def _outside_zero_sum(support: Support, x: Any) -> Any:
+    size = np.abs(x).max(axis=-1)
+    return (np.abs(x.sum(axis=-1)) > TOLERANCE * np.maximum(size, 1.0)) | (size == np.inf)
+
+
+def _outside_cholesky_cov(support: Support, x: Any) -> Any:
     rows, columns = np.indices(x.shape[-2:])
-    above_diagonal = (np.where(columns > rows, np.abs(x), 0.0) > TOLERANCE).any(axis=(-2, -1))
+    size = np.abs(x).max(axis=(-2, -1))
+    above_diagonal = np.where(columns > rows, np.abs(x), 0.0).max(axis=(-2, -1)) > TOLERANCE * size
     not_positive = (np.where(columns == rows, x, 1.0) <= 0.0).any(axis=(-2, -1))
-    return above_diagonal | not_positive | _outside_sphere(support, x).any(axis=-1)
+    return above_diagonal | not_positive | (size == np.inf)
+
+
+def _outside_cholesky_corr(support: Support, x: Any) -> Any:
+    return _outside_cholesky_cov(support, x) | _outside_sphere(support, x).any(axis=-1)
+
+
+def _outside_cov(support: Support, x: Any) -> Any:
+    size = np.abs(x).max(axis=(-2, -1))
+    asymmetric = np.abs(x - np.swapaxes(x, -1, -2)).max(axis=(-2, -1)) > TOLERANCE * size
+    indefinite = np.isnan(np.diagonal(cholesky(x), axis1=-2, axis2=-1)).any(axis=-1) & ~np.isnan(size)
+    return asymmetric | indefinite | (size == np.inf)
+
+
+def _outside_corr(support: Support, x: Any) -> Any:
+    off_one = np.abs(np.diagonal(x, axis1=-2, axis2=-1) - 1.0) > TOLERANCE
+    return _outside_cov(support, x) | off_one.any(axis=-1)
 
 
 def _outside_intervals(support: Support, x: Any) -> Any:
@@ -179,6 +211,10 @@ def _point_of_integers(support: Support, x: Any) -> Any:
     return 0 if support.upper is None else support.upper
 
 
+def _identity(support: Support, x: Any) -> Any:
+    return np.eye(x.shape[-1])
+
+
 class _Kind(NamedTuple):
     """What there is to know of one kind of support."""
 
@@ -196,7 +232,11 @@ _KINDS = {
     "unit_vector": _Kind(1, _outside_sphere, lambda support, x: x.shape[-1] ** -0.5),
     "intervals": _Kind(1, _outside_intervals, lambda support, x: np.array([-np.inf, np.inf])),
     "counts": _Kind(1, _outside_counts, _point_of_counts),
-    "cholesky_corr": _Kind(2, _outside_cholesky_corr, lambda support, x: np.eye(x.shape[-1])),
+    "zero_sum": _Kind(1, _outside_zero_sum, lambda support, x: 0.0),
+    "cholesky_corr": _Kind(2, _outside_cholesky_corr, _identity),
+    "cholesky_cov": _Kind(2, _outside_cholesky_cov, _identity),
+    "corr": _Kind(2, _outside_corr, _identity),
+    "cov": _Kind(2, _outside_cov, _identity),
 }
 
 REAL = Support("real")
@@ -208,3 +248,8 @@ ZERO_OR_ONE = Support("integer", lower=0, upper=1)
 SIMPLEX = Support("simplex")
 INTERVALS = Support("intervals")
 CHOLESKY_CORR = Support("cholesky_corr")
+CHOLESKY_COV = Support("cholesky_cov")
+CORR = Support("corr")
+COV = Support("cov")
+UNIT_VECTOR = Support("unit_vector")
+ZERO_SUM = Support("zero_sum")

@@ -1,4 +1,4 @@
-"""Laws made from laws: on a smaller support (with or without renormalising) and on ordered vectors."""
+"""Laws made from laws: on a smaller support (with or without renormalising), on ordered and on zero-sum vectors."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,13 +7,14 @@ import numpy as np
 
 from bayesad import ad
 from bayesad.distributions.base import Distribution, Shape, derived
+from bayesad.distributions.continuous import Normal
 from bayesad.distributions.domains import Lower, Upper, check_order
 from bayesad.distributions.inversion import least
 from bayesad.distributions.nesting import log_probability, require_numbers, tighter
-from bayesad.distributions.supports import Support, contains
+from bayesad.distributions.supports import ZERO_SUM, Support, contains
 from bayesad.errors import DistributionError
 
-__all__ = ["ordered", "restricted", "truncated"]
+__all__ = ["ordered", "restricted", "truncated", "zero_sum"]
 
 # Rejection sampling gives up after this many rounds.
 _ROUNDS = 10_000
@@ -155,7 +156,24 @@ class restricted(_Between):
         return _rejection(self, rng, shape, self.d, lambda x: contains(self.support, x).all(axis=axes, keepdims=True))
 
 
-class ordered(Distribution):
+class _AlongLastAxis(Distribution):
+    """What laws of vectors have in common whose entries have the density of a law of numbers."""
+
+    d: Distribution
+
+    @property
+    def event_shape(self) -> tuple[int | None, ...]:
+        length = self.d.batch_shape[-1:]
+        return (None,) if length in ((), (1,)) else length
+
+    def _log_density(self, x: Any) -> Any:
+        return self.d._log_density(x).sum(axis=-1)
+
+    def _batch_shapes(self) -> dict[str, Shape]:
+        return {name: shape[:-1] for name, shape in super()._batch_shapes().items()}
+
+
+class ordered(_AlongLastAxis):
     """Increasing vectors whose entries have the density of `d`, not renormalised, as Stan's ordered types do.
 
     Parameters
@@ -176,13 +194,7 @@ class ordered(Distribution):
     Draws come from the renormalised law.
     """
 
-    d: Distribution
     positive: bool = False
-
-    @property
-    def event_shape(self) -> tuple[int | None, ...]:
-        length = self.d.batch_shape[-1:]
-        return (None,) if length in ((), (1,)) else length
 
     @property
     def support(self) -> Support:
@@ -198,17 +210,53 @@ class ordered(Distribution):
                 f"ordered: needs a law of real numbers, unbounded or bounded below by 0; got {self.d}."
             )
 
-    def _log_density(self, x: Any) -> Any:
-        return self.d._log_density(x).sum(axis=-1)
-
     def _draw(self, rng: np.random.Generator, shape: Shape) -> np.ndarray:
         d = restricted(self.d, lower=0.0) if self.positive else self.d
         if _alike_on_last_axis(self.d):
             return np.sort(d.draw(rng, shape), axis=-1)
         return _rejection(self, rng, shape, d, lambda x: (np.diff(x) > 0).all(axis=-1, keepdims=True))
 
-    def _batch_shapes(self) -> dict[str, Shape]:
-        return {name: shape[:-1] for name, shape in super()._batch_shapes().items()}
+
+class zero_sum(_AlongLastAxis):
+    """Vectors with sum 0 whose entries have the density of `d`, not renormalised, as Stan's sum_to_zero_vector.
+
+    K entries have K - 1 degrees of freedom. The density is that of `d` at all K entries, with respect to volume
+    within the plane of vectors that sum to 0: no other factor. For equal normal entries it is that of a normal law
+    there, up to the constant log(sigma sqrt(2 pi)); an entry has the variance sigma² (1 - 1/K).
+
+    Parameters
+    ----------
+    d : Distribution
+        Of unbounded real numbers. The last axis of its batch shape runs along the vector; if it has none (or has
+        length 1), the value's shape decides how long the vector is.
+
+    Raises
+    ------
+    DistributionError
+        If `d` is no law of unbounded real numbers; in drawing, if it is not Normal.
+
+    Notes
+    -----
+    Draws come from the renormalised law.
+    """
+
+    support = ZERO_SUM
+
+    def _validate(self) -> None:
+        require_numbers(self._name, self.d)
+        if self.d.support.kind != "real" or self.d.support.bounded or self.d.event_shape:
+            raise DistributionError(f"zero_sum: needs a law of unbounded real numbers; got {self.d}.")
+
+    def _draw(self, rng: np.random.Generator, shape: Shape) -> np.ndarray:
+        """Independent normal values, less their regression on their sum."""
+        if not isinstance(self.d, Normal):
+            raise DistributionError(
+                f"{self}: only Normal entries can be drawn given that their sum is 0; give them a Normal law, or use "
+                "the density alone."
+            )
+        x, variance = self.d.draw(rng, shape), np.broadcast_to(self.d.sigma**2, shape)
+        x = x - variance / variance.sum(axis=-1, keepdims=True) * x.sum(axis=-1, keepdims=True)
+        return x - x.mean(axis=-1, keepdims=True)  # what rounding left
 
 
 def _alike_on_last_axis(d: Distribution) -> bool:

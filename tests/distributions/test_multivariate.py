@@ -9,7 +9,15 @@ import scipy.stats as st
 from scipy.special import betaln
 
 from bayesad import ad
-from bayesad.distributions import Dirichlet, LKJCholesky, MvNormal
+from bayesad.distributions import (
+    Dirichlet,
+    LKJCholesky,
+    MvNormal,
+    MvStudentT,
+    StickBreaking,
+    UnitVector,
+    stick_breaking,
+)
 from bayesad.errors import DistributionError
 
 # Chance that one test of draws fails although the law is right.
@@ -274,3 +282,95 @@ def test_lkj_rejects_what_is_no_cholesky_factor() -> None:
             LKJCholesky(K, 1.0)
     with pytest.raises(DistributionError, match=r"LKJCholesky: eta must be positive; got 0\.0"):
         LKJCholesky(2, 0.0)
+
+
+# --- MvStudentT
+
+
+@pytest.mark.parametrize("nu", [0.7, 4.0, 1e6])
+def test_mv_student_t_equals_scipy_in_all_forms(nu: float) -> None:
+    mu, scale, x = np.array([1.0, -2.0, 0.3]), covariance(3, 3), RNG.normal(size=(5, 3)) * 4
+    x[0] = 1e5
+    expected = st.multivariate_t(mu, scale, nu).logpdf(x)
+    for d in (
+        MvStudentT(nu, mu, scale),
+        MvStudentT(nu, mu, chol=np.linalg.cholesky(scale)),
+        MvStudentT(nu, mu, precision=np.linalg.inv(scale)),
+    ):
+        assert (d.batch_shape, d.event_shape) == ((), (3,))
+        np.testing.assert_allclose(d.log_prob(x), expected, rtol=1e-9)
+        np.testing.assert_array_equal(d.mean, mu if nu > 1 else np.full(3, np.nan))
+
+
+def test_mv_student_t_approaches_the_normal_law() -> None:
+    mu, scale, x = np.array([1.0, -2.0, 0.3]), covariance(3, 3), RNG.normal(size=(5, 3))
+    np.testing.assert_allclose(MvStudentT(1e13, mu, scale).log_prob(x), MvNormal(mu, scale).log_prob(x), rtol=1e-10)
+
+
+def test_mv_student_t_batches_gradients_and_draws(assert_gradient: Callable[..., None]) -> None:
+    point = {"nu": np.array([3.0, 8.0]), "mu": np.array([1.0, -1.0]), "chol": np.linalg.cholesky(covariance(2, 2))}
+    x = RNG.normal(size=(2, 2))
+
+    def log_density(p: Any) -> Any:
+        return np.sum(MvStudentT(p["nu"], p["mu"], chol=np.tril(p["chol"])).log_prob(x))
+
+    assert_gradient(log_density, point)
+    d = MvStudentT(point["nu"], point["mu"], chol=point["chol"])
+    assert d.batch_shape == (2,)
+    draws = d.sample(np.random.default_rng(2), 4000)
+    for i, nu in enumerate(point["nu"]):
+        direction = np.array([1.0, -2.0])
+        sd = np.linalg.norm(direction @ point["chol"])
+        law = st.t(nu, direction @ point["mu"], sd)
+        assert st.kstest(draws[:, i] @ direction, law.cdf).pvalue > FALSE_ALARM
+
+
+# --- stick breaking
+
+
+@pytest.mark.parametrize("alpha", [0.3, 1.0, 5.0])
+def test_stick_breaking_density_is_that_of_the_fractions_times_the_jacobian(alpha: float) -> None:
+    v = np.array([0.3, 0.8, 0.05])
+    weights = stick_breaking(v)
+    np.testing.assert_allclose(weights, [0.3, 0.7 * 0.8, 0.7 * 0.2 * 0.05, 0.7 * 0.2 * 0.95], rtol=1e-14)
+    jacobian = ad.jacobian(lambda v: stick_breaking(v)[:-1], v)
+    expected = st.beta(1, alpha).logpdf(v).sum() - np.linalg.slogdet(jacobian)[1]
+    np.testing.assert_allclose(StickBreaking(alpha, 4).log_prob(weights), expected, rtol=1e-12)
+
+
+def test_two_sticks_are_a_dirichlet() -> None:
+    w = np.array([[0.1, 0.9], [0.7, 0.3]])
+    np.testing.assert_allclose(StickBreaking(2.5, 2).log_prob(w), Dirichlet([1.0, 2.5]).log_prob(w), rtol=1e-13)
+
+
+def test_stick_breaking_draws_batches_and_gradients(assert_gradient: Callable[..., None]) -> None:
+    d = StickBreaking(np.array([0.01, 2.0]), 5)
+    assert (d.batch_shape, d.event_shape) == ((2,), (5,))
+    w = d.sample(np.random.default_rng(3), 4000)
+    np.testing.assert_allclose(w.sum(axis=-1), 1.0, rtol=1e-12)
+    assert (w > 0).all()
+    left = np.cumsum(w[:, 1, ::-1], axis=-1)[:, ::-1]
+    for k in range(4):
+        assert st.kstest(w[:, 1, k] / left[:, k], st.beta(1, 2).cdf).pvalue > FALSE_ALARM
+    error = w.std(axis=0) / np.sqrt(len(w))
+    assert (np.abs(w.mean(axis=0) - d.mean)[1] <= 6 * error[1]).all()
+    np.testing.assert_allclose(d.mean.sum(axis=-1), 1.0, rtol=1e-14)
+    point = {"alpha": np.array([0.4, 2.0]), "w": w[:2, 1] * 1.0}
+    assert_gradient(lambda p: np.sum(StickBreaking(p["alpha"], 5).log_density(p["w"])), point)
+
+
+# --- directions
+
+
+@pytest.mark.parametrize(("K", "area"), [(1, 2.0), (2, 2 * np.pi), (3, 4 * np.pi), (4, 2 * np.pi**2)])
+def test_directions_are_uniform_on_the_sphere(K: int, area: float) -> None:
+    d = UnitVector(K)
+    x = d.sample(np.random.default_rng(K), (3, 2))
+    np.testing.assert_allclose((x**2).sum(axis=-1), 1.0, rtol=1e-14)
+    np.testing.assert_allclose(d.log_prob(x), np.full((3, 2), -np.log(area)), rtol=1e-12)
+    assert d.log_prob(2 * x[0, 0]) == -np.inf
+
+
+def test_directions_have_symmetric_entries() -> None:
+    x = UnitVector(3).sample(np.random.default_rng(1), 4000)
+    assert st.kstest(x @ np.array([0.6, 0.0, 0.8]), st.uniform(-1, 2).cdf).pvalue > FALSE_ALARM  # Archimedes

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bayesad import ad
-from bayesad.distributions.supports import CHOLESKY_CORR, REAL, SIMPLEX, Support, contains, excludes, interior
+from bayesad.distributions.supports import CHOLESKY_CORR, COV, REAL, SIMPLEX, Support, contains, excludes, interior
 from bayesad.errors import DistributionError
 
 CHOL = np.array([[1.0, 0.0], [0.6, 0.8]])
@@ -23,6 +23,22 @@ MEMBERS = [
     (Support("ordered"), [[-1.0, 2.0], [1.0, 1.0 - 5e-9]], [[1.0, 0.9], [1.0, np.inf], [-np.inf, 0.0]]),
     (Support("positive_ordered"), [[0.0, 2.0], [1.0, 1.5]], [[-0.1, 2.0], [2.0, 1.0]]),
     (Support("unit_vector"), [[0.6, -0.8]], [[0.6, 0.6], [0.0, 0.0]]),
+    (Support("zero_sum"), [[1.0, -1.0], [0.0, 5e-9], [1e9, -1e9 + 1.0]], [[1.0, -1.1], [np.inf, 0.0], [1e3, 0.0]]),
+    (
+        Support("cholesky_cov"),
+        [CHOL, 3.0 * CHOL, 1e-5 * CHOL],
+        [CHOL.T, -CHOL, np.array([[1.0, 0.0], [1.0, 0.0]]), np.diag([1.0, np.inf])],
+    ),
+    (
+        Support("cov"),
+        [np.eye(2), np.array([[4.0, -1.9], [-1.9, 1.0]]), 1e-9 * np.eye(2)],
+        [CHOL, np.array([[1.0, 2.0], [2.0, 1.0]]), -np.eye(2), np.diag([1.0, 0.0]), np.diag([1.0, np.inf])],
+    ),
+    (
+        Support("corr"),
+        [np.eye(2), np.array([[1.0, -0.99], [-0.99, 1.0]])],
+        [2.0 * np.eye(2), np.array([[1.0, 1.0], [1.0, 1.0]]), np.array([[1.0, 0.2], [0.1, 1.0]])],
+    ),
     (
         CHOLESKY_CORR,
         [CHOL, np.eye(2)],
@@ -59,6 +75,7 @@ def test_not_a_number_is_neither_in_nor_excluded_from_the_reals() -> None:
     assert not contains(REAL, np.nan)
     assert not excludes(REAL, np.nan)
     assert not contains(SIMPLEX, [0.5, np.nan])
+    assert not excludes(COV, [[np.nan, 0.0], [0.0, 1.0]])
     assert not excludes(SIMPLEX, [0.5, np.nan])
 
 
