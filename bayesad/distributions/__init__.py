@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from bayesad.distributions.multivariate import *  # noqa: F403
     from bayesad.distributions.ordinal import *  # noqa: F403
     from bayesad.distributions.positive import *  # noqa: F403
+    from bayesad.distributions.spatial import *  # noqa: F403
     from bayesad.distributions.supports import *  # noqa: F403
     from bayesad.distributions.time_series import *  # noqa: F403
     from bayesad.distributions.wrappers import *  # noqa: F403
@@ -85,6 +86,7 @@ _NAMES = {
         "LogNormal",
         "Weibull",
     ),
+    "spatial": ("BYM2", "CAR", "Graph", "ICAR", "bym2_scaling_factor"),
     "supports": ("Support",),
     "time_series": ("AR", "ARMA", "GARCH", "GaussianRandomWalk", "MvGaussianRandomWalk", "RandomWalk"),
     "wrappers": ("ordered", "restricted", "truncated", "zero_sum"),
