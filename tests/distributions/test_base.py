@@ -281,8 +281,8 @@ def test_means_have_batch_and_event_shape() -> None:
     np.testing.assert_allclose(laws.Dirichlet([1.0, 3.0]).mean, [0.25, 0.75])
     np.testing.assert_allclose(laws.Categorical([0.5, 0.2, 0.3]).mean, 0.8)
     np.testing.assert_allclose(laws.CategoricalLogit(np.log([0.5, 0.2, 0.3])).mean, 0.8)
-    with pytest.raises(DistributionError, match="LKJCholesky has no closed form of its mean"):
-        laws.LKJCholesky(3, 1.0).mean
+    with pytest.raises(DistributionError, match="LKJCovariance has no closed form of its mean"):
+        laws.LKJCovariance(3, 1.0, laws.HalfNormal(1.0)).mean
 
 
 def test_quantiles_without_closed_form_are_for_plain_numbers() -> None:
