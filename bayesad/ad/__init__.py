@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         set_zero,
     )
     from bayesad.ad.checking import Check, check
+    from bayesad.ad.control import cond, while_loop
     from bayesad.ad.inspection import inspect
     from bayesad.ad.jacobians import hessian, hvp, jacobian
     from bayesad.ad.sparsity import Sparsity
@@ -55,6 +56,7 @@ __all__ = [
     "autodiff",
     "check",
     "compile",
+    "cond",
     "custom_jvp",
     "custom_vjp",
     "gradient",
@@ -71,12 +73,14 @@ __all__ = [
     "trace",
     "value_and_gradient",
     "vjp",
+    "while_loop",
 ]
 
 
 _NAMES_IN = {  # what not every run needs: module -> names
     "activity": "Active BatchDuplicated Const Derivatives Duplicated Tangents autodiff make_zero set_zero",
     "checking": "Check check",
+    "control": "cond while_loop",
     "inspection": "inspect",
     "jacobians": "hessian hvp jacobian",
     "sparsity": "Sparsity",

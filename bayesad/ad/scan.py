@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -15,14 +16,23 @@ from bayesad.ad.program import GUARD, Node, Program
 from bayesad.ad.trace import Trace, as_data, tracing
 from bayesad.errors import ScanError
 
-__all__ = ["in_step", "scan"]
+__all__ = ["Step", "in_step", "leaf_of", "promoted", "scan", "step_being_traced"]
 
 _local = threading.local()
 
 
 def in_step() -> bool:
-    """Whether the step of a scan is being traced in this thread."""
+    """Whether the step of a loop, or a function of ``ad.cond``, is being traced in this thread."""
     return getattr(_local, "steps", 0) > 0
+
+
+@contextmanager
+def step_being_traced() -> Iterator[None]:
+    _local.steps = getattr(_local, "steps", 0) + 1
+    try:
+        yield
+    finally:
+        _local.steps -= 1
 
 
 def scan(
@@ -73,16 +83,16 @@ def scan(
     """
     leaves, rebuild, structure = trees.flatten(carry)
     rows, rebuild_rows, _ = trees.flatten(xs)
-    first = [_leaf(x, path) for path, x in trees.leaves_with_paths(carry, "carry")]
-    rows = [_leaf(x, path) for path, x in trees.leaves_with_paths(xs, "xs")]
+    first = [leaf_of(x, path) for path, x in trees.leaves_with_paths(carry, "carry")]
+    rows = [leaf_of(x, path) for path, x in trees.leaves_with_paths(xs, "xs")]
     n = _length(xs, rows, length)
-    step_once = _Step(step, rebuild, structure, [p for p, _ in trees.leaves_with_paths(carry, "carry")], rebuild_rows)
+    step_once = Step(step, rebuild, structure, [p for p, _ in trees.leaves_with_paths(carry, "carry")], rebuild_rows)
     while True:
         body = step_once.traced(first, rows, n, reverse)
-        promoted = [_promoted(x, node) for x, node in zip(first, body.program.outputs, strict=False)]
-        if all(before is after for before, after in zip(first, promoted, strict=True)):
+        wider = [promoted(x, node) for x, node in zip(first, body.program.outputs, strict=False)]
+        if all(before is after for before, after in zip(first, wider, strict=True)):
             break
-        first = promoted
+        first = wider
     found = loops.scan(body.program, first, rows, body.captures, length=n, reverse=reverse)
     body.check_branches(found)
     last = [found.final(i) for i in range(len(leaves))]
@@ -90,7 +100,7 @@ def scan(
     return rebuild(iter(last)), body.rebuild_ys(iter(ys))
 
 
-def _leaf(x: Any, path: str) -> Any:
+def leaf_of(x: Any, path: str) -> Any:
     x = plain_or_traced(x)
     if isinstance(x, TracedArray):
         return x
@@ -123,7 +133,7 @@ def _length(xs: Any, rows: Sequence[Any], length: int | None) -> int:
     return int(length)
 
 
-def _promoted(x: Any, node: Node) -> Any:
+def promoted(x: Any, node: Node) -> Any:
     """A first carry in the dtype that the step makes of it: integers may become floats."""
     if np.result_type(x.dtype, node.dtype) == x.dtype:
         return x
@@ -148,7 +158,7 @@ class _Body:
         self.rebuild_ys = rebuild_ys
         self._guards = guards
 
-    def check_branches(self, found: loops.Scanned) -> None:
+    def check_branches(self, found: loops.Scanned, loop: str = "scan") -> None:
         """The branches of the step went the same way at every step: an error or, where unknowns decide, a guard."""
         for i, guard in enumerate(self._guards):
             condition, expected = found.y(self.n_ys + i), guard.attributes["expected"]
@@ -156,13 +166,13 @@ class _Body:
             other = np.flatnonzero(value != expected)
             if other.size:
                 raise ScanError(
-                    f"scan: the branch at {guard.line} does not go the same way at every step (at step {other[0]} "
+                    f"{loop}: the branch at {guard.line} does not go the same way at every step (at step {other[0]} "
                     "another way than at the first); write it with np.where, so that one traced step serves all"
                 )
             bool(np.all(condition) if expected else np.any(condition))
 
 
-class _Step:
+class Step:
     """The user's step, and what is known of its carry."""
 
     def __init__(
@@ -199,11 +209,8 @@ class _Step:
             own = iter(arguments)
             function = traced_meaning(self.function)
             visit(function)
-            _local.steps = getattr(_local, "steps", 0) + 1
-            try:
+            with step_being_traced():
                 result = function(self.rebuild(own), self.rebuild_rows(own))
-            finally:
-                _local.steps -= 1
             following, ys, rebuild_ys = self._taken_apart(result)
             outputs = [self._carried(*pair) for pair in zip(self.paths, carry, following, strict=True)] + ys
             guards = [node for node in recording.nodes if node.primitive is GUARD]
@@ -230,14 +237,14 @@ class _Step:
         ys, rebuild_ys, _ = trees.flatten(result[1])
         return (
             following,
-            [_leaf(y, path) for y, (path, _) in zip(ys, trees.leaves_with_paths(result[1], "y"), strict=False)],
+            [leaf_of(y, path) for y, (path, _) in zip(ys, trees.leaves_with_paths(result[1], "y"), strict=False)],
             rebuild_ys,
         )
 
     @staticmethod
     def _carried(path: str, before: Any, after: Any) -> Any:
         """A new carry, as a float where the old one is."""
-        after = _leaf(after, path)
+        after = leaf_of(after, path)
         if np.shape(after) != np.shape(before):
             raise ScanError(
                 f"scan: {path} has shape {np.shape(before)}, and the step returns shape {np.shape(after)} for it; the "

@@ -8,24 +8,19 @@ two buffers that take turns.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from bayesad.ad.backends.llvm.inner import MOST_IN_REGISTERS, Inner, Inputs
 from bayesad.ad.backends.llvm.scalars import Operand
-from bayesad.ad.backends.llvm.schedule import plan
-from bayesad.ad.backends.llvm.storage import Home, allocate
-from bayesad.ad.backends.llvm.writer import MEMORY, SIZES, Position, positions
+from bayesad.ad.backends.llvm.storage import Home
+from bayesad.ad.backends.llvm.writer import MEMORY, SIZES, positions
 from bayesad.ad.primitives.loops import parts_of
-from bayesad.ad.program import CONSTANT, INPUT, Node, Program
+from bayesad.ad.program import Node
 
 if TYPE_CHECKING:
     from bayesad.ad.backends.llvm.lower import Lowering
 
 __all__ = ["scan"]
-
-MOST_IN_REGISTERS = 16  # numbers of one carry
-STATE = ("program", "schedule", "storage", "slots", "bases", "pointers", "scalars", "elements", "local")
 
 
 def scan(lowering: Lowering, node: Node) -> bool:
@@ -34,8 +29,8 @@ def scan(lowering: Lowering, node: Node) -> bool:
     return True
 
 
-class _Scan:
-    """One scan being written.
+class _Scan(Inner):
+    """One scan being written; the program is its body.
 
     Attributes
     ----------
@@ -47,9 +42,9 @@ class _Scan:
     """
 
     def __init__(self, lowering: Lowering, node: Node) -> None:
-        self.lowering = lowering
         given = node.attributes
-        self.body: Program = given["body"]
+        super().__init__(lowering, given["body"])
+        self.body = self.program
         self.length, self.reverse, self.keep = given["length"], given["reverse"], given["keep"]
         n_carries, n_xs = given["carries"], given["xs"]
         self.carries = self.body.inputs[:n_carries]
@@ -58,19 +53,15 @@ class _Scan:
         self.invariants = list(zip(self.body.inputs, node.inputs, strict=True))[n_carries + n_xs :]
         self.parts = parts_of(self.body, n_carries, self.length, self.keep)
         self.target = lowering.pointer(node)
-        self.schedule = plan(self.body)
-        self.storage = allocate(self.body, self.schedule)
-        self.slots = [lowering.reserve(nbytes) for nbytes in self.storage.slots]
         self.registers: dict[Node, str] = {}
         self.buffers: dict[Node, tuple[str, str]] = {}
-        self.scratch: dict[Node, str] = {}  # memory for inputs that lie nowhere as they are needed
 
     def write(self) -> None:
         for carry, first in zip(self.carries, self.first, strict=True):
             self._begin(carry, first)
-        fixed = _Inputs()
+        fixed = Inputs()
         for inner, outer in self.invariants:
-            self._give(fixed, inner, outer, [])
+            self.give(fixed, inner, outer, [])
         if self.length:
             self.lowering.loop(self.length, lambda i: self._step(i, fixed), vectorise=False)
         if not self.keep:
@@ -87,7 +78,7 @@ class _Scan:
             self.registers[carry] = place = lowering.local_memory(f"[{max(carry.size, 1)} x {MEMORY[kind]}]")
             lowering.copy(first, place, kind)
         elif not self._reads_rows(carry):
-            here, there = (self._workspace(carry.size * SIZES[kind]) for _ in range(2))
+            here, there = (self.workspace(carry.size * SIZES[kind]) for _ in range(2))
             self.buffers[carry] = lowering.local_memory("ptr"), lowering.local_memory("ptr")
             lowering.copy(first, here, kind)
             for variable, place in zip(self.buffers[carry], (here, there), strict=True):
@@ -120,18 +111,15 @@ class _Scan:
         offset = lowering.plus(lowering.times(row, math.prod(part.shape[1:])), str(part.start))
         return lowering.element(self.target, "double", offset)
 
-    def _workspace(self, nbytes: int) -> str:
-        return self.lowering.parameter("p", f"workspace {self.lowering.reserve(nbytes)}")
-
     # --- a step
-    def _step(self, i: str, fixed: _Inputs) -> None:
+    def _step(self, i: str, fixed: Inputs) -> None:
         lowering = self.lowering
         t = lowering.op(f"sub nuw nsw i64 {self.length - 1}, {i}") if self.reverse else i
         following = lowering.op(f"add nuw nsw i64 {t}, 1")
         before, after = (following, t) if self.reverse else (t, following)
         given = fixed.copy()
         for inner, outer in self.xs:
-            self._give(given, inner, outer, [t])
+            self.give(given, inner, outer, [t])
         for number, carry in enumerate(self.carries):
             self._give_carry(given, number, carry, before)
         n_carries = len(self.carries)
@@ -139,9 +127,7 @@ class _Scan:
             None if number < n_carries and not self.keep else self._row(number, after if number < n_carries else t)
             for number in range(len(self.parts))
         ]
-        with self._inside(given, rows):
-            for place in self.storage.homes:
-                lowering.pointer(place)
+        with self.inside(given, self._bases(rows)):
             lowering.run_steps(self.schedule.steps)
             self._end(rows)
 
@@ -183,38 +169,8 @@ class _Scan:
     def _written(self, carry: Node) -> str:
         return self.lowering.op(f"load ptr, ptr {self.buffers[carry][1]}")
 
-    # --- what the body reads
-    def _give(self, given: _Inputs, inner: Node, outer: Node, at: Position) -> None:
-        """Let an input of the body be what ``outer`` is at a position along its first axes."""
-        lowering, kind = self.lowering, inner.dtype.kind
-        if inner.size <= MOST_IN_REGISTERS:
-            values = [lowering.value(outer, [*at, *p]) for p in positions(inner.shape)]
-            if inner.shape == ():
-                given.scalars[inner] = values[0]
-                return
-            given.elements[inner] = values
-            place = self._memory_for(inner, f"[{max(inner.size, 1)} x {MEMORY[kind]}]")
-            for i, value in enumerate(values):
-                lowering.store(place, kind, str(i), value)
-            given.pointers[inner] = place
-        elif outer.primitive in (INPUT, CONSTANT) or outer in lowering.schedule.stored:
-            offset = lowering.times(at[0], inner.size) if at else "0"
-            given.pointers[inner] = lowering.element(lowering.pointer(outer), MEMORY[kind], offset)
-        else:
-            place = given.pointers[inner] = self._memory_for(inner, None)
-            shape = inner.shape
-            lowering.nest(
-                shape,
-                lambda p: lowering.store(place, kind, lowering.linear(p, shape), lowering.value(outer, [*at, *p])),
-            )
-
-    def _memory_for(self, inner: Node, own: str | None) -> str:
-        if inner not in self.scratch:
-            nbytes = inner.size * SIZES[inner.dtype.kind]
-            self.scratch[inner] = self.lowering.local_memory(own) if own else self._workspace(nbytes)
-        return self.scratch[inner]
-
-    def _give_carry(self, given: _Inputs, number: int, carry: Node, row: str) -> None:
+    # --- what the body reads, and where its outputs lie
+    def _give_carry(self, given: Inputs, number: int, carry: Node, row: str) -> None:
         lowering, kind = self.lowering, carry.dtype.kind
         if carry in self.registers:
             values = [lowering.load(self.registers[carry], kind, str(i)) for i in range(carry.size)]
@@ -228,10 +184,8 @@ class _Scan:
         else:
             given.pointers[carry] = self._row(number, row)
 
-    @contextmanager
-    def _inside(self, given: _Inputs, rows: list[str | None]) -> Iterator[None]:
-        """While entered, the lowering is that of the body."""
-        lowering = self.lowering
+    def _bases(self, rows: list[str | None]) -> dict[str, str]:
+        """Where the outputs that are computed in memory of their own lie."""
         bases: dict[str, str] = {}
         for node, home in self.storage.homes.items():
             what, _, number = home.base.partition(" ")
@@ -246,31 +200,5 @@ class _Scan:
             elif row is not None and output.dtype.kind == "f":
                 bases[home.base] = row
             else:
-                bases[home.base] = self._memory_for(node, None)
-        saved = {name: getattr(lowering, name) for name in STATE}
-        state: dict[str, Any] = {
-            "program": self.body, "schedule": self.schedule, "storage": self.storage, "slots": self.slots,
-            "bases": bases, "pointers": given.pointers, "scalars": given.scalars, "elements": given.elements,
-            "local": {},
-        }  # fmt: skip
-        for name in STATE:
-            setattr(lowering, name, state[name])
-        try:
-            yield
-        finally:
-            for name, value in saved.items():
-                setattr(lowering, name, value)
-
-
-class _Inputs:
-    """How the inputs of the body are reached: as single values, element by element, or in memory."""
-
-    def __init__(self) -> None:
-        self.scalars: dict[Node, Operand] = {}
-        self.elements: dict[Node, list[Operand]] = {}
-        self.pointers: dict[Node, str] = {}
-
-    def copy(self) -> _Inputs:
-        made = _Inputs()
-        made.scalars, made.elements, made.pointers = dict(self.scalars), dict(self.elements), dict(self.pointers)
-        return made
+                bases[home.base] = self.memory_for(node)
+        return bases

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayesad.ad.backends.llvm import factorisations, multiplication, spectra, systems
+from bayesad.ad.backends.llvm.branches import cond
 from bayesad.ad.backends.llvm.collecting import COLLECTING
 from bayesad.ad.backends.llvm.gathers import GATHERS
 from bayesad.ad.backends.llvm.ordering import ORDERING
@@ -61,6 +62,7 @@ WHOLE: dict[str, Callable[[Lowering, Node], bool]] = {
     **ORDERING,
     **COLLECTING,
     "scan": scan,
+    "cond": cond,
     "matmul": multiplication.matmul,
     "cholesky": factorisations.cholesky,
     "cholesky_pullback": factorisations.cholesky_pullback,
