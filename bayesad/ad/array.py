@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -54,6 +55,7 @@ class TracedArray:
         "_view",
     )
     __array_priority__ = 1000.0
+    __pandas_priority__ = 5000.0  # pandas leaves operators to what has more than its own 4000
 
     def __init__(self, trace: Any, node: Node | None, value: Any = None) -> None:
         self._trace = trace
@@ -287,6 +289,21 @@ class TracedArray:
         return repr(self)
 
     # --- protocols
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        """The functions of the Python array API standard for this array: NumPy's, which know traced arrays."""
+        return _namespace_for(sys._getframe(1).f_globals.get("__name__", ""))
+
+    @property
+    def device(self) -> str:
+        """Where the array is, as the array API standard asks: "cpu"."""
+        return "cpu"
+
+    def to_device(self, device: str, /, *, stream: Any = None) -> Any:
+        """The array itself; there is no other device than "cpu"."""
+        if device != "cpu":
+            raise ValueError(f"unsupported device {device!r}; traced arrays are on 'cpu'")
+        return self
+
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **options: Any) -> Any:
         if method == "__call__" and out is None and not options:
             primitive = UFUNCS.get(ufunc)
@@ -513,7 +530,7 @@ _SCALARS = (TracedArray, float, np.ndarray, np.generic, int)
 def _binary(primitive: Primitive, reflected: bool = False) -> Any:
     def operate(self: Any, other: Any) -> Any:
         if not isinstance(other, _SCALARS):
-            if not isinstance(other, (list, tuple)):
+            if not isinstance(other, (list, tuple)) and not hasattr(other, "__array__"):
                 return NotImplemented
             other = asarray(other)
         return bind(primitive, (other, self) if reflected else (self, other))
@@ -527,6 +544,16 @@ for _name, _primitive in _OPERATORS.items():
     setattr(TracedArray, f"__i{_name}__", lambda self, other, _p=_primitive: self._in_place(_p, other))
 for _name, _primitive in _COMPARISONS.items():
     setattr(TracedArray, f"__{_name}__", _binary(_primitive))
+
+
+def _namespace_for(caller: str) -> Any:
+    """NumPy; for array_api_compat its wrapper of NumPy, which it takes for the plain arrays beside this one too."""
+    from bayesad.ad.swaps import traced_meaning
+
+    package = caller.partition(".common.")[0]
+    wrapper = f"{package}.numpy"
+    wrapped = package.endswith("array_api_compat") and wrapper in sys.modules
+    return sys.modules[wrapper] if wrapped else traced_meaning(np)
 
 
 # --- binding
@@ -611,6 +638,12 @@ def plain_or_traced(x: Any) -> Any:
     """``x`` as library code takes it: a traced array, or else a plain NumPy array (never a buffer)."""
     array = asarray(x)
     return np.array(array.value) if type(array) is TracedArray and array.is_buffer else array
+
+
+def unwrapped(x: Any) -> Any:
+    """The traced array inside a labelled one, such as an xarray.DataArray; anything else unchanged."""
+    inside = None if isinstance(x, (TracedArray, np.ndarray)) else getattr(x, "data", None)
+    return inside if type(inside) is TracedArray else x
 
 
 def buffer(values: np.ndarray) -> TracedArray:

@@ -25,6 +25,7 @@ import numpy as np
 
 from bayesad.ad.array import FUNCTIONS, TracedArray, asarray, buffer, is_traced, value_of
 from bayesad.ad.functions import as_buffers, scipy_linalg, scipy_special, without_buffers
+from bayesad.ad.functions.scipy_stats import CHOICES, CONTINUOUS, DISCRETE
 from bayesad.ad.imports import when_imported
 from bayesad.ad.trace import current_depth
 from bayesad.errors import TracingError
@@ -53,6 +54,7 @@ class _Known(NamedTuple):
 _lock = threading.RLock()
 _active = 0
 _replaced: list[tuple[dict[str, Any], str, Any]] = []
+_methods: list[tuple[type, str, Function, Function]] = []  # class, name, original, replacement
 _known: dict[int, _Known] = {}
 
 
@@ -74,6 +76,8 @@ def uninstall() -> None:
             for namespace, name, original in _replaced:
                 namespace[name] = original
             _replaced.clear()
+            for owner, name, original, _ in _methods:
+                setattr(owner, name, original)
 
 
 def visit(function: Any) -> None:
@@ -93,6 +97,8 @@ def _swap_everywhere() -> None:
             _swap(module.__dict__, known.found)
     for namespace in _running_namespaces():
         _swap(namespace, _slots_of(namespace))
+    for owner, name, _, replacement in _methods:
+        setattr(owner, name, replacement)
 
 
 def _keeps_originals(module: ModuleType) -> bool:
@@ -376,10 +382,25 @@ def _add(functions: dict[str, Function], library: ModuleType) -> None:
             _forget()  # where something is swapped in already, nothing more was found
 
 
+def _add_methods(infrastructure: ModuleType) -> None:
+    """Add the methods of scipy.stats's laws, which are swapped in their classes."""
+    with _lock:
+        classes = ((infrastructure.rv_continuous, CONTINUOUS), (infrastructure.rv_discrete, DISCRETE))
+        for owner, methods in classes:
+            for name, traced in methods.items():
+                original = getattr(owner, name)
+                _methods.append((owner, name, original, _computing(original, traced)))
+                if _active:
+                    setattr(owner, name, _methods[-1][-1])
+
+
 when_imported("scipy.special", functools.partial(_add, scipy_special.FUNCTIONS))
 when_imported("scipy.linalg", functools.partial(_add, scipy_linalg.FUNCTIONS))
+when_imported("scipy.stats._distn_infrastructure", _add_methods)
+for _module, _choices in CHOICES.items():
+    when_imported(_module, functools.partial(_add, _choices))
 
 
-def traced_meaning(f: Function) -> Function:
+def traced_meaning(f: Any) -> Any:
     """What stands for ``f`` while a trace is recorded: for functions that are handed over instead of called by name."""
     return TABLE[id(f)][1] if id(f) in TABLE else f

@@ -274,7 +274,7 @@ def trace(f: Callable[..., Any], *values: Any, name: str | None = None) -> tuple
     result : list
         The outputs at these values (None where an enclosing trace is abstract).
     """
-    from bayesad.ad.array import TracedArray, node_of
+    from bayesad.ad.array import TracedArray, node_of, unwrapped
 
     with tracing() as depth:
         plain = [v.value if isinstance(v, TracedArray) else v for v in values]
@@ -286,6 +286,7 @@ def trace(f: Callable[..., Any], *values: Any, name: str | None = None) -> tuple
             arguments.append(recording.input(shape, dtype, value))
         result = _called(f, arguments)
         flat = list(result) if isinstance(result, (list, tuple)) else [result]
+        flat = [unwrapped(x) for x in flat]
         outputs = [node_of(recording, x) for x in flat]
         found = [x.value if isinstance(x, TracedArray) else x for x in flat]
     program = recording.program(outputs, name or str(getattr(f, "__name__", "program")))

@@ -100,7 +100,9 @@ DOMAINS = {
     **dict.fromkeys(("logical_and", "logical_or", "logical_xor"), (REAL, REAL)),
     "logical_not": (REAL,),
     **dict.fromkeys(("bitwise_and", "bitwise_or", "bitwise_xor"), (COUNT, COUNT)),
+    **dict.fromkeys(("left_shift", "right_shift"), (COUNT, COUNT)),
     "invert": (COUNT,),
+    "nextafter": (REAL, REAL),
     **dict.fromkeys(("isnan", "isinf", "isfinite", "signbit"), (REAL,)),
     "where": (TRUTH, REAL, REAL),
     "stop_gradient": (REAL,),
@@ -552,6 +554,7 @@ STRUCTURAL = {
 }
 ELSEWHERE = {
     "scan": "test_scan",
+    "cond": "test_control",
     **dict.fromkeys(
         (
             "cholesky",

@@ -535,7 +535,7 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
     "ufunc of a list": (lambda x: np.exp([x[0], 1.0]), r"np.array\(\[x, y\]\)"),
     "fromiter": (lambda x: np.fromiter((a for a in x), float), "np.zeros"),
     "scipy function without a meaning": (lambda x: scipy.linalg.lu(np.outer(x, x)), "custom_vjp"),
-    "scipy.stats": (lambda x: scipy.stats.norm.logpdf(x), "plain array|no traced meaning"),
+    "law without a formula": (lambda x: scipy.stats.nct.cdf(x, 4.0, 0.5), "no traced meaning"),
     "interpolator": (lambda x: scipy.interpolate.CubicSpline(np.arange(4.0), DATA_WEIGHTS)(x), "plain|custom_vjp"),
     "insert at several": (lambda x: np.insert(x, [0, 1], 2.0), "np.concatenate"),
     "np.r_ with a directive": (lambda x: np.r_["0,2", x, x], "np.concatenate"),

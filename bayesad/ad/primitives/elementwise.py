@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from bayesad.ad.primitives.table import INTEGER, boolean_type, define, elementwise, promoted_type
+from bayesad.ad.primitives.table import INTEGER, boolean_type, define, elementwise, integer_type, promoted_type
 
 LOG2 = float(np.log(2.0))
 LOG10 = float(np.log(10.0))
@@ -216,7 +216,13 @@ ceil = elementwise("ceil", np.ceil, None, result=promoted_type)
 trunc = elementwise("trunc", np.trunc, None, result=promoted_type)
 rint = elementwise("rint", np.rint, None)
 
+
 # --- comparisons and logic
+def _in_64_bits(shift: np.ufunc) -> Any:
+    """A shift of truth values too, which NumPy computes in 8 bits."""
+    return lambda a, b: shift(np.asarray(a, dtype=INTEGER), b)
+
+
 equal = elementwise("equal", np.equal, None, None, result=boolean_type)
 not_equal = elementwise("not_equal", np.not_equal, None, None, result=boolean_type)
 less = elementwise("less", np.less, None, None, result=boolean_type)
@@ -230,6 +236,13 @@ logical_not = elementwise("logical_not", np.logical_not, None, result=boolean_ty
 bitwise_and = elementwise("bitwise_and", np.bitwise_and, None, None, result=promoted_type)
 bitwise_or = elementwise("bitwise_or", np.bitwise_or, None, None, result=promoted_type)
 bitwise_xor = elementwise("bitwise_xor", np.bitwise_xor, None, None, result=promoted_type)
+left_shift = elementwise(
+    "left_shift", np.left_shift, None, None, result=integer_type, evaluate=_in_64_bits(np.left_shift)
+)
+right_shift = elementwise(
+    "right_shift", np.right_shift, None, None, result=integer_type, evaluate=_in_64_bits(np.right_shift)
+)
+nextafter = elementwise("nextafter", np.nextafter, lambda g, y, a, b: g, None)
 invert = elementwise("invert", np.invert, None, result=promoted_type)
 isnan = elementwise("isnan", np.isnan, None, result=boolean_type)
 isinf = elementwise("isinf", np.isinf, None, result=boolean_type)

@@ -99,6 +99,9 @@ def elementwise(
     Primitive; float64 where the result is float64.
     """
     dtype_of = result or float_type
+    wrapped = getattr(ufunc, "__wrapped__", None)
+    if isinstance(wrapped, np.ufunc):  # scipy.special's, where SCIPY_ARRAY_API is set
+        ufunc = wrapped
 
     def infer(*args: Any) -> tuple[tuple[int, ...], np.dtype]:
         return broadcast_shapes(*[a.shape for a in args]), dtype_of(*[a.dtype for a in args])
