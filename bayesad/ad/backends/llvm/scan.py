@@ -2,7 +2,7 @@
 
 A carry of few numbers is handed on in registers (memory of the function's own, which LLVM turns into them); its rows
 are only stored. A larger one is read where the step before left it: in its rows, or where rows are not kept in one of
-two buffers that take turns.
+two buffers that take turns. Linear recurrences of a number go in blocks of steps (`recurrences`).
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from bayesad.ad.backends.llvm import recurrences
 from bayesad.ad.backends.llvm.inner import MOST_IN_REGISTERS, Inner, Inputs
-from bayesad.ad.backends.llvm.scalars import Operand
+from bayesad.ad.backends.llvm.scalars import Operand, as_kind
 from bayesad.ad.backends.llvm.storage import Home
 from bayesad.ad.backends.llvm.writer import MEMORY, SIZES, positions
 from bayesad.ad.primitives.loops import parts_of
@@ -62,7 +63,10 @@ class _Scan(Inner):
         fixed = Inputs()
         for inner, outer in self.invariants:
             self.give(fixed, inner, outer, [])
-        if self.length:
+        recurrence = recurrences.linear(self.body) if self.length >= recurrences.FEWEST_STEPS else None
+        if recurrence:
+            self._in_blocks(recurrence, fixed)
+        elif self.length:
             self.lowering.loop(self.length, lambda i: self._step(i, fixed), vectorise=False)
         if not self.keep:
             for number, carry in enumerate(self.carries):
@@ -111,12 +115,54 @@ class _Scan(Inner):
         offset = lowering.plus(lowering.times(row, math.prod(part.shape[1:])), str(part.start))
         return lowering.element(self.target, "double", offset)
 
+    # --- blocks of steps of a linear recurrence
+    def _in_blocks(self, recurrence: recurrences.Linear, fixed: Inputs) -> None:
+        lowering, (carry,) = self.lowering, self.carries
+        blocks, rest = divmod(self.length, recurrences.STEPS)
+
+        def turn(number: str) -> None:
+            first = lowering.times(number, recurrences.STEPS)
+            places = [self._places(lowering.plus(first, str(j))) for j in range(recurrences.STEPS)]
+            register = self.registers[carry]
+            steps = [self._coefficients(recurrence, fixed, t) for t, _, _ in places]
+            before = lowering.load(register, "f", "0")[0]
+            for (_, _, after), value in zip(places, recurrences.block(lowering, before, steps), strict=True):
+                if self.keep:
+                    lowering.store(self._row(0, after), "f", "0", (value, "f"))
+            lowering.store(register, "f", "0", (value, "f"))
+
+        lowering.loop(blocks, turn, vectorise=False)
+        for i in range(self.length - rest, self.length):
+            self._step(str(i), fixed)
+
+    def _coefficients(self, recurrence: recurrences.Linear, fixed: Inputs, t: str) -> tuple[str, str]:
+        """The coefficient and the other term of a step, with their signs."""
+        rows = dict(self.xs)
+
+        def read(node: Node, negative: bool) -> str:
+            if node in rows:
+                value = self.lowering.value(rows[node], [t])
+            else:
+                value = fixed.scalars[node] if node in fixed.scalars else self.lowering.value(node, [])
+            number = as_kind(self.lowering, value, "f")
+            return self.lowering.op(f"fneg double {number}") if negative else number
+
+        return (
+            read(recurrence.coefficient, recurrence.coefficient_negative),
+            read(recurrence.term, recurrence.term_negative),
+        )
+
     # --- a step
-    def _step(self, i: str, fixed: Inputs) -> None:
+    def _places(self, i: str) -> tuple[str, str, str]:
+        """Of step i: the row of the xs and ys, that of the carry before it and that of the carry after it."""
         lowering = self.lowering
         t = lowering.op(f"sub nuw nsw i64 {self.length - 1}, {i}") if self.reverse else i
-        following = lowering.op(f"add nuw nsw i64 {t}, 1")
-        before, after = (following, t) if self.reverse else (t, following)
+        following = lowering.plus(t, "1")
+        return (t, following, t) if self.reverse else (t, t, following)
+
+    def _step(self, i: str, fixed: Inputs) -> None:
+        lowering = self.lowering
+        t, before, after = self._places(i)
         given = fixed.copy()
         for inner, outer in self.xs:
             self.give(given, inner, outer, [t])
