@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bayesad import ad as ad
     from bayesad import distributions as distributions
+    from bayesad.ad import odeint as odeint
     from bayesad.ad import scan as scan
     from bayesad.distributions import *  # noqa: F403
     from bayesad.dsl import Model as Model
@@ -44,6 +45,7 @@ _MODULE_OF = {
     "NUTS": "bayesad.samplers",
     "HMC": "bayesad.samplers",
     "scan": "bayesad.ad.scan",
+    "odeint": "bayesad.ad.odes",
 }
 
 

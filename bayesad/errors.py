@@ -12,6 +12,7 @@ __all__ = [
     "ModelError",
     "RewriteError",
     "ScanError",
+    "SolverError",
     "TracingError",
     "suggestion",
 ]
@@ -31,6 +32,10 @@ class DerivativeError(BayesadError, ValueError):
 
 class ScanError(BayesadError, ValueError):
     """The carry, the rows or a branch of a scan do not fit its step."""
+
+
+class SolverError(BayesadError, ValueError):
+    """A solver got a problem that it does not take, or did not come to the end of it."""
 
 
 class RewriteError(BayesadError, ValueError):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from bayesad.ad.failures import failures_are_nan
 from bayesad.ad.scan import in_step
 from bayesad.ad.swaps import visit
 from bayesad.errors import DistributionError, ModelError
@@ -152,7 +153,8 @@ def run(model: Model, data: Mapping[str, Any], handler: Handler) -> dict[str, np
     try:
         bound = inspect.BoundArguments(model.signature, dict(data))
         visit(model.function)
-        model.function(*bound.args, **bound.kwargs)
+        with failures_are_nan():
+            model.function(*bound.args, **bound.kwargs)
     except DistributionError as error:
         line, variable = blame(error.__traceback__)
         at = f"variable {variable!r} ({line})" if variable is not None else line

@@ -9,7 +9,7 @@ import numpy as np
 
 from bayesad import ad
 from bayesad.distributions.supports import contains
-from bayesad.errors import ModelError
+from bayesad.errors import ModelError, SolverError
 from bayesad.running import Handler, Site
 from bayesad.structure import Parameter, describe
 from bayesad.terms import as_float, has_density, log_density_of, total
@@ -41,6 +41,8 @@ class Unconstrained:
     def log_density(self, q: Any) -> float:
         """log posterior density at q, with log |det Jacobian| of the transform to the parameters.
 
+        Minus infinity where a solver within the model does not come to an end.
+
         Parameters
         ----------
         q : float array, shape (dimension,)
@@ -50,11 +52,17 @@ class Unconstrained:
         ModelError
             For another shape.
         """
-        return as_float(self.compiled(self.check(q)))
+        try:
+            return as_float(self.compiled(self.check(q)))
+        except SolverError:
+            return -np.inf
 
     def log_density_and_gradient(self, q: Any) -> tuple[float, np.ndarray]:
         """`log_density` and its gradient, a float array of shape (dimension,)."""
-        return ad.value_and_gradient(self.compiled, self.check(q))
+        try:
+            return ad.value_and_gradient(self.compiled, self.check(q))
+        except SolverError:
+            return -np.inf, np.full(self.dimension, np.nan)
 
     def pack(self, params: Mapping[str, Any]) -> np.ndarray:
         """The vector for named parameters.

@@ -20,7 +20,7 @@ FOLDER = ROOT / "models" / "posteriordb"
 CENTRED = "eight_schools-eight_schools_centered"
 REFERENCED = [posterior.name for posterior in find([]) if posterior.reference]
 LONG = ["bball_drive_event_0-hmm_drive_0", "diamonds-diamonds", "gp_pois_regr-gp_pois_regr", "mcycle_gp-accel_gp"]
-NEARLY_SINGULAR = "gp_pois_regr-gp_pois_regr"
+LESS_EXACT = {"gp_pois_regr-gp_pois_regr", "hudson_lynx_hare-lotka_volterra"}  # nearly singular; solved to a tolerance
 OTHER_TRANSFORMS = {  # from Stan's: simplexes, and an interval that the model states more narrowly
     "GLMM_Poisson_data-GLMM_Poisson_model",
     "bball_drive_event_0-hmm_drive_0",
@@ -63,7 +63,7 @@ def in_column_order(parameter):
 def test_machine_code_on_the_unconstrained_scale_equals_stan(name):
     reference = ReferencePosterior(name)
     posterior, unconstrained = reference.posterior, reference.posterior.unconstrained
-    tolerance = 1e-6 if name == NEARLY_SINGULAR else 1e-9
+    tolerance = 1e-6 if name in LESS_EXACT else 1e-9
     for point in reference.golden["points"]:
         q = unconstrained.pack(point["parameters"])
         value, gradient = machine_code(unconstrained, q)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from bayesad.ad.control import cond, while_loop
     from bayesad.ad.inspection import inspect
     from bayesad.ad.jacobians import hessian, hvp, jacobian
+    from bayesad.ad.odes import odeint
     from bayesad.ad.sparsity import Sparsity
 
 __all__ = [
@@ -67,6 +68,7 @@ __all__ = [
     "jacobian",
     "jvp",
     "make_zero",
+    "odeint",
     "scan",
     "set_zero",
     "stop_gradient",
@@ -83,6 +85,7 @@ _NAMES_IN = {  # what not every run needs: module -> names
     "control": "cond while_loop",
     "inspection": "inspect",
     "jacobians": "hessian hvp jacobian",
+    "odes": "odeint",
     "sparsity": "Sparsity",
 }
 _MODULE_OF = {name: module for module, names in _NAMES_IN.items() for name in names.split()}

@@ -22,6 +22,12 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 """What some posteriors need for no divergence: with a scale far out in its tail they are narrower than in the bulk."""
 
+INITIAL: dict[str, Any] = {
+    "hudson_lynx_hare-lotka_volterra": {"theta": [0.6, 0.03, 0.6, 0.03], "z_init": [30.0, 4.0]},
+}
+"""Where some start: with the data's period of about ten years, 2 pi / sqrt(theta_1 theta_3). From uniform starts one
+chain in six stays in a mode with half of it, whose log density is lower by 40."""
+
 
 @dataclass(frozen=True)
 class ReferencePosterior:
@@ -61,8 +67,11 @@ class ReferencePosterior:
         return model(**{argument: data[argument] for argument in model.signature.parameters})
 
     def sample(self, *, chains: int = 4, warmup: int = 1000, draws: int = 1000, seed: int = 20251123) -> Any:
-        """Draws as `Posterior.sample` gives them, with this posterior's sampler."""
-        return self.posterior.sample(self.sampler, chains=chains, warmup=warmup, draws=draws, seed=seed)
+        """Draws as `Posterior.sample` gives them, with this posterior's sampler and starting points."""
+        initial = INITIAL.get(self.name, "uniform")
+        return self.posterior.sample(
+            self.sampler, chains=chains, warmup=warmup, draws=draws, seed=seed, initial=initial
+        )
 
 
 def names() -> list[str]:

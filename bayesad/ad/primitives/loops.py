@@ -32,7 +32,7 @@ from bayesad.ad.primitives.table import FLOAT, define
 if TYPE_CHECKING:
     from bayesad.ad.program import Program
 
-__all__ = ["HISTORY", "Scanned", "build", "flat", "is_zero", "scan", "scan_p", "without_unused"]
+__all__ = ["HISTORY", "Like", "Scanned", "build", "described", "flat", "is_zero", "scan", "scan_p", "without_unused"]
 
 HISTORY = 1 << 22  # numbers: the rows of all carries that are kept for a derivative without being computed again
 
@@ -301,7 +301,7 @@ def _pull_back(
     xs += [*args[carries : carries + n_xs], *[kept.after(i) if i < carries else kept.part(i) for i in known]]
     xs += [*[given.before(i) for i in added], *[given.part(i) for i in seeding_ys]]
     invariants = args[carries + n_xs :]
-    like = [*carry, *[_row(x) for x in xs], *map(_described, invariants)]
+    like = [*carry, *[_row(x) for x in xs], *map(described, invariants)]
     found = scan(
         build(step, like, f"{body.name}.reverse"), carry, xs, invariants, length=length,
         reverse=not attributes["reverse"], keep=False,
@@ -327,19 +327,20 @@ def _without_outputs(reversed_body: Program, body: Program, n_in: int) -> tuple[
 
 
 @dataclass(frozen=True)
-class _Like:
+class Like:
     """A shape and a dtype."""
 
     shape: tuple[int, ...]
     dtype: np.dtype
 
 
-def _described(x: Any) -> _Like:
-    return _Like(np.shape(x), x.dtype if hasattr(x, "dtype") else np.asarray(x).dtype)
+def described(x: Any) -> Like:
+    """The shape and dtype of an array or a node."""
+    return Like(np.shape(x), x.dtype if hasattr(x, "dtype") else np.asarray(x).dtype)
 
 
-def _row(x: Any) -> _Like:
-    return _Like(x.shape[1:], x.dtype)
+def _row(x: Any) -> Like:
+    return Like(x.shape[1:], x.dtype)
 
 
 def _pull_back_again(
@@ -359,7 +360,7 @@ def _pull_back_again(
             return _results(scan(body, carry, xs, invariants, length=length, keep=True, **options), body)
         return _in_segments(body, carry, xs, invariants, length, **options)
 
-    program = build(again, list(map(_described, args)), f"{body.name}.again")
+    program = build(again, list(map(described, args)), f"{body.name}.again")
     wrt = [i for i, v in enumerate(varies) if v and body.inputs[i].dtype == FLOAT]
     given = Scanned(g, attributes, as_floats=True)
     seeds = [given.final(i) if i < carries else given.part(i) for i in range(len(body.outputs))]
@@ -390,7 +391,7 @@ def _in_segments(
         return _results(found, body)
 
     grouped = [np.reshape(x[in_segments], (segments, steps, *x.shape[1:])) for x in xs]
-    like = [*map(_described, carry), *map(_row, grouped), *map(_described, invariants)]
+    like = [*map(described, carry), *map(_row, grouped), *map(described, invariants)]
     outer = scan(
         build(segment, like, f"{body.name}.segment"), carry, grouped, invariants, length=segments, reverse=reverse,
         keep=True,
@@ -442,7 +443,7 @@ def _jvp(tangents: Sequence[Any], y: Any, *args: Any, **attributes: Any) -> Any:
     carry = [*args[:carries], *[dots[i] for i in moving_carries]]
     xs = [*args[carries : carries + n_xs], *[dots[i] for i in moving_xs]]
     invariants = [*args[carries + n_xs :], *[dots[i] for i in moving_invariants]]
-    like = [*map(_described, carry), *map(_row, xs), *map(_described, invariants)]
+    like = [*map(described, carry), *map(_row, xs), *map(described, invariants)]
     found = scan(
         build(step, like, f"{body.name}.forward"), carry, xs, invariants,
         length=attributes["length"], reverse=attributes["reverse"], keep=attributes["keep"],

@@ -46,7 +46,9 @@ class LogDensityPointer:
         self.error: BaseException | None = None
 
 
-def python_log_density(f: Callable[[_Array, _Array], float], dimension: int) -> LogDensityPointer:
+def python_log_density(
+    f: Callable[[_Array, _Array], float], dimension: int, results: int | None = None
+) -> LogDensityPointer:
     """Make a Python log density callable by compiled kernels, from any thread.
 
     Parameters
@@ -56,6 +58,8 @@ def python_log_density(f: Callable[[_Array, _Array], float], dimension: int) -> 
         are only valid during the call: copy what is to be kept.
     dimension : int
         Number of unknowns.
+    results : int, optional
+        The length of what is filled in, where it is not the gradient of these.
 
     Returns
     -------
@@ -63,7 +67,7 @@ def python_log_density(f: Callable[[_Array, _Array], float], dimension: int) -> 
         An exception in `f` never reaches the kernel: it is kept as `error`, and this and every later call
         give NaN without calling `f`.
     """
-    positions, gradients = _Views(dimension, writeable=False), _Views(dimension, writeable=True)
+    positions, gradients = _Views(dimension, writeable=False), _Views(results or dimension, writeable=True)
     created: list[LogDensityPointer] = []
 
     def callback(context: int | None, q: int, gradient: int) -> float:

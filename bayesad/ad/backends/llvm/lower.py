@@ -40,14 +40,19 @@ def lower(program: Program, *, log_density: bool = False) -> Lowered:
 
 
 class Lowering(Writer):
-    """Writes the body of one program: its nodes step by step."""
+    """Writes the body of one program: its nodes step by step.
 
-    def __init__(self, program: Program, schedule: Schedule, storage: Storage) -> None:
+    With ``outer`` it is one more function of that one's module, which shares its workspace, data and declarations.
+    """
+
+    def __init__(self, program: Program, schedule: Schedule, storage: Storage, outer: Lowering | None = None) -> None:
         super().__init__()
         self.program = program
         self.schedule = schedule
         self.storage = storage
-        self.layout = Layout(program.inputs, program.outputs)
+        self.layout: Layout = Layout(program.inputs, program.outputs) if outer is None else outer.layout
+        if outer is not None:
+            self.declared, self.mathematics, self.functions = outer.declared, outer.mathematics, outer.functions
         self.slots = [self.reserve(nbytes) for nbytes in storage.slots]
         self.bases: dict[str, str] = {}  # of homes: as they are called -> parameter
         self.constant_pointers: dict[Any, str] = {}
@@ -308,10 +313,14 @@ class Lowering(Writer):
 
     # --- the whole text
     def result(self, log_density: bool) -> Lowered:
-        self.run_steps(self.schedule.steps)
-        self._write_outputs()
+        self.write_body()
         text = module_text(self, self.layout, log_density=log_density)
         return Lowered(text, self.layout, self.count, tuple(self.mathematics))
+
+    def write_body(self) -> None:
+        """Write all of the program."""
+        self.run_steps(self.schedule.steps)
+        self._write_outputs()
 
     def _write_outputs(self) -> None:
         for number, node in enumerate(self.program.outputs):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import importlib
 import threading
 import weakref
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,12 +18,23 @@ from bayesad.ad.backends.llvm.table import HEADER, LOG_DENSITY, NEXT, NUMBER, RU
 from bayesad.ad.backends.numpy import GuardFailed
 from bayesad.ad.program import Node, Program
 
-__all__ = ["Chain", "Executor", "NativeProgram", "address_of", "executor", "memory", "weakly"]
+if TYPE_CHECKING:
+    from bayesad.ad.backends.llvm.kernel import CompiledKernel
+
+__all__ = ["Chain", "Executor", "NativeProgram", "address_of", "called_kernel", "executor", "memory", "weakly"]
 
 CALLBACK = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_void_p)
 RUN_FUNCTION = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
 LARGE = 2048  # elements; finding out whether an array can be passed as it is costs as much as copying so many
 DTYPES = {"f": np.dtype(np.float64), "i": np.dtype(np.int64), "b": np.dtype(np.bool_)}
+
+CALLED: dict[str, tuple[str, bool]] = {
+    "merge_sort": ("ordering", False),
+    "dopri5": ("runge_kutta", True),
+    "dopri8": ("runge_kutta", True),
+    "bdf": ("bdf", True),
+}
+"""Kernels that programs call: their module beside this one, and whether their sums may be reordered."""
 
 
 class NativeProgram:
@@ -256,15 +268,20 @@ def _aligned_bytes(n: int) -> np.ndarray:
 
 
 @functools.cache
-def _kernel(name: str) -> tuple[int, Any]:
-    """The address of a kernel of ours, and what keeps it alive."""
-    from bayesad.ad.backends.llvm import kernel, matrices, ordering
+def called_kernel(name: str) -> CompiledKernel:
+    """A kernel that programs call, by its name in the table above; kept alive from then on."""
+    from bayesad.ad.backends.llvm.kernel import FAST_MATH, compile_kernel
 
-    if matrices.is_kernel(name):
-        library = matrices.kernel(name)
-        return library["kernel"], library
-    compiled = kernel.compile_kernel(ordering.KERNELS[name])
-    return compiled.address, compiled
+    module, reorders = CALLED[name]
+    function = getattr(importlib.import_module(f"{__package__}.{module}"), name)
+    return compile_kernel(function, fast_math=FAST_MATH if reorders else ())
+
+
+@functools.cache
+def _matrix_kernel(name: str) -> Any:
+    from bayesad.ad.backends.llvm import matrices
+
+    return matrices.kernel(name)
 
 
 @functools.cache
@@ -272,10 +289,12 @@ def _special_address(name: str) -> int:
     """Where a function is that a program calls: our own, of BLAS or LAPACK, or SciPy's scalar function on doubles."""
     if name in libraries.ROUTINES:
         return libraries.address(name)
-    from bayesad.ad.backends.llvm import matrices, ordering
+    from bayesad.ad.backends.llvm.matrices import is_kernel
 
-    if matrices.is_kernel(name) or name in ordering.KERNELS:
-        return _kernel(name)[0]
+    if is_kernel(name):
+        return _matrix_kernel(name)["kernel"]
+    if name in CALLED:
+        return called_kernel(name).address
     from scipy.special import cython_special
 
     get_pointer = ctypes.pythonapi.PyCapsule_GetPointer

@@ -14,7 +14,7 @@ from bayesad.ad.program import Node
 if TYPE_CHECKING:
     from bayesad.ad.backends.llvm.lower import Lowering
 
-__all__ = ["KERNELS", "ORDERING"]
+__all__ = ["ORDERING", "merge_sort"]
 
 RUN = 8  # elements sorted by insertion before runs are merged
 LARGEST = 2**63 - 1
@@ -143,7 +143,6 @@ def convolve(lowering: Lowering, node: Node) -> bool:
     return True
 
 
-KERNELS: dict[str, Callable[..., None]] = {"merge_sort": merge_sort}
 ORDERING: dict[str, Callable[[Lowering, Node], bool]] = {
     "argsort": argsort,
     "searchsorted": searchsorted,

@@ -23,7 +23,7 @@ from bayesad.ad.program import Node
 if TYPE_CHECKING:
     from bayesad.ad.backends.llvm.writer import Writer
 
-__all__ = ["HEADER", "LOG_DENSITY", "NEXT", "NUMBER", "RUN", "Layout", "module_text"]
+__all__ = ["HEADER", "LOG_DENSITY", "NEXT", "NUMBER", "RUN", "Layout", "declaration", "module_text"]
 
 RUN, LOG_DENSITY, NEXT, NUMBER, HEADER = range(5)  # places in the header, and its length
 
@@ -55,7 +55,7 @@ def module_text(body: Writer, layout: Layout, *, log_density: bool) -> str:
     """The whole module around a function's body."""
     from bayesad.ad.backends.llvm import vector_math
 
-    body_parameters = ", ".join(["ptr %workspace", *[_declaration(name) for name, _ in body.parameters]])
+    body_parameters = ", ".join(["ptr %workspace", *[declaration(name) for name, _ in body.parameters]])
     text = [
         vector_math.module_text(body.mathematics),
         *[
@@ -68,6 +68,7 @@ def module_text(body: Writer, layout: Layout, *, log_density: bool) -> str:
         *body.entry,
         *body.lines,
         "}",
+        *body.functions,
     ]
     text += _run(body, layout)
     if log_density:
@@ -154,6 +155,6 @@ def _fetch(target: str, array: str, place: int) -> list[str]:
     return [f"  {target}.at = getelementptr ptr, ptr {array}, i64 {place}", f"  {target} = load ptr, ptr {target}.at"]
 
 
-def _declaration(parameter: str) -> str:
+def declaration(parameter: str) -> str:
     """Leaves, results and stored nodes do not overlap; what the callback reads and writes is also reached elsewhere."""
     return f"ptr noalias {parameter}" if parameter.startswith(("%p", "%out")) else f"ptr {parameter}"

@@ -55,6 +55,12 @@ def _join(lowering: Lowering, node: Node, parts: list[tuple[Node, tuple[int, ...
     return True
 
 
+def _odeint(lowering: Lowering, node: Node) -> bool:
+    from bayesad.ad.backends.llvm.odeint import odeint  # few programs have one
+
+    return odeint(lowering, node)
+
+
 WHOLE: dict[str, Callable[[Lowering, Node], bool]] = {
     "stack": _stack,
     "concatenate": _concatenate,
@@ -63,6 +69,7 @@ WHOLE: dict[str, Callable[[Lowering, Node], bool]] = {
     **COLLECTING,
     "scan": scan,
     "cond": cond,
+    "odeint": _odeint,
     "matmul": multiplication.matmul,
     "cholesky": factorisations.cholesky,
     "cholesky_pullback": factorisations.cholesky_pullback,

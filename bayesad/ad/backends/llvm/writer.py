@@ -32,6 +32,8 @@ class Writer:
         External functions of doubles: name -> number of arguments.
     mathematics : dict
         The functions of `vector_math` that are called, in order of appearance.
+    functions : list of str
+        Further functions of the module.
     count : int
         Instructions and labels so far.
     """
@@ -46,6 +48,7 @@ class Writer:
         self.declared: dict[str, int] = {}
         self.mathematics: dict[str, None] = {}
         self.parameters: list[tuple[str, str]] = []
+        self.functions: list[str] = []
 
     def op(self, text: str) -> str:
         self.count += 1
@@ -78,6 +81,11 @@ class Writer:
         name = f"%{stem}{len(self.parameters)}"
         self.parameters.append((name, origin))
         return name
+
+    def origin(self, origin: str) -> str:
+        """The pointer of a given origin, one more parameter if it is none yet."""
+        known = next((name for name, there in self.parameters if there == origin), None)
+        return known or self.parameter("f", origin)
 
     def local_memory(self, kind: str) -> str:
         """The address of memory of the function's own, for one value of an LLVM type."""

@@ -1,0 +1,45 @@
+"""Initial value problems as machine code: the slopes as a function of the module, called by a kernel that steps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bayesad.ad.backends.llvm.callbacks import noted
+from bayesad.ad.backends.llvm.subroutines import in_memory, subroutine
+from bayesad.ad.backends.llvm.vector_math import hexadecimal
+from bayesad.ad.primitives.odes import failure, workspace_size
+from bayesad.ad.program import Node
+
+if TYPE_CHECKING:
+    from bayesad.ad.backends.llvm.lower import Lowering
+
+__all__ = ["odeint"]
+
+
+def odeint(lowering: Lowering, node: Node) -> bool:
+    """Write a solve as the call of its method's kernel; a failure is noted in Python, its rows hold NaN."""
+    given = node.attributes
+    states, size, count = given["states"], node.inputs[0].size, node.inputs[1].size
+    addresses = [in_memory(lowering, source) for source in node.inputs]
+    t0 = lowering.load(addresses[2], "f", "0")[0]
+    rhs = subroutine(lowering, given["body"], 2, addresses[3:])
+    jacobian = rhs if given["jacobian"] is None else subroutine(lowering, given["jacobian"], 2, addresses[3:])
+    offset = lowering.reserve(8 * workspace_size(given["method"], states, size))
+    work = lowering.parameter("a", f"workspace {offset}")
+    kernel = lowering.special(given["method"])
+    status = lowering.op(
+        f"call i64 {kernel}(ptr {rhs}, ptr {jacobian}, i64 {states}, i64 {size}, i64 {count}, double {t0}, "
+        f"ptr {addresses[1]}, ptr {addresses[0]}, double {hexadecimal(given['rtol'])}, "
+        f"double {hexadecimal(given['atol'])}, ptr {lowering.pointer(node)}, ptr {work})"
+    )
+    good, bad = lowering.fresh("solved"), lowering.fresh("failed")
+    lowering.say(f"br i1 {lowering.op(f'icmp eq i64 {status}, 0')}, label %{good}, label %{bad}")
+    lowering.label(bad)
+    noted_at = lowering.reserve(16)
+    place = lowering.parameter("a", f"workspace {noted_at}")
+    lowering.store(place, "f", "0", (lowering.op(f"sitofp i64 {status} to double"), "f"))
+    lowering.store(place, "f", "1", lowering.load(work, "f", "0"))
+    noted(lowering, failure(given["method"], given["rtol"], given["atol"]), [noted_at], lowering.reserve(8))
+    lowering.say(f"br label %{good}")
+    lowering.label(good)
+    return True

@@ -1,0 +1,382 @@
+"""The primitive ``odeint``: the solution of an initial value problem at given times.
+
+Its inputs are the first state y0 (size,), the times ts (count,), t0, and the invariants of its body, a program of t, y
+and the invariants with one output, the slopes (size,). Its value has a row for every time.
+
+Derivatives are solves themselves, of larger systems in the same form. A tangent is that of state and tangent side by
+side. Cotangents come from the sensitivities of the states to all that varies, one block after the other:
+
+    s' = (df/dy) s + (df/dp) dp,    s(t0) = dy0 - f(t0, y0) dt0
+
+(Hairer, Nørsett & Wanner 1993, I.14; Hindmarsh et al. 2005, ACM TOMS 31, section 2.5). The direction of each is as long
+as the number that it belongs to, so that the sensitivities are of the states' magnitude and under the same tolerance
+(CVODES scales the tolerances instead). The first ``states`` numbers depend on no others: the error of a step is
+controlled block by block, and the matrix of implicit methods is theirs. That the solution moves with the times is known
+without a solve: dy/dt = f.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from bayesad.ad.array import bind, is_traced
+from bayesad.ad.primitives import loops
+from bayesad.ad.primitives.elementwise import stop_gradient
+from bayesad.ad.primitives.loops import described
+from bayesad.ad.primitives.table import FLOAT, define
+from bayesad.ad.program import INPUT, Node, Program
+from bayesad.errors import SolverError
+
+__all__ = ["METHODS", "failure", "jacobian", "odeint_p", "shared", "solve", "workspace_size"]
+
+WRITTEN_OUT = 16  # states for which a Jacobian is written out column by column; for more of them it is a loop
+MOST_CALLS = 10_000  # of slopes by the interpreter
+
+_executors: WeakKeyDictionary[Program, Callable[..., Any]] = WeakKeyDictionary()
+
+
+def _rounds(stages: int) -> Callable[[int, int], int]:
+    tableau = stages * (stages - 1) // 2 + 4 * stages + 2
+    return lambda states, size: tableau + (stages + 5) * size + 2
+
+
+METHODS: dict[str, Callable[[int, int], int]] = {
+    "dopri5": _rounds(6),
+    "dopri8": _rounds(12),
+    "bdf": lambda states, size: 14 * size + 2 * states * (states + 1) + 208,
+}
+"""Kernel -> the numbers of workspace that it needs, from those of states and of all blocks."""
+
+REASONS = (
+    "",
+    "the step became too small for the time to move on: the system may be stiff (method='bdf'), have a "
+    "singularity, or a discontinuity",
+    "the slopes or the states are not finite there",
+    "it needs too many steps: the system may be stiff (method='bdf'), or the tolerances be too tight",
+    "the times do not increase from t0 on",
+)
+
+
+def workspace_size(method: str, states: int, size: int) -> int:
+    return METHODS[method](states, size)
+
+
+def solve(y0: Any, ts: Any, t0: Any, invariants: Sequence[Any], **attributes: Any) -> Any:
+    """The rows of a solve."""
+    return bind(odeint_p, (y0, ts, t0, *invariants), attributes)
+
+
+def jacobian(body: Program, states: int) -> Program:
+    """The derivatives of the first slopes of a body by the first states: a program with its inputs."""
+    from bayesad.ad.compiled import evaluate
+    from bayesad.ad.forward import forward
+
+    _, y, *others = body.inputs
+    rest = np.zeros(y.size - states)
+
+    def first(t: Any, head: Any, *invariants: Any) -> list[Any]:
+        whole = np.concatenate([head, rest]) if rest.size else head
+        return [evaluate(body, [t, whole, *invariants])[0][:states]]
+
+    head = _like((states,))
+    pushed = forward(loops.build(first, [_like(()), head, *map(described, others)], body.name), [1])
+
+    def columns(t: Any, whole: Any, *invariants: Any) -> list[Any]:
+        def column(direction: Any) -> Any:
+            return evaluate(pushed, [t, whole[:states], *invariants, direction])[1]
+
+        if states <= WRITTEN_OUT:
+            return [np.stack([column(direction) for direction in np.eye(states)], axis=1)]
+
+        def step(*given: Any) -> list[Any]:
+            direction, t, head, *invariants = given
+            return [evaluate(pushed, [t, head, *invariants, direction])[1]]
+
+        program = loops.build(step, [head, _like(()), head, *map(described, others)], f"{body.name}.column")
+        found = loops.scan(program, [], [np.eye(states)], [t, whole[:states], *invariants], length=states)
+        return [np.transpose(found.y(0))]
+
+    return loops.build(columns, list(map(described, body.inputs)), f"{body.name}.jacobian")
+
+
+def _like(shape: tuple[int, ...]) -> Any:
+    return loops.Like(shape, FLOAT)
+
+
+# --- meaning
+class _TooLong(Exception):
+    """A solve calls its slopes more often than Python should."""
+
+
+def _evaluate(y0: Any, ts: Any, t0: Any, *invariants: Any, **attributes: Any) -> np.ndarray:
+    """By the method's kernel, which calls the interpreter; a solve that takes long is begun again as machine code."""
+    from bayesad.ad.backends.llvm.native import called_kernel
+    from bayesad.ad.failures import failing
+
+    y0, ts, others = np.array(y0, dtype=FLOAT), np.array(ts, dtype=FLOAT), [np.asarray(x)[()] for x in invariants]
+    method, states, rtol, atol = (attributes[key] for key in ("method", "states", "rtol", "atol"))
+    rhs = _called(attributes["body"], len(y0), len(y0), others)
+    matrix = attributes["jacobian"]
+    derivative = rhs if matrix is None else _called(matrix, len(y0), states * states, others)
+    rows, work = np.empty((len(ts), len(y0))), np.zeros(workspace_size(method, states, len(y0)))
+    status = called_kernel(method)(
+        rhs, derivative, states, len(y0), len(ts), float(t0), ts, y0, rtol, atol, np.ravel(rows), work
+    )
+    error = rhs.error or derivative.error
+    if isinstance(error, _TooLong):
+        arrays = [np.asarray(x) for x in (y0, ts, t0, *invariants)]
+        run = _machine_code(tuple(attributes.items()), tuple([(x.shape, x.dtype) for x in arrays]))
+        try:
+            return run(arrays)[0]
+        except SolverError as failure:
+            failing(failure)
+            return np.full(rows.shape, np.nan)
+    if error:
+        raise error
+    if status:
+        failing(_failed(status, work[0], method, rtol, atol))
+    return rows
+
+
+def _called(program: Program, size: int, results: int, invariants: Sequence[Any]) -> Any:
+    """A program of t, y and invariants as kernels call it."""
+    from bayesad.ad.backends.llvm.kernel import python_log_density
+    from bayesad.ad.backends.numpy import executor
+
+    run = _executors.get(program)
+    if run is None:
+        run = _executors[program] = executor(program)
+    calls = itertools.count()
+
+    def fill(argument: np.ndarray, result: np.ndarray) -> float:
+        if next(calls) == MOST_CALLS:
+            raise _TooLong
+        result[:] = np.ravel(run([argument[0], argument[1:], *invariants])[0])
+        return 0.0
+
+    return python_log_density(fill, 1 + size, results)
+
+
+@functools.lru_cache(maxsize=64)
+def _machine_code(attributes: tuple[tuple[str, Any], ...], arrays: tuple[Any, ...]) -> Callable[..., list[Any]]:
+    """A solve alone as machine code, for arrays of these shapes and dtypes."""
+    from bayesad.ad.backends.llvm.native import executor
+
+    inputs = tuple([Node(INPUT, (), {}, shape, dtype) for shape, dtype in arrays])
+    node = Node(odeint_p, inputs, dict(attributes), *_infer(*inputs))
+    return executor(Program(inputs, (node,), (node,), "solve"))
+
+
+def _infer(y0: Any, ts: Any, *others: Any, **attributes: Any) -> Any:
+    return (ts.shape[0], y0.shape[0]), FLOAT
+
+
+# --- failures
+def _failed(status: float, t: float, method: str, rtol: float, atol: float) -> SolverError:
+    return SolverError(
+        f"odeint: no solution beyond t = {t:.6g} by method {method!r} with rtol={rtol:g}, atol={atol:g}: "
+        f"{REASONS[int(status)]}"
+    )
+
+
+def _raise(found: Any, **attributes: Any) -> Any:
+    raise _failed(found[0], found[1], **attributes)
+
+
+failure_p = define("odeint_failure", _raise, lambda *args, **attributes: ((), FLOAT))
+
+
+def failure(method: str, rtol: float, atol: float) -> Node:
+    """An operation for machine code to report a failure: of a vector (status, time)."""
+    found = Node(INPUT, (), {}, (2,), FLOAT)
+    return Node(failure_p, (found,), {"method": method, "rtol": rtol, "atol": atol}, (), FLOAT)
+
+
+# --- derivatives
+def _jvp(tangents: Sequence[Any], y: Any, *args: Any, **attributes: Any) -> Any:
+    """The tangent of all states: the second half of a solve of twice the size, and the slopes for moving times."""
+    body, size = attributes["body"], args[0].shape[0]
+    dy0, dts, dt0, *others = tangents
+    if dt0 is not None:
+        moved = -dt0 * _slope(body, args)
+        dy0 = moved if dy0 is None else dy0 + moved
+    moving = [i for i, t in enumerate(others) if t is not None]
+    tangent: Any = 0.0
+    if dy0 is not None or moving:
+        wider = _beside_tangent(body, tuple(moving))
+        start = np.concatenate([args[0], np.zeros(size) if dy0 is None else dy0])
+        tangent = _solve_wider(wider, start, args, [others[i] for i in moving], attributes)[:, size:]
+    return tangent if dts is None else tangent + dts[:, None] * _slopes(body, y, args)
+
+
+def _vjp(g: Any, y: Any, *args: Any, **attributes: Any) -> tuple[Any, ...]:
+    """Cotangents by the sensitivities to every number that varies."""
+    body, size, count = attributes["body"], args[0].shape[0], args[1].shape[0]
+    found: list[Any] = [None] * len(args)
+    varies = [i for i, a in enumerate(args) if is_traced(a) and a.dtype == FLOAT and a.size]
+    seeds = [i for i in varies if i != 1]
+    if seeds:
+        scales = {i: np.reshape(_magnitude(args[i]), (-1,)) for i in seeds}
+        ends = np.cumsum([0, *[len(scales[i]) for i in seeds]])
+        starts = [args[0], *[_start(body, args, i, scales[i]) for i in seeds]]
+        moving = [i for i in seeds if i > 2]
+        wider = _beside_sensitivities(body, tuple([i - 3 for i in moving]), int(ends[len(seeds) - len(moving)]))
+        solved = _solve_wider(wider, np.concatenate(starts), args, [scales[i] for i in moving], attributes)
+        rows = np.reshape(solved[:, size:], (count, int(ends[-1]), size))
+        sums = np.sum(rows * g[:, None, :], axis=(0, 2))
+        for i, begin, end in zip(seeds, ends, ends[1:], strict=False):
+            found[i] = np.reshape(sums[begin:end] / scales[i], args[i].shape)
+    if 1 in varies:
+        found[1] = np.sum(g * _slopes(body, y, args), axis=1)
+    return tuple(found)
+
+
+def _magnitude(x: Any) -> Any:
+    """Of each number, as a constant for derivatives: the result does not depend on it."""
+    return bind(stop_gradient, (np.where(x == 0.0, 1.0, np.abs(x)),))
+
+
+def _start(body: Program, args: Sequence[Any], i: int, scale: Any) -> Any:
+    """How the first state moves, one row after the other, with every number of an input, in units of its scale."""
+    if i == 0:
+        return np.reshape(np.eye(len(scale)) * scale, -1)
+    return -scale * _slope(body, args) if i == 2 else np.zeros(len(scale) * args[0].shape[0])
+
+
+def _slope(body: Program, args: Sequence[Any]) -> Any:
+    """The first slope."""
+    from bayesad.ad.compiled import evaluate
+
+    return evaluate(body, [args[2], args[0], *args[3:]])[0]
+
+
+def _slopes(body: Program, y: Any, args: Sequence[Any]) -> Any:
+    """The slopes along the solution, a row for every time."""
+    return loops.scan(body, [], [args[1], y], args[3:], length=args[1].shape[0]).y(0)
+
+
+def _solve_wider(wider: Program, start: Any, args: Sequence[Any], more: Sequence[Any], attributes: Any) -> Any:
+    """The solve of a system that goes on after another one's states, its last invariants being new."""
+    matrix = attributes["jacobian"]
+    given = {**attributes, "body": wider, "of": attributes["body"]}
+    if matrix is not None:
+        given["jacobian"] = _of_wider(matrix, wider)
+    return solve(start, args[1], args[2], [*args[3:], *more], **given)
+
+
+@functools.lru_cache(maxsize=256)
+def _of_wider(matrix: Program, wider: Program) -> Program:
+    """The Jacobian of a system as that of a wider one."""
+    from bayesad.ad.compiled import evaluate
+
+    size, n = matrix.inputs[1].size, len(matrix.inputs) - 2
+    return loops.build(
+        lambda t, y, *invariants: evaluate(matrix, [t, y[:size], *invariants[:n]]),
+        list(map(described, wider.inputs)),
+        matrix.name,
+    )
+
+
+@functools.lru_cache(maxsize=256)
+def _beside_tangent(body: Program, moving: tuple[int, ...]) -> Program:
+    """The body of states and their tangent; the tangents of moving invariants are further invariants."""
+    from bayesad.ad.compiled import evaluate
+    from bayesad.ad.forward import forward
+
+    size, n = body.inputs[1].size, len(body.inputs) - 2
+    pushed = forward(body, [1, *[2 + i for i in moving]])
+
+    def both(t: Any, y: Any, *invariants: Any) -> list[Any]:
+        found = evaluate(pushed, [t, y[:size], *invariants[:n], y[size:], *invariants[n:]])
+        return [np.concatenate(found)]
+
+    t, _, *others = map(described, body.inputs)
+    like = [t, _like((2 * size,)), *others, *[others[i] for i in moving]]
+    return loops.build(both, like, f"{body.name}.tangent")
+
+
+@functools.lru_cache(maxsize=256)
+def _beside_sensitivities(body: Program, moving: tuple[int, ...], n_first: int) -> Program:
+    """The body of states and their sensitivities, one after the other: to ``n_first`` first values, then to all numbers
+    of the moving invariants, whose magnitudes are further invariants."""
+    from bayesad.ad.compiled import evaluate
+    from bayesad.ad.forward import forward
+
+    size, n = body.inputs[1].size, len(body.inputs) - 2
+    lengths = [body.inputs[2 + i].size for i in moving]
+    total = n_first + sum(lengths)
+
+    def all_of_them(t: Any, y: Any, *invariants: Any) -> list[Any]:
+        given = [t, y[:size], *invariants[:n]]
+        rows = np.reshape(y[size:], (total, size))
+        alone = forward(body, [1])
+        found = [evaluate(body, given)[0], *[evaluate(alone, [*given, rows[k]])[1] for k in range(n_first)]]
+        k = n_first
+        for i, scale in zip(moving, invariants[n:], strict=True):
+            pushed, shape = forward(body, [1, 2 + i]), body.inputs[2 + i].shape
+            for place in range(len(scale)):
+                direction = np.stack([scale[place] if j == place else 0.0 for j in range(len(scale))])
+                found.append(evaluate(pushed, [*given, rows[k], np.reshape(direction, shape)])[1])
+                k += 1
+        return [np.concatenate(found)]
+
+    t, _, *others = map(described, body.inputs)
+    like = [t, _like((size * (1 + total),)), *others, *[_like((length,)) for length in lengths]]
+    return loops.build(all_of_them, like, f"{body.name}.sensitivities")
+
+
+# --- solves that others contain
+def shared(program: Program) -> Program:
+    """The program without solves that are the first block of wider ones, as where value and derivative are wanted."""
+    from bayesad.ad.simplify import replace
+
+    solves = [node for node in program.nodes if node.primitive is odeint_p]
+    wider = {node: wide for wide in solves for node in solves if _contains(wide, node)}
+    if not wider:
+        return program
+    ordered = Program(program.inputs, program.outputs, _with_wider_first(program, wider), program.name)
+    replacements: dict[Node, Any] = {
+        node: functools.partial(lambda wide, size, operand: operand(wide)[:, :size], wide, node.shape[1])
+        for node, wide in wider.items()
+    }
+    return replace(ordered, replacements)
+
+
+def _contains(wide: Node, node: Node) -> bool:
+    """Whether the first block of a solve is another one."""
+    same = all(wide.attributes[key] == node.attributes[key] for key in ("method", "rtol", "atol"))
+    if not same or wide.attributes["of"] is not node.attributes["body"]:
+        return False
+    start = wide.inputs[0]
+    first = start.inputs[0] if start.primitive.name == "concatenate" else start
+    known = node.inputs[0].value
+    starts_alike = first is node.inputs[0] or (
+        known is not None and first.value is not None and np.array_equal(first.value[: known.size], known)
+    )
+    return starts_alike and wide.inputs[1 : len(node.inputs)] == node.inputs[1:]
+
+
+def _with_wider_first(program: Program, wider: dict[Node, Node]) -> tuple[Node, ...]:
+    """The operations in an order in which each wider solve, and what it depends on, comes before the narrower one."""
+    own = set(program.nodes)
+    done: dict[Node, None] = {}
+    for node in program.nodes:
+        waiting = [node]
+        while waiting:
+            last = waiting[-1]
+            needed = (*last.inputs, wider[last]) if last in wider else last.inputs
+            before = [i for i in needed if i in own and i not in done]
+            if before and last not in done:
+                waiting += before
+            else:
+                done[waiting.pop()] = None
+    return tuple(done)
+
+
+odeint_p = define("odeint", _evaluate, _infer, vjp=_vjp, jvp=_jvp, singular=True)

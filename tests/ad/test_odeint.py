@@ -1,0 +1,235 @@
+"""odeint against analytic solutions, SciPy at tight tolerances, and differences of those."""
+
+import numpy as np
+import pytest
+from scipy.integrate import solve_ivp
+from scipy.linalg import expm
+
+import bayesad as ba
+from bayesad import ad
+from bayesad.ad.backends.llvm.bdf import bdf
+from bayesad.ad.backends.llvm.kernel import FAST_MATH, compile_kernel, python_log_density
+from bayesad.ad.backends.llvm.native import executor
+from bayesad.ad.backends.llvm.runge_kutta import dopri5, dopri8
+from bayesad.ad.primitives.odes import workspace_size
+from bayesad.errors import SolverError
+
+METHODS = ("dopri5", "dopri8", "bdf")
+TS = np.array([0.5, 1.0, 3.0])
+
+
+def logistic(x, t):
+    """The solution of y' = r y (1 - y / k), y(t0) = y0."""
+    return x["k"] / (1 + (x["k"] / x["y0"] - 1) * np.exp(-x["r"] * (t - x["t0"])))
+
+
+def by_odeint(x, method, tolerance=1e-8):
+    def rhs(t, y, r):
+        return r * y * (1 - y / x["k"])  # k closed over, r an argument
+
+    solution = ad.odeint(rhs, [x["y0"]], x["ts"], x["r"], t0=x["t0"], method=method, rtol=tolerance, atol=tolerance)
+    return solution[:, 0]
+
+
+POINT = {"r": 1.3, "k": 2.5, "y0": 0.4, "t0": 0.2, "ts": TS}
+
+
+def machine_code(f, x):
+    """The value of a function by machine code."""
+    path = ad.compile(f).path(x)
+    leaves = [np.asarray(leaf)[()] for leaf in x.values()]
+    return executor(path.program)(leaves)[0]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_logistic_growth_and_every_derivative(method):
+    bound = 2e-6 if method == "bdf" else 1e-7
+    assert np.allclose(by_odeint(POINT, method), logistic(POINT, TS), rtol=bound)
+    found = ad.jacobian(lambda x: by_odeint(x, method), POINT)
+    expected = ad.jacobian(lambda x: logistic(x, x["ts"]), POINT)
+    for name, value in expected.items():
+        assert np.allclose(found[name], value, rtol=10 * bound, atol=10 * bound), name
+
+
+def test_second_derivatives_and_both_modes():
+    names = ("r", "k", "y0", "t0")
+
+    def total(f):
+        return lambda v: np.sum(np.sin(f({**POINT, **dict(zip(names, v, strict=True))})))
+
+    numeric, analytic = total(lambda x: by_odeint(x, "dopri8", 1e-9)), total(lambda x: logistic(x, TS))
+    v = np.array([POINT[name] for name in names])
+    assert np.allclose(ad.hessian(numeric, v), ad.hessian(analytic, v), rtol=1e-6, atol=1e-7)
+    direction = np.array([0.3, -1.0, 0.2, 0.7])
+    assert np.allclose(ad.jvp(numeric, v, direction)[1], ad.gradient(analytic, v) @ direction, rtol=1e-7)
+
+
+def test_a_linear_system_and_the_derivatives_by_its_matrix():
+    a, y0 = np.array([[-0.3, 1.1], [-0.9, -0.2]]), np.array([1.0, -0.5])
+
+    def end(a):
+        return ad.odeint(lambda t, y: a @ y, y0, [2.0], rtol=1e-9, atol=1e-9)[0]
+
+    def exact(a):
+        return expm(2.0 * a) @ y0
+
+    assert np.allclose(end(a), exact(a), rtol=1e-8)
+    found = ad.jacobian(end, a)
+    for i in range(2):
+        for j in range(2):
+            step = np.zeros((2, 2))
+            step[i, j] = 1e-6
+            assert np.allclose(found[:, i, j], (exact(a + step) - exact(a - step)) / 2e-6, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_machine_code_does_what_the_interpreter_does(method):
+    def f(x):
+        return by_odeint(x, method, 1e-6)
+
+    assert np.allclose(machine_code(f, POINT), f(POINT), rtol=1e-9)
+
+
+@pytest.mark.parametrize("kernel", [dopri5, dopri8, bdf])
+def test_kernels_are_the_same_compiled_and_uncompiled(kernel):
+    def rhs(q, slopes):
+        slopes[0], slopes[1] = q[2], -q[1] - 0.1 * q[2] + np.sin(q[0])
+        return 0.0
+
+    def matrix(q, out):
+        out[:4] = 0.0, 1.0, -1.0, -0.1
+        return 0.0
+
+    solved = []
+    for run, f, jacobian in (
+        (kernel, rhs, matrix),
+        (compile_kernel(kernel, fast_math=FAST_MATH), python_log_density(rhs, 3, 2), python_log_density(matrix, 3, 4)),
+    ):
+        out, work = np.zeros(2 * len(TS)), np.zeros(workspace_size(kernel.__name__, 2, 2))
+        assert run(f, jacobian, 2, 2, len(TS), 0.0, TS, np.array([1.0, 0.0]), 1e-6, 1e-6, out, work) == 0
+        solved.append(out)
+    assert np.allclose(*solved, rtol=1e-12)
+
+
+def test_robertsons_reaction():
+    """Three rates of 0.04, 3e7 and 1e4 (Hairer & Wanner 1996, IV.10); t = 40 from CVODES' examples."""
+
+    def rhs(t, y, k):
+        slow, fast = k[0] * y[0] - k[2] * y[1] * y[2], k[1] * y[1] * y[1]
+        return [-slow, slow - fast, fast]
+
+    k, y0, ts = np.array([0.04, 3e7, 1e4]), np.array([1.0, 0.0, 0.0]), np.array([0.4, 40.0, 4e4])
+
+    def solution(k):
+        return ad.odeint(rhs, y0, ts, k, method="bdf", rtol=1e-7, atol=1e-11)
+
+    tight = solve_ivp(rhs, (0, ts[-1]), y0, "Radau", ts, args=(k,), rtol=1e-9, atol=1e-13).y.T
+    assert np.allclose(solution(k)[1], [0.7158, 9.185e-6, 0.2842], rtol=1e-3)
+    assert np.allclose(solution(k), tight, rtol=2e-5)
+
+    def summary(log_k):
+        return np.sum(np.log(solution(np.exp(log_k))[:, :2]))
+
+    step = 1e-3 * np.eye(3)
+    found = ad.gradient(summary, np.log(k))
+    differences = [(summary(np.log(k) + s) - summary(np.log(k) - s)) / 2e-3 for s in step]
+    assert np.allclose(found, differences, rtol=2e-3)
+
+
+def test_van_der_pol_with_mu_of_1000():
+    def rhs(t, y, mu):
+        return [y[1], mu * (1 - y[0] ** 2) * y[1] - y[0]]
+
+    y0, ts = np.array([2.0, 0.0]), np.array([500.0, 1200.0])
+    tight = solve_ivp(rhs, (0, ts[-1]), y0, "Radau", ts, args=(1000.0,), rtol=1e-8, atol=1e-10).y.T
+    found = ad.odeint(rhs, y0, ts, 1000.0, method="bdf", rtol=1e-7, atol=1e-9)
+    assert np.allclose(found, tight, rtol=1e-4)
+    with pytest.raises(SolverError, match="too many steps"):
+        ad.odeint(rhs, y0, ts, 1000.0, rtol=1e-3)
+
+
+def test_time_in_the_right_hand_side_and_a_first_time_at_t0():
+    found = ad.odeint(lambda t, y: np.cos(t) + 0.0 * y, [0.5], np.array([1.0, 2.0]), t0=1.0)
+    assert found[0, 0] == 0.5
+    assert np.allclose(found[1, 0], 0.5 + np.sin(2.0) - np.sin(1.0), rtol=1e-6)
+
+
+def test_many_states_as_an_array():
+    """Heat in a rod: the solution of the discretised equation by expm; its Jacobian is made in a loop."""
+    n = 20
+    laplacian = np.diag(-2.0 * np.ones(n)) + np.diag(np.ones(n - 1), 1) + np.diag(np.ones(n - 1), -1)
+    y0 = np.sin(np.linspace(0, np.pi, n))
+
+    def rhs(t, y, c):
+        edges = np.concatenate([[0.0], y, [0.0]])
+        return c * (edges[2:] - 2 * y + edges[:-2])
+
+    exact = expm(1.5 * 4.0 * laplacian) @ y0
+    slope = 1.5 * laplacian @ exact
+    for method in ("dopri5", "bdf"):
+
+        def end(c, method=method):
+            return ad.odeint(rhs, y0, [1.5], c, method=method, rtol=1e-8, atol=1e-8)[0]
+
+        assert np.allclose(end(4.0), exact, rtol=1e-6)
+        assert np.allclose(ad.jacobian(end, 4.0), slope, rtol=1e-5, atol=1e-6)
+
+
+def test_value_and_gradient_take_one_solve():
+    def f(v):
+        return np.sum(by_odeint({**POINT, "r": v[0], "k": v[1]}, "dopri5"))
+
+    path = ad.compile(f).path(np.array([1.3, 2.5]))
+    assert str(path.reverse(1, True)).count("= odeint(") == 1
+
+
+# --- failures
+def explosion(y0):
+    return ad.odeint(lambda t, y: y * y, [y0], [1.0])[0, 0]  # infinite at t = 1 / y0
+
+
+def test_a_failure_says_when_and_why():
+    with pytest.raises(SolverError, match=r"no solution beyond t = 0\.5.*'dopri5'.*singularity"):
+        explosion(2.0)
+    compiled = ad.compile(explosion)
+    assert np.isclose(compiled(0.5), 1.0, rtol=1e-5)
+    for _ in range(40):  # interpreted, and from some call on machine code
+        with pytest.raises(SolverError, match="no solution beyond"):
+            compiled(2.0)
+    assert np.isclose(compiled(0.5), 1.0, rtol=1e-5)
+
+
+def test_while_sampling_a_failure_is_a_log_density_of_minus_infinity():
+    @ba.model
+    def model(seen):
+        start = ba.sample("start", ba.Normal(0.5, 0.3))
+        ba.sample("seen", ba.Normal(ba.odeint(lambda t, y: y * y, [start], [1.0])[0], 0.5), obs=seen)
+
+    posterior = model(seen=[1.5])
+    assert posterior.unconstrained.log_density([2.0]) == -np.inf
+    assert posterior.unconstrained.log_density_and_gradient([2.0])[0] == -np.inf
+    assert np.isfinite(posterior.unconstrained.log_density([0.5]))
+    with pytest.raises(SolverError):
+        posterior.neg_log_posterior({"start": 2.0})
+    draws = posterior.sample(chains=2, warmup=200, draws=200, seed=1, initial={"start": 0.5})
+    assert np.all(draws.posterior["start"].values < 1.0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"ts": [1.0, 1.0]}, r"ts\[1\] = 1.0 comes after ts\[0\]"),
+        ({"ts": [0.5], "t0": 1.0}, "comes after t0"),
+        ({"ts": [[1.0]]}, "ts has to be a vector"),
+        ({"y0": 1.0}, "y0 has to be a vector"),
+        ({"method": "euler"}, "method is one of"),
+        ({"rtol": 0.0}, "rtol has to be a positive number"),
+        ({"rhs": lambda t, y: [y[0], y[0]]}, r"slopes of shape \(2,\) for states of shape \(1,\)"),
+        ({"rhs": lambda t, y: y if y[0] > 0 else -y}, "branches on a value at .*test_odeint.py"),
+        ({"y0": [np.nan]}, "not finite"),
+    ],
+)
+def test_errors(arguments, message):
+    given = {"rhs": lambda t, y: -y, "y0": [1.0], "ts": [1.0], **arguments}
+    with pytest.raises(SolverError, match=message):
+        ad.odeint(**given)
