@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bayesad import ad as ad
     from bayesad import distributions as distributions
+    from bayesad import gp as gp
     from bayesad.ad import odeint as odeint
     from bayesad.ad import scan as scan
     from bayesad.distributions import *  # noqa: F403
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from bayesad.dsl import model as model
     from bayesad.dsl import sample as sample
     from bayesad.formulas import glm as glm
+    from bayesad.gp import GaussianProcess as GaussianProcess
     from bayesad.posterior import Posterior as Posterior
     from bayesad.samplers import HMC as HMC
     from bayesad.samplers import NUTS as NUTS
@@ -42,6 +44,7 @@ _MODULE_OF = {
     "Model": "bayesad.dsl",
     "Posterior": "bayesad.posterior",
     "glm": "bayesad.formulas",
+    "GaussianProcess": "bayesad.gp",
     "NUTS": "bayesad.samplers",
     "HMC": "bayesad.samplers",
     "scan": "bayesad.ad.scan",
