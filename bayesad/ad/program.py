@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -99,15 +100,15 @@ class Program:
     nodes: tuple[Node, ...]
     name: str = field(default="program")
 
-    @property
+    @functools.cached_property
     def guards(self) -> tuple[Node, ...]:
         return tuple(node for node in self.nodes if node.primitive is GUARD)
 
-    @property
+    @functools.cached_property
     def constants(self) -> tuple[Node, ...]:
         """The constants in use, in order of first use."""
-        used = [node for operation in self.nodes for node in operation.inputs] + list(self.outputs)
-        return tuple(dict.fromkeys(node for node in used if node.primitive is CONSTANT))
+        used = [node for operation in self.nodes for node in operation.inputs if node.primitive is CONSTANT]
+        return tuple(dict.fromkeys([*used, *(node for node in self.outputs if node.primitive is CONSTANT)]))
 
     def __str__(self) -> str:
         return "\n".join(_lines(self))

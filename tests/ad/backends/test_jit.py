@@ -52,6 +52,11 @@ def test_build_gives_addresses_of_working_functions(optimise):
     assert call_add(library, 1.5, 2.25) == 3.75
 
 
+def test_straight_code_computes_the_same():
+    library = jit.load(jit.compile_object(ADD, straight=True), ["add"])
+    assert call_add(library, 1.5, 2.25) == 3.75
+
+
 def test_libraries_with_the_same_symbols_live_side_by_side():
     add = jit.build(ADD, ["add"])
     subtract = jit.build(ADD.replace("fadd", "fsub"), ["add"])

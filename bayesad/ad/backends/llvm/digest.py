@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+from array import array
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from bayesad.ad.primitives.indexing import Index
-from bayesad.ad.primitives.table import PRIMITIVES
+from bayesad.ad.primitives.table import PRIMITIVES, Primitive
 from bayesad.ad.program import GUARD, Node, Program
 
 __all__ = ["NotPlain", "digest", "plain", "plain_attributes", "restored"]
@@ -34,22 +35,53 @@ def digest(program: Program, wanted: str) -> str:
     """
     leaves = (*program.inputs, *program.constants)
     number = {node: i for i, node in enumerate(leaves)}
-    lines: list[Any] = [wanted, len(program.inputs), [(node.shape, node.dtype.char) for node in leaves]]
+    kinds: dict[Primitive, int] = {}
+    operations = array("q")  # for each its kind, the number of its operands, and which these are
+    attributes = []
     for node in program.nodes:
-        primitive = node.primitive
-        if PRIMITIVES.get(primitive.name) is not primitive and primitive is not GUARD:
-            raise NotPlain(primitive.name)
-        attributes = [
-            (key, digest(value, "") if isinstance(value, Program) else plain(value))
-            for key, value in node.attributes.items()
-        ]
-        lines.append((primitive.name, [number[i] for i in node.inputs], attributes))
+        kind = kinds.get(node.primitive)
+        if kind is None:
+            kind = kinds[node.primitive] = _checked(node.primitive, len(kinds))
+        operations.extend((kind, len(node.inputs), *[number[i] for i in node.inputs]))
+        if node.attributes:
+            attributes.append((len(number), [(key, _told(value)) for key, value in node.attributes.items()]))
         number[node] = len(number)
-    lines.append([number[node] for node in program.outputs])
-    whole = hashlib.sha256(_sources() + repr(lines).encode())
+    described = (
+        wanted,
+        len(program.inputs),
+        [(node.shape, node.dtype.char) for node in leaves],
+        [primitive.name for primitive in kinds],
+        attributes,
+        [number[node] for node in program.outputs],
+    )
+    whole = hashlib.sha256(_sources() + repr(described).encode())
+    whole.update(operations)
     for node in program.constants:
         whole.update(np.ascontiguousarray(node.value).data)
     return whole.hexdigest()
+
+
+def _checked(primitive: Primitive, number: int) -> int:
+    """The number, if the primitive is one of the table's."""
+    if PRIMITIVES.get(primitive.name) is not primitive and primitive is not GUARD:
+        raise NotPlain(primitive.name)
+    return number
+
+
+def _told(value: Any) -> Any:
+    """An attribute in terms of what Python prints in one way."""
+    kind = type(value)
+    if value is None or kind in (bool, int, float, str):
+        return value
+    if kind is tuple:
+        return tuple([_told(x) for x in value])
+    if kind is Index:
+        return "index", value.items
+    if kind is Program:
+        return "program", digest(value, "")
+    if isinstance(value, np.dtype):
+        return "dtype", value.char
+    raise NotPlain(kind.__name__)
 
 
 @functools.cache

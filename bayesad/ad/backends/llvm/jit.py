@@ -24,7 +24,7 @@ __all__ = [
     "cached_object",
     "compile_object",
     "features",
-    "is_cached",
+    "found_object",
     "key",
     "load",
     "optimised_ir",
@@ -113,7 +113,7 @@ def _machine(optimise: bool) -> Any:
     return _engine().target_machine if optimise else _engine().quick_target_machine
 
 
-def _optimised_module(text: str, optimise: bool) -> Any:
+def _optimised_module(text: str, optimise: bool, straight: bool = False) -> Any:
     """Parse and verify LLVM text and run the passes on it; the caller holds the lock."""
     llvm, target_machine = _engine()[:2]
     module = llvm.parse_assembly(text)
@@ -124,8 +124,13 @@ def _optimised_module(text: str, optimise: bool) -> Any:
         options = llvm.create_pipeline_tuning_options(speed_level=_SPEED_LEVEL)
         for option, value in _PIPELINE.items():
             setattr(options, option, value)
-        passes = llvm.create_pass_builder(target_machine, options)
-        passes.getModulePassManager().run(module, passes)
+        builder = llvm.create_pass_builder(target_machine, options)
+        passes = builder.getModulePassManager()
+        if straight:
+            passes = llvm.create_new_module_pass_manager()
+            passes.add_instruction_combine_pass()
+            passes.add_simplify_cfg_pass()
+        passes.run(module, builder)
     return module
 
 
@@ -141,7 +146,7 @@ def assembly(text: str, *, optimise: bool = True) -> str:
         return _machine(optimise).emit_assembly(_optimised_module(text, optimise))
 
 
-def compile_object(text: str, *, optimise: bool = True) -> bytes:
+def compile_object(text: str, *, optimise: bool = True, straight: bool = False) -> bytes:
     """Object code of this machine for LLVM text; nothing is looked up in the cache or put there.
 
     Parameters
@@ -151,6 +156,8 @@ def compile_object(text: str, *, optimise: bool = True) -> bytes:
     optimise : bool
         False skips the passes: ten times faster to compile and up to twice slower to run, the better choice
         for very long straight-line code.
+    straight : bool
+        The text has no loops and nothing to inline: instructions are combined, and no other passes are run.
 
     Raises
     ------
@@ -158,7 +165,7 @@ def compile_object(text: str, *, optimise: bool = True) -> bytes:
         If the text is not valid LLVM.
     """
     with _lock:
-        return _machine(optimise).emit_object(_optimised_module(text, optimise))
+        return _machine(optimise).emit_object(_optimised_module(text, optimise, straight))
 
 
 def load(object_code: bytes, symbols: Iterable[str], imports: Mapping[str, int] = NO_IMPORTS) -> Library:
@@ -200,12 +207,12 @@ def _entry(source: str, optimise: bool) -> str:
     return key(f"optimise={optimise}\n{source}")
 
 
-def is_cached(source: str, *, optimise: bool = True) -> bool:
-    """Whether `cached_object` would find its object code in the cache."""
-    return cache.read(_entry(source, optimise)) is not None
+def found_object(source: str, *, optimise: bool = True) -> bytes | None:
+    """Object code for the LLVM text that `source` determines, if the cache has it."""
+    return cache.read(_entry(source, optimise))
 
 
-def cached_object(source: str, text: Callable[[], str], *, optimise: bool = True) -> bytes:
+def cached_object(source: str, text: Callable[[], str], *, optimise: bool = True, straight: bool = False) -> bytes:
     """Object code for the LLVM text that `source` determines, from the cache or compiled now.
 
     Parameters
@@ -214,12 +221,14 @@ def cached_object(source: str, text: Callable[[], str], *, optimise: bool = True
         Whatever fixes the text completely: the text itself, or something quicker to come by.
     text : callable
         Gives the LLVM text; called only when the cache has no entry.
+    optimise, straight : bool
+        See `compile_object`; `source` determines ``straight`` too.
     """
     with _lock:
         entry = _entry(source, optimise)
         object_code = cache.read(entry)
         if object_code is None:
-            object_code = compile_object(text(), optimise=optimise)
+            object_code = compile_object(text(), optimise=optimise, straight=straight)
             cache.write(entry, object_code)
         return object_code
 

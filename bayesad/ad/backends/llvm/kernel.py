@@ -200,7 +200,7 @@ def compile_kernel(
         raise KernelError(f"fast_math={flags} has flags other than {', '.join(FAST_MATH)} and afn")
     identity = f"kernel {fingerprint(function)} {flags}"
     text = functools.cache(lambda: _text(function, flags))
-    if provisional and identity not in _libraries and not jit.is_cached(identity):
+    if provisional and identity not in _libraries and jit.found_object(identity) is None:
         quick = jit.load(jit.cached_object(identity, text, optimise=False), ["kernel"])
         return CompiledKernel(function, flags, quick, lambda: _library(identity, text))
     return CompiledKernel(function, flags, _library(identity, text))

@@ -65,9 +65,10 @@ def prepare(source: Program, wanted: str, derive: Callable[[], Program]) -> Prep
         recipe = _Recipe(lowered().layout, text, optimise, lowered().mathematics)
         if key is not None:
             _write(key, source, recipe)
-    if not jit.is_cached(recipe.text, optimise=recipe.optimise):
+    object_code = jit.found_object(recipe.text, optimise=recipe.optimise)
+    if object_code is None:
         lowered()  # now, as rules of the user's that run in it must not wait for others while LLVM's lock is held
-    object_code = jit.cached_object(recipe.text, lambda: lowered().text, optimise=recipe.optimise)
+        object_code = jit.cached_object(recipe.text, lambda: lowered().text, optimise=recipe.optimise)
     return Prepared(recipe.layout, object_code, _addresses(recipe.mathematics))
 
 

@@ -87,6 +87,6 @@ def load(symbol: str, expression: Callable[[], Callable[..., Value]]) -> Mapping
     with _lock:  # two threads must not both load it: the library that is not remembered would be freed under its users
         if symbol not in _loaded:
             key = f"{symbol} {_targets()} {_version()}"
-            object_code = jit.cached_object(key, lambda: _text(symbol, expression()))
+            object_code = jit.cached_object(key, lambda: _text(symbol, expression()), straight=True)
             _loaded[symbol] = jit.load(object_code, [symbol, _vector_symbol(symbol)])
         return _loaded[symbol]
