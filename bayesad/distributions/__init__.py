@@ -9,8 +9,9 @@ Locations default to 0 and scales to 1; rates, shapes, probabilities and bounds 
 
 Adding a law
 ------------
-A law is one class in the module of its support (`continuous`, `positive`, `bounded`, `discrete`, `multivariate`;
-chains of states: `markov`; laws made from other laws: `wrappers`, `censoring`, `mixtures`, `custom`):
+A law is one class in the module of its support (`continuous`, `skewed`, `extremes`, `positive`, `lifetimes`,
+`bounded`, `discrete`, `multivariate`; chains of states: `markov`; laws made from other laws: `wrappers`, `censoring`,
+`mixtures`, `custom`; a known law in other parameters is a `reparametrised.Reparametrised`):
 
 1. its parameters, annotated with their domains (`domains`), in Stan's order;
 2. its support (`supports`): a class attribute, or a property if it depends on parameters;
@@ -34,12 +35,15 @@ if TYPE_CHECKING:
     from bayesad.distributions.continuous import *  # noqa: F403
     from bayesad.distributions.custom import *  # noqa: F403
     from bayesad.distributions.discrete import *  # noqa: F403
+    from bayesad.distributions.extremes import *  # noqa: F403
+    from bayesad.distributions.lifetimes import *  # noqa: F403
     from bayesad.distributions.markov import *  # noqa: F403
     from bayesad.distributions.matrices import *  # noqa: F403
     from bayesad.distributions.mixtures import *  # noqa: F403
     from bayesad.distributions.multivariate import *  # noqa: F403
     from bayesad.distributions.ordinal import *  # noqa: F403
     from bayesad.distributions.positive import *  # noqa: F403
+    from bayesad.distributions.skewed import *  # noqa: F403
     from bayesad.distributions.spatial import *  # noqa: F403
     from bayesad.distributions.supports import *  # noqa: F403
     from bayesad.distributions.time_series import *  # noqa: F403
@@ -47,9 +51,17 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "base": ("Distribution",),
-    "bounded": ("Beta",),
+    "bounded": (
+        "Beta",
+        "BetaProportion",
+        "Interpolated",
+        "Kumaraswamy",
+        "LogitNormal",
+        "Triangular",
+        "VonMises",
+    ),
     "censoring": ("censored", "interval_censored"),
-    "continuous": ("Cauchy", "Flat", "Laplace", "Logistic", "Normal", "StudentT", "Uniform"),
+    "continuous": ("Cauchy", "DoubleExponential", "Flat", "Laplace", "Logistic", "Normal", "StudentT", "Uniform"),
     "custom": ("Bijection", "CustomDistribution", "transformed"),
     "discrete": (
         "Bernoulli",
@@ -62,6 +74,17 @@ _NAMES = {
         "NegativeBinomial2Log",
         "Poisson",
         "PoissonLog",
+    ),
+    "extremes": ("Frechet", "GeneralizedExtremeValue", "GeneralizedPareto", "Gumbel", "Pareto", "ParetoType2"),
+    "lifetimes": (
+        "ChiSquare",
+        "InverseChiSquare",
+        "InverseGaussian",
+        "LogLogistic",
+        "Rayleigh",
+        "Rice",
+        "ScaledInverseChiSquare",
+        "Wald",
     ),
     "markov": ("DiscreteMarkovChain", "HiddenMarkov"),
     "matrices": (
@@ -87,6 +110,14 @@ _NAMES = {
         "Weibull",
     ),
     "spatial": ("BYM2", "CAR", "Graph", "ICAR", "bym2_scaling_factor"),
+    "skewed": (
+        "AsymmetricLaplace",
+        "ExpModNormal",
+        "Moyal",
+        "SkewDoubleExponential",
+        "SkewNormal",
+        "SkewStudentT",
+    ),
     "supports": ("Support",),
     "time_series": ("AR", "ARMA", "GARCH", "GaussianRandomWalk", "MvGaussianRandomWalk", "RandomWalk"),
     "wrappers": ("ordered", "restricted", "truncated", "zero_sum"),

@@ -11,7 +11,7 @@ from bayesad.distributions.numerics import HALF_LOG_2PI, LOG_2, LOG_PI, log1p_sq
 from bayesad.distributions.supports import REAL, Support
 from bayesad.errors import DistributionError
 
-__all__ = ["Cauchy", "Flat", "Laplace", "Logistic", "Normal", "StudentT", "Uniform"]
+__all__ = ["Cauchy", "DoubleExponential", "Flat", "Laplace", "Logistic", "Normal", "StudentT", "Uniform"]
 
 
 class Normal(Distribution):
@@ -133,6 +133,9 @@ class Laplace(Distribution):
 
     def _mean(self) -> Any:
         return self.mu
+
+
+DoubleExponential = Laplace
 
 
 class Logistic(Distribution):

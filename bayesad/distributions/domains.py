@@ -18,6 +18,8 @@ __all__ = [
     "Lower",
     "Matrix",
     "NonNegative",
+    "NonNegativeVector",
+    "OpenProbability",
     "OptionalPositive",
     "OptionalVector",
     "OrderedVector",
@@ -186,6 +188,7 @@ _POSITIVE: Check = ("positive", lambda x: x > 0)
 _NON_NEGATIVE: Check = ("non-negative", lambda x: x >= 0)
 _WHOLE: Check = ("a whole number", lambda x: x == np.floor(x))
 _PROBABILITY: Check = ("between 0 and 1", lambda x: (x >= 0) & (x <= 1))
+_OPEN_PROBABILITY: Check = ("between 0 and 1, these excluded", lambda x: (x > 0) & (x < 1))
 _SUM_1: Check = (f"a simplex (sum 1 within {TOLERANCE:g})", lambda x: np.abs(x.sum(axis=-1) - 1) <= TOLERANCE)
 _ROWS_SUM_1: Check = (f"a matrix whose rows sum to 1 (within {TOLERANCE:g})", _SUM_1[1])
 _SYMMETRIC: Check = ("symmetric", _symmetric)
@@ -199,6 +202,7 @@ Real = Annotated[Any, Domain(0, (_FINITE,))]
 Positive = Annotated[Any, Domain(0, (_FINITE, _POSITIVE))]
 NonNegative = Annotated[Any, Domain(0, (_FINITE, _NON_NEGATIVE))]
 Probability = Annotated[Any, Domain(0, (_PROBABILITY,))]
+OpenProbability = Annotated[Any, Domain(0, (_OPEN_PROBABILITY,))]
 Count = Annotated[Any, Domain(0, (_FINITE, _NON_NEGATIVE, _WHOLE))]
 Lower = Annotated[Any, Domain(0, (_FINITE,), optional=True, absent=-np.inf)]
 Upper = Annotated[Any, Domain(0, (_FINITE,), optional=True, absent=np.inf)]
@@ -206,6 +210,7 @@ Below = Annotated[Any, Domain(0, (_NUMBER,), optional=True, absent=-np.inf)]
 Above = Annotated[Any, Domain(0, (_NUMBER,), optional=True, absent=np.inf)]
 RealVector = Annotated[Any, Domain(1, (_FINITE,))]
 RealOrVector = Annotated[Any, Domain(1, (_FINITE,), scalar=True)]
+NonNegativeVector = Annotated[Any, Domain(1, (_FINITE, _NON_NEGATIVE))]
 PositiveVector = Annotated[Any, Domain(1, (_FINITE, _POSITIVE))]
 OrderedVector = Annotated[Any, Domain(1, (_FINITE, _INCREASING))]
 SimplexVector = Annotated[Any, Domain(1, (_NON_NEGATIVE, _SUM_1))]

@@ -10,10 +10,12 @@ from bayesad.ad.primitives import elementwise
 from bayesad.distributions.lazy import special
 
 __all__ = [
+    "EULER",
     "HALF_LOG_2PI",
     "LOG_2",
     "LOG_PI",
     "draw_poisson",
+    "log1p_ratio",
     "log1p_square",
     "log_gamma_ratio",
     "log_minus_exp",
@@ -24,6 +26,7 @@ __all__ = [
 
 LOG_2 = float(np.log(2.0))
 LOG_PI = float(np.log(np.pi))
+EULER = float(np.euler_gamma)
 HALF_LOG_2PI = 0.5 * (LOG_2 + LOG_PI)
 
 # Above this, gammaln loses more digits in a difference than two terms of Stirling's series do.
@@ -36,6 +39,15 @@ _LARGEST_RATE = 9.2e18
 def log1p_square(z: Any) -> Any:
     """log(1 + z²), also where z² overflows."""
     return bind(elementwise.log1p_square, (z,))
+
+
+def log1p_ratio(s: Any) -> Any:
+    """log(1 + s)/s, which is 1 at 0; for small s by its series, so that its derivatives have all digits too."""
+    small = np.abs(s) < 1e-3
+    t = np.where(small, s, 0.0)
+    series = 1.0 - t * (0.5 - t * (1.0 / 3.0 - t * (0.25 - t * (0.2 - t * (1.0 / 6.0 - t / 7.0)))))
+    s = np.where(small, 1.0, s)
+    return np.where(small, series, np.log1p(s) / s)
 
 
 def log_gamma_ratio(a: Any, x: Any) -> Any:

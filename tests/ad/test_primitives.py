@@ -127,6 +127,7 @@ DOMAINS = {
     "ndtri": (UNIT,),
     "ndtri_exp": ((-3.0, -0.1),),
     "owens_t": (REAL, REAL),
+    "skew_tail": (POSITIVE, POSITIVE),
     "voigt_profile": (REAL, POSITIVE, POSITIVE),
     "voigt_dispersion": (REAL, POSITIVE, POSITIVE),
     # logistic, logarithms, entropies, losses

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import scipy.special as sp
 
-from bayesad.ad.primitives import incomplete
+from bayesad.ad.primitives import incomplete, tails
 from bayesad.ad.primitives.table import INTEGER, NO_RULE, elementwise
 
 __all__ = ["polygamma", "zeta"]
@@ -146,6 +146,12 @@ elementwise(
     sp.owens_t,
     lambda g, y, h, a: g * ((-0.5 / SQRT_2PI) * np.exp(-0.5 * (h * h)) * sp.erf(a * h * (1.0 / SQRT_2))),
     lambda g, y, h, a: g * (np.exp(-0.5 * (h * h) * (1.0 + a * a)) / ((2.0 * np.pi) * (1.0 + a * a))),
+)
+skew_tail = singular(
+    "skew_tail",
+    tails.skew_tail,
+    lambda g, y, h, a: g * ((-2.0 / SQRT_2PI) * np.exp(-0.5 * (h * h)) * sp.ndtr(-a * h)),
+    lambda g, y, h, a: -(g * (np.exp(-0.5 * (h * h) * (1.0 + a * a)) / (np.pi * (1.0 + a * a)))),
 )
 
 

@@ -1,0 +1,353 @@
+"""Rows of the table for the families beyond the basic ones."""
+
+from typing import Any
+
+import mpmath as mp
+import numpy as np
+import scipy.special as sp
+import scipy.stats as st
+from scipy.special import expit, logit
+
+import bayesad.distributions as laws
+from tests.distributions.table import LOCATION_SCALE, Row, gamma, normal
+
+
+class Image:
+    """The law of f(X) for an increasing f, from that of X."""
+
+    def __init__(self, law: Any, forward: Any, inverse: Any, log_slope: Any, mean: float = np.nan) -> None:
+        self.law, self.forward, self.inverse, self.log_slope, self.expected = law, forward, inverse, log_slope, mean
+
+    def logpdf(self, y: Any) -> Any:
+        return self.law.logpdf(self.inverse(y)) - self.log_slope(self.inverse(y))
+
+    def cdf(self, y: Any) -> Any:
+        return self.law.cdf(self.inverse(y))
+
+    def sf(self, y: Any) -> Any:
+        return self.law.sf(self.inverse(y))
+
+    def ppf(self, p: Any) -> Any:
+        return self.forward(self.law.ppf(p))
+
+    def isf(self, q: Any) -> Any:
+        return self.forward(self.law.isf(q))
+
+    def mean(self) -> Any:
+        return self.expected
+
+
+class Precise:
+    """A law of scipy.stats that loses tails, with its cdf in mpmath."""
+
+    def __init__(self, law: Any, cdf: Any, *parameters: float, sf: Any = None, digits: int = 150) -> None:
+        self.law, self.parameters, self.digits = law, parameters, digits
+        self.exact_cdf, self.exact_sf = cdf, sf or (lambda *args: 1 - cdf(*args))
+        self.logpdf, self.ppf, self.isf, self.mean = law.logpdf, law.ppf, law.isf, law.mean
+
+    def cdf(self, x: Any) -> Any:
+        return self.law.cdf(x) if np.size(x) > 100 else self._each(x, self.exact_cdf)
+
+    def sf(self, x: Any) -> Any:
+        return self._each(x, self.exact_sf)
+
+    def _each(self, x: Any, f: Any) -> Any:
+        with mp.workdps(self.digits):
+            parameters = list(map(mp.mpf, self.parameters))
+            return np.array([float(f(mp.mpf(v), *parameters)) for v in np.asarray(x).tolist()])
+
+
+class WithMean:
+    """A law of scipy.stats with its mean from elsewhere."""
+
+    def __init__(self, law: Any, mean: float) -> None:
+        self.logpdf, self.ppf, self.isf, self.cdf, self.sf = law.logpdf, law.ppf, law.isf, law.cdf, law.sf
+        self.expected = mean
+
+    def mean(self) -> float:
+        return self.expected
+
+
+def phi(z: Any) -> Any:
+    return mp.erfc(-z / mp.sqrt(2)) / 2
+
+
+def log_phi(z: Any) -> Any:
+    """log of the normal cdf, far out by its asymptotic series."""
+    if z > -1e5:
+        return mp.log(phi(z))
+    series = sum((-1) ** k * mp.fac2(2 * k - 1) / z ** (2 * k) for k in range(40))
+    return -z * z / 2 - mp.log(-z) - mp.log(2 * mp.pi) / 2 + mp.log(series)
+
+
+def skew_normal_cdf(x: Any, xi: Any, omega: Any, alpha: Any) -> Any:
+    z = (x - xi) / omega
+    if alpha < 0:
+        return skew_normal_sf(-z, 0, 1, -alpha)
+    return skew_normal_tail(z, alpha) if z < 0 else 1 - skew_normal_sf(z, 0, 1, alpha)
+
+
+def skew_normal_sf(x: Any, xi: Any, omega: Any, alpha: Any) -> Any:
+    z = (x - xi) / omega
+    if alpha < 0:
+        return skew_normal_cdf(-z, 0, 1, -alpha)
+    return 1 - skew_normal_tail(z, alpha) if z < 0 else 2 * phi(-z) - skew_normal_tail(z, alpha)
+
+
+def skew_normal_tail(z: Any, alpha: Any) -> Any:
+    """The cdf at -|z|: Owen's integral from alpha to infinity."""
+    scale = 1 / (1 + abs(z) * (1 + alpha * abs(z)))
+    ends = [alpha, *[alpha + k * scale for k in (0.5, 1, 2, 4, 8, 16, 40)], mp.inf]
+    return mp.quad(lambda t: mp.exp(-z * z * (1 + t * t) / 2) / (1 + t * t), ends) / mp.pi
+
+
+def pareto_cdf(x: Any, low: Any, alpha: Any) -> Any:
+    return 1 - (low / x) ** alpha
+
+
+def log_logistic_cdf(x: Any, alpha: Any, beta: Any) -> Any:
+    return 1 / (1 + (x / alpha) ** -beta)
+
+
+def skew_t_cdf(x: Any, a: Any, b: Any, mu: Any, sigma: Any) -> Any:
+    return mp.betainc(a, b, 0, skew_t_shares((x - mu) / sigma, a, b)[0], regularized=True)
+
+
+def skew_t_shares(z: Any, a: Any, b: Any) -> Any:
+    r = mp.sqrt(a + b + z * z)
+    small = (a + b) / (2 * r * (r + abs(z)))
+    return (small, 1 - small) if z < 0 else (1 - small, small)
+
+
+def exp_mod_normal_cdf(x: Any, mu: Any, sigma: Any, rate: Any) -> Any:
+    z, k = (x - mu) / sigma, rate * sigma
+    return phi(z) - mp.exp(k * k / 2 - k * z) * phi(z - k)
+
+
+def inverse_gaussian_cdf(x: Any, mu: Any, shape: Any) -> Any:
+    root = mp.sqrt(shape / x)
+    return phi(root * (x / mu - 1)) + mp.exp(2 * shape / mu) * phi(-root * (x / mu + 1))
+
+
+def skew_normal(x: Any, xi: Any, omega: Any, alpha: Any) -> Any:
+    return mp.log(2) + normal(x, xi, omega) + log_phi(alpha * (x - xi) / omega)
+
+
+def asymmetric_laplace(x: Any, left: Any, right: Any) -> Any:
+    return mp.log(left * right / (left + right)) - (right * x if x > 0 else -left * x)
+
+
+def extreme_value(x: Any, mu: Any, sigma: Any, xi: Any) -> Any:
+    z = (x - mu) / sigma
+    log_t = -mp.log(1 + xi * z) / xi if xi != 0 else -z
+    return (xi + 1) * log_t - mp.exp(log_t) - mp.log(sigma)
+
+
+def extreme_value_mean(xi: float) -> float:
+    with mp.workdps(50):
+        return np.inf if xi >= 1 else float((mp.gamma(1 - xi) - 1) / xi) if xi else np.euler_gamma
+
+
+def generalized_pareto(x: Any, mu: Any, sigma: Any, xi: Any) -> Any:
+    z = (x - mu) / sigma
+    return -(1 + 1 / xi) * mp.log(1 + xi * z) - mp.log(sigma) if xi != 0 else -z - mp.log(sigma)
+
+
+def skew_t(x: Any, a: Any, b: Any, mu: Any, sigma: Any) -> Any:
+    z = (x - mu) / sigma
+    low, high = skew_t_shares(z, a, b)
+    constant = (a + b - 1) * mp.log(2) + mp.log(mp.beta(a, b)) + mp.log(a + b) / 2 + mp.log(sigma)
+    return (a + 0.5) * mp.log(2 * low) + (b + 0.5) * mp.log(2 * high) - constant
+
+
+def beta(x: Any, a: Any, b: Any) -> Any:
+    return (a - 1) * mp.log(x) + (b - 1) * mp.log(1 - x) - mp.log(mp.beta(a, b))
+
+
+def triangular(x: Any, low: Any, mode: Any, high: Any) -> Any:
+    slope = (x - low) / (mode - low) if x < mode else (high - x) / (high - mode)
+    return mp.log(2 * slope / (high - low))
+
+
+def log_i0(x: Any) -> Any:
+    """log I0, by its asymptotic series where the power series would need too many terms."""
+    if x < 1e5:
+        return mp.log(mp.besseli(0, x))
+    terms = sum(mp.rf(mp.mpf(1) / 2, k) ** 2 / (mp.factorial(k) * (2 * x) ** k) for k in range(60))
+    return x - mp.log(2 * mp.pi * x) / 2 + mp.log(terms)
+
+
+CONTINUOUS = [
+    Row(
+        laws.SkewNormal,
+        lambda xi, w, a: Precise(st.skewnorm(a, xi, w), skew_normal_cdf, xi, w, a, sf=skew_normal_sf, digits=30),
+        skew_normal,
+        [(0.0, 1.0, 0.0), (-3.0, 1e-3, 4.0), (1e3, 50.0, -0.6), (0.5, 1e100, 30.0)],
+        (0.5, 1.5, 0.7),
+    ),
+    Row(
+        laws.ExpModNormal,
+        lambda m, s, r: Precise(st.exponnorm(1 / (s * r), m, s), exp_mod_normal_cdf, m, s, r),
+        lambda x, m, s, r: mp.log(r) + r * (m - x) + (r * s) ** 2 / 2 + log_phi((x - m) / s - r * s),
+        [(0.0, 1.0, 1.0), (-3.0, 0.1, 0.3), (2.0, 30.0, 4.0)],
+        (0.5, 1.5, 0.7),
+    ),
+    Row(
+        laws.AsymmetricLaplace,
+        lambda m, s, k: st.laplace_asymmetric(k, m, s),
+        lambda x, m, s, k: asymmetric_laplace(x - m, 1 / (k * s), k / s),
+        [(0.0, 1.0, 1.0), (-3.0, 1e-3, 0.2), (1e3, 50.0, 7.0)],
+        (0.5, 1.5, 0.7),
+    ),
+    Row(
+        laws.SkewDoubleExponential,
+        lambda m, s, t: st.laplace_asymmetric(np.sqrt(t / (1 - t)), m, s / (2 * np.sqrt(t * (1 - t)))),
+        lambda x, m, s, t: asymmetric_laplace(x - m, 2 * (1 - t) / s, 2 * t / s),
+        [(0.0, 1.0, 0.5), (-3.0, 1e-3, 0.02), (1e3, 50.0, 0.9)],
+        (0.5, 1.5, 0.7),
+    ),
+    Row(
+        laws.SkewStudentT,
+        lambda *p: Precise(st.jf_skew_t(*p), skew_t_cdf, *p),
+        skew_t,
+        [(2.0, 2.0, 0.0, 1.0), (0.6, 7.0, -3.0, 1e-3), (30.0, 1.5, 2.0, 50.0)],
+        (2.5, 1.2, 0.5, 1.5),
+    ),
+    Row(
+        laws.Moyal,
+        st.moyal,
+        lambda x, m, s: -((x - m) / s + mp.exp(-(x - m) / s)) / 2 - mp.log(s) - mp.log(2 * mp.pi) / 2,
+        LOCATION_SCALE[:3],
+        (0.5, 1.5),
+    ),
+    Row(
+        laws.Gumbel,
+        st.gumbel_r,
+        lambda x, m, s: -(x - m) / s - mp.exp(-(x - m) / s) - mp.log(s),
+        LOCATION_SCALE[:3],
+        (0.5, 1.5),
+    ),
+    Row(
+        laws.Frechet,
+        lambda a, s: WithMean(st.invweibull(a, scale=s), s * sp.gamma(1 - 1 / a) if a > 1 else np.inf),
+        lambda x, a, s: mp.log(a / s) - (a + 1) * mp.log(x / s) - (x / s) ** -a,
+        [(1.0, 1.0), (0.4, 1e-3), (3.0, 50.0)],
+        (2.5, 1.5),
+    ),
+    Row(
+        laws.GeneralizedExtremeValue,
+        lambda m, s, xi: (
+            st.genextreme(-xi, m, s) if xi != 1e-9 else WithMean(st.genextreme(-xi, m, s), m + s * np.euler_gamma)
+        ),
+        extreme_value,
+        [(0.0, 1.0, 0.0), (2.0, 3.0, 0.3), (-5.0, 0.1, -0.4), (1.0, 1.0, 1e-9), (0.0, 2.0, 1.5)],
+        (0.5, 1.5, 0.2),
+    ),
+    Row(
+        laws.GeneralizedPareto,
+        lambda m, s, xi: st.genpareto(xi, m, s),
+        generalized_pareto,
+        [(0.0, 1.0, 0.0), (0.0, 3.0, 0.3), (0.0, 0.1, -0.4), (0.0, 1.0, 1e-9), (0.0, 2.0, 1.5)],
+        (0.5, 1.5, 0.2),
+    ),
+    Row(
+        laws.Pareto,
+        lambda low, a: Precise(st.pareto(a, scale=low), pareto_cdf, low, a),
+        lambda x, low, a: mp.log(a) + a * mp.log(low / x) - mp.log(x),
+        [(1.0, 1.0), (1e-3, 0.4), (50.0, 7.0)],
+        (1.5, 2.5),
+    ),
+    Row(
+        laws.ParetoType2,
+        lambda m, s, a: st.lomax(a, m, s),
+        lambda x, m, s, a: mp.log(a / s) - (a + 1) * mp.log(1 + (x - m) / s),
+        [(0.0, 1.0, 1.0), (0.0, 1e-3, 0.4), (0.0, 50.0, 7.0)],
+        (0.5, 1.5, 2.5),
+    ),
+    Row(
+        laws.Rayleigh,
+        lambda s: st.rayleigh(scale=s),
+        lambda x, s: mp.log(x / s**2) - x**2 / (2 * s**2),
+        [(1.0,), (1e-3,), (1e50,)],
+        (1.5,),
+    ),
+    Row(
+        laws.Rice,
+        lambda nu, s: st.rice(nu / s, scale=s),
+        lambda x, nu, s: mp.log(x / s**2) - (x**2 + nu**2) / (2 * s**2) + log_i0(x * nu / s**2),
+        [(1.0, 1.0), (0.0, 2.0), (30.0, 2.0)],
+        (1.5, 0.8),
+    ),
+    Row(laws.ChiSquare, st.chi2, lambda x, nu: gamma(x, nu / 2, mp.mpf(0.5)), [(1.0,), (0.3,), (70.0,)], (3.5,)),
+    Row(
+        laws.InverseChiSquare,
+        lambda nu: st.invgamma(nu / 2, scale=0.5),
+        lambda x, nu: gamma(1 / x, nu / 2, mp.mpf(0.5)) - 2 * mp.log(x),
+        [(1.0,), (0.3,), (70.0,)],
+        (3.5,),
+    ),
+    Row(
+        laws.ScaledInverseChiSquare,
+        lambda nu, s: st.invgamma(nu / 2, scale=nu * s**2 / 2),
+        lambda x, nu, s: gamma(1 / x, nu / 2, nu * s**2 / 2) - 2 * mp.log(x),
+        [(1.0, 1.0), (0.3, 20.0), (70.0, 1e-3)],
+        (3.5, 1.5),
+    ),
+    Row(
+        laws.LogLogistic,
+        lambda a, b: Precise(st.fisk(b, scale=a), log_logistic_cdf, a, b),
+        lambda x, a, b: mp.log(b / a) + (b - 1) * mp.log(x / a) - 2 * mp.log(1 + (x / a) ** b),
+        [(1.0, 1.0), (1e-3, 0.4), (50.0, 7.0)],
+        (1.5, 2.5),
+    ),
+    Row(
+        laws.InverseGaussian,
+        lambda m, s: Precise(st.invgauss(m / s, scale=s), inverse_gaussian_cdf, m, s),
+        lambda x, m, s: mp.log(s / (2 * mp.pi * x**3)) / 2 - s * (x - m) ** 2 / (2 * m**2 * x),
+        [(1.0, 1.0), (1e-3, 2e-3), (50.0, 7.0), (2.0, 90.0)],
+        (1.5, 2.5),
+    ),
+    Row(
+        laws.BetaProportion,
+        lambda mu, kappa: st.beta(mu * kappa, (1 - mu) * kappa),
+        lambda x, mu, kappa: beta(x, mu * kappa, (1 - mu) * kappa),
+        [(0.5, 2.0), (0.1, 30.0), (0.75, 0.8)],
+        (0.3, 5.0),
+    ),
+    Row(
+        laws.Kumaraswamy,
+        lambda a, b: Image(
+            st.beta(1, b),
+            lambda t: t ** (1 / a),
+            lambda x: x**a,
+            lambda t: np.log(t) / a - np.log(t) - np.log(a),
+            st.beta(1, b).expect(lambda t: t ** (1 / a)),
+        ),
+        lambda x, a, b: mp.log(a * b) + (a - 1) * mp.log(x) + (b - 1) * mp.log(1 - x**a),
+        [(1.0, 1.0), (2.0, 7.0), (0.5, 0.5)],
+        (2.5, 1.5),
+    ),
+    Row(
+        laws.LogitNormal,
+        lambda m, s: Image(st.norm(m, s), expit, logit, lambda u: np.log(expit(u)) + np.log(expit(-u))),
+        lambda x, m, s: normal(mp.log(x / (1 - x)), m, s) - mp.log(x) - mp.log(1 - x),
+        [(0.0, 1.0), (-3.0, 0.1), (2.0, 0.4)],
+        (0.5, 1.5),
+    ),
+    Row(
+        laws.Triangular,
+        lambda low, mode, high: st.triang((mode - low) / (high - low), low, high - low),
+        triangular,
+        [(0.0, 0.25, 1.0), (0.0, 0.0, 1.0), (0.0, 8.0, 8.0), (-2.0, 1.0, 3.0)],
+        (-2.0, 1.1, 3.0),
+    ),
+    Row(
+        laws.VonMises,
+        lambda m, k: st.vonmises(k, m),
+        lambda x, m, k: k * mp.cos(x - m) - mp.log(2 * mp.pi) - log_i0(k),
+        [(0.0, 1.0), (0.0, 1e-3), (0.0, 90.0), (0.0, 1e6)],
+        (0.2, 2.5),
+    ),
+]
+
+MORE_LAWS = CONTINUOUS
