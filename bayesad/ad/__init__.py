@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     )
     from bayesad.ad.checking import Check, check
     from bayesad.ad.control import cond, while_loop
+    from bayesad.ad.foreign import primitive
     from bayesad.ad.inspection import inspect
     from bayesad.ad.jacobians import hessian, hvp, jacobian
     from bayesad.ad.odes import odeint
@@ -69,6 +70,7 @@ __all__ = [
     "jvp",
     "make_zero",
     "odeint",
+    "primitive",
     "scan",
     "set_zero",
     "stop_gradient",
@@ -85,6 +87,7 @@ _NAMES_IN = {  # what not every run needs: module -> names
     "control": "cond while_loop",
     "inspection": "inspect",
     "jacobians": "hessian hvp jacobian",
+    "foreign": "primitive",
     "odes": "odeint",
     "sparsity": "Sparsity",
 }

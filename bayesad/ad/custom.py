@@ -129,6 +129,7 @@ def _custom(f: Callable[..., Any], shape: Any, rules: tuple[Any, Any] | None) ->
             raise DerivativeError(f"{_name(f)}: keyword arguments are static; pass traced arrays by position")
         return bind(primitive, arrays, static)
 
+    wrapped.rules = vjp, jvp  # type: ignore[attr-defined]
     return wrapped
 
 

@@ -54,6 +54,9 @@ class Primitive:
         Takes any number of inputs.
     widen : dtype or None
         What inputs are cast to where all are bool; NumPy itself would answer in half precision or int8.
+    address : int
+        Of a C function that machine code calls: ``double f(double, …)`` for every element of an elementwise primitive,
+        else ``void f(const double *, …, double *result)``. 0: there is none.
     """
 
     name: str
@@ -65,6 +68,7 @@ class Primitive:
     singular: bool = False
     variadic: bool = False
     widen: np.dtype | None = None
+    address: int = 0
 
     def __repr__(self) -> str:
         return self.name

@@ -16,6 +16,7 @@ from bayesad.ad.backends.llvm.gathers import taken_shape
 from bayesad.ad.backends.llvm.scalars import Operand, as_kind, emit_scalar
 from bayesad.ad.backends.llvm.schedule import Loop, Schedule, Step, is_reduction, plan
 from bayesad.ad.backends.llvm.storage import Home, Storage, allocate
+from bayesad.ad.backends.llvm.subroutines import call_by_address
 from bayesad.ad.backends.llvm.table import Layout, module_text
 from bayesad.ad.backends.llvm.whole import WHOLE
 from bayesad.ad.backends.llvm.writer import Position, Writer, positions
@@ -299,6 +300,9 @@ class Lowering(Writer):
 
     def whole(self, node: Node) -> None:
         """An operation on whole arrays: written as loops of its own, or left to the callback."""
+        if node.primitive.address:
+            call_by_address(self, node)
+            return
         emit = WHOLE.get(node.primitive.name)
         if emit is None or not emit(self, node):
             callback(self, node)

@@ -295,6 +295,8 @@ def _special_address(name: str) -> int:
         return _matrix_kernel(name)["kernel"]
     if name in CALLED:
         return called_kernel(name).address
+    if name.startswith("address "):
+        return int(name.removeprefix("address "))
     from scipy.special import cython_special
 
     get_pointer = ctypes.pythonapi.PyCapsule_GetPointer

@@ -361,4 +361,7 @@ def emit_scalar(writer: Any, node: Any, operands: list[Operand]) -> Operand | No
     if name in SPECIAL:
         arguments = ", ".join(f"double {as_kind(writer, o, 'f')}" for o in operands)
         return writer.op(f"call double {writer.special(name)}({arguments}, i32 0)"), "f"
+    if node.primitive.address:
+        arguments = ", ".join(f"double {as_kind(writer, o, 'f')}" for o in operands)
+        return writer.op(f"call double {writer.special(f'address {node.primitive.address}')}({arguments})"), "f"
     return None

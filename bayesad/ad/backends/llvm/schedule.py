@@ -202,4 +202,6 @@ def _reducible(node: Node) -> bool:
 
 def _has_instructions(node: Node) -> bool:
     name = node.primitive.name
+    if node.primitive.address:
+        return True
     return name in SPECIAL or name == "cast" or (name in SCALARS and (node.dtype.kind != "i" or name in ON_INTEGERS))

@@ -20,7 +20,7 @@ from bayesad.ad.program import CONSTANT, INPUT, Node, Program
 if TYPE_CHECKING:
     from bayesad.ad.backends.llvm.lower import Lowering
 
-__all__ = ["in_memory", "subroutine"]
+__all__ = ["call_by_address", "in_memory", "subroutine"]
 
 FEW = 16  # numbers that are copied one by one
 
@@ -38,6 +38,13 @@ def in_memory(lowering: Lowering, node: Node) -> str:
         for i, position in enumerate(positions(node.shape)):
             lowering.store(place, kind, str(i), lowering.value(node, position))
     return place
+
+
+def call_by_address(lowering: Lowering, node: Node) -> None:
+    """Call the C function of arrays that a primitive of the user's is."""
+    arguments = [*[in_memory(lowering, source) for source in node.inputs], lowering.pointer(node)]
+    function = lowering.special(f"address {node.primitive.address}")
+    lowering.say(f"call void {function}({', '.join(f'ptr {argument}' for argument in arguments)})")
 
 
 def workspace(lowering: Lowering, nbytes: int) -> str:
