@@ -77,7 +77,9 @@ def summary(tree: xr.DataTree, parameters: Sequence[str] | None = None) -> pd.Da
     Returns
     -------
     pandas.DataFrame
-        One row per scalar: mean, sd, eti90_lb, eti90_ub, ess_bulk, ess_tail, r_hat, mcse_mean, mcse_sd.
+        One row per scalar: mean, sd, eti90_lb, eti90_ub, ess_bulk, ess_tail, r_hat, mcse_mean, mcse_sd. Whole numbers
+        have neither ESS nor R-hat: they were summed out and drawn afterwards, each given one draw of the others, so
+        that these tell whether the chains are to be trusted.
 
     Raises
     ------
@@ -101,6 +103,7 @@ def summary(tree: xr.DataTree, parameters: Sequence[str] | None = None) -> pd.Da
             round_to="none",
         )
     table.index = pd.Index(labels)
+    table.loc[_whole(posterior, labels), ["ess_bulk", "ess_tail", "r_hat"]] = np.nan
     if parameters is None:
         return table
     for parameter in parameters:
@@ -108,6 +111,12 @@ def summary(tree: xr.DataTree, parameters: Sequence[str] | None = None) -> pd.Da
             there = [label for label in table.index if label.partition("[")[0] == parameter.partition("[")[0]]
             raise DataError(f"there is no entry {parameter!r}; there are {', '.join(there[:5])}, ...")
     return table.loc[[label for label in table.index if {label, label.partition("[")[0]} & set(parameters)]]
+
+
+def _whole(posterior: xr.Dataset, labels: Sequence[str]) -> list[str]:
+    """Those of the summary's rows that are whole numbers."""
+    owners = {label: label if label in posterior else label.partition("[")[0] for label in labels}
+    return [label for label, owner in owners.items() if posterior[owner].dtype.kind in "biu"]
 
 
 def _drawn(tree: xr.DataTree) -> xr.Dataset:
@@ -229,7 +238,7 @@ class Evidence:
     Attributes
     ----------
     table : DataFrame
-        The rows of the summary that vary; constants of the model's structure are left out.
+        The rows of the summary that vary; constants of the model's structure and whole numbers are left out.
     draws : dict of str -> array, shape (chains, draws)
         Their draws.
     statistics : dict of str -> array, shape (chains, draws)
@@ -279,7 +288,8 @@ def advice(tree: xr.DataTree, table: pd.DataFrame | None = None) -> list[Finding
     draws = flatten(tree)
     if not draws:
         return []
-    varying = {label: x for label, x in draws.items() if np.ptp(x) != 0} or draws  # NaN counts as varying
+    whole = set(_whole(_drawn(tree), list(draws)))
+    varying = {label: x for label, x in draws.items() if np.ptp(x) != 0 and label not in whole} or draws  # or is NaN
     stats = tree["sample_stats"].to_dataset() if "sample_stats" in tree.children else xr.Dataset()
     evidence = Evidence(
         table=table.loc[[label for label in table.index if label in varying]],

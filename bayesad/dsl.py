@@ -144,6 +144,7 @@ def sample(
     obs: Any = None,
     shape: int | tuple[int, ...] | None = None,
     dims: str | tuple[str, ...] | None = None,
+    marginalize: bool = False,
 ) -> Any:
     """Declare a variable: an unknown of the model or, with ``obs``, observed data.
 
@@ -155,13 +156,19 @@ def sample(
         Of the unknown (its prior) or of the data (the likelihood).
     obs : array, nested list or number, optional
         Observed values, fixed by the data. NaN marks missing entries: they become one more free parameter, a vector
-        named ``name + "_missing"`` in the order of the array, and the model goes on with the completed array.
+        named ``name + "_missing"`` in the order of the array, and the model goes on with the completed array. Missing
+        entries of a discrete variable are summed out, as by ``marginalize``.
     shape : int or tuple of int, optional
         Of the whole value; its last axes are the distribution's event shape, and the batch shape broadcasts to the
         rest.
     dims : str or tuple of str, optional
         Names of the axes. Their lengths come from `coord` or `Model.with_coords` or, for observed variables, from
         ``obs``.
+    marginalize : bool
+        Sum a discrete unknown with finitely many values out of the density; its draws are recovered after sampling. The
+        rest of the model may use it as any array of whole numbers: as an index, in arithmetic, in np.where. Each
+        element is summed on its own with the observations that depend on it, so that N elements of K values cost N K.
+        Unknowns that depend on each other are summed one after the other, a chain in time proportional to its length.
 
     Returns
     -------
@@ -172,7 +179,7 @@ def sample(
     ------
     ModelError
         Outside a model; for a name used twice, shapes that do not fit, an unknown dim, an observed value that depends
-        on parameters, missing entries of a discrete or constrained vector variable.
+        on parameters, missing entries of a constrained vector variable; for marginalize=True with a continuous law.
     """
     state = running("sample", name)
     where = state.claim(name)
@@ -190,7 +197,13 @@ def sample(
             "values only; give them by obs=, or use the law inside as the prior",
         )
     full = full_shape(state, name, distribution, shape, names, None)
-    return _parameter(state, Site("parameter", name, full, names, where, distribution, distribution.support))
+    if marginalize and not distribution.support.discrete:
+        raise state.fail(
+            name,
+            f"marginalize=True sums over whole numbers, but {type(distribution).__name__} is continuous; leave it out",
+        )
+    kind = "summed" if marginalize else "parameter"
+    return _unknown(state, Site(kind, name, full, names, where, distribution, distribution.support))
 
 
 def deterministic(name: str, value: Any, dims: str | tuple[str, ...] | None = None) -> Any:
@@ -277,8 +290,8 @@ def coord(name: str, labels: Any) -> np.ndarray:
 
 
 # --- parameters and data
-def _parameter(state: Run, site: Site) -> Any:
-    value = state.handler.parameter(site)
+def _unknown(state: Run, site: Site) -> Any:
+    value = state.handler.summed(site) if site.kind == "summed" else state.handler.parameter(site)
     state.handler.note(site, value)
     return value
 
@@ -316,29 +329,33 @@ def _observed_array(state: Run, name: str, obs: Any) -> np.ndarray:
 def _completed(state: Run, site: Site) -> Any:
     """The observed values with the missing entries replaced by a free parameter of their own."""
     support = site.distribution.support
-    if support.discrete or support.event_ndim or site.distribution.has_atoms:
-        kind = "discrete" if support.discrete else support.kind if support.event_ndim else "partly discrete"
+    atoms = site.distribution.has_atoms
+    if support.event_ndim or atoms or (support.discrete and site.distribution.event_shape):
+        kind = (
+            "discrete vectors" if support.discrete else "partly discrete values" if atoms else f"{support.kind} values"
+        )
         raise state.fail(
             site.name,
-            f"{site.missing.size} observed values are NaN, but {kind} values cannot be unknown; leave them out",
+            f"{site.missing.size} observed values are NaN, but {kind} cannot be unknown in part; leave them out",
         )
     name = f"{site.name}_missing"
     state.claim(name)
     parameter = Site(
-        "parameter",
+        "summed" if support.discrete else "parameter",
         name,
         (site.missing.size,),
         _missing_dim(state, site),
         site.where,
         site.distribution,
-        Support("real", _entries(support.lower, site), _entries(support.upper, site), support.closed),
+        Support(support.kind, _entries(support.lower, site), _entries(support.upper, site), support.closed),
         site.obs,
         site.missing,
     )
-    unknown = _parameter(state, parameter)
+    unknown = _unknown(state, parameter)
+    known = np.nan_to_num(site.obs).astype(np.int64) if support.discrete else site.obs
     source = np.arange(site.obs.size)
     source[site.missing] = site.obs.size + np.arange(site.missing.size)
-    return np.reshape(np.concatenate([np.reshape(site.obs, -1), unknown])[source], site.shape)
+    return np.reshape(np.concatenate([np.reshape(known, -1), unknown])[source], site.shape)
 
 
 def _entries(bound: Any, site: Site) -> Any:

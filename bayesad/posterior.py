@@ -67,6 +67,7 @@ class Posterior:
             name: value for name, value in self.data.items() if not _is_observed(value, self.observed_data)
         }
         self.unconstrained = Unconstrained(self)
+        self.enumeration: Any = self._enumeration() if self.structure.summed else None
         self._log_density_at = ad.compile(self._trace_log_density_at, rewrites=self.rewrites)
         self._terms_at = ad.compile(self._trace_terms_at, rewrites=())
         self._pointwise_at = ad.compile(self._trace_pointwise_at, rewrites=())
@@ -168,6 +169,8 @@ class Posterior:
     def values(self, q: Any) -> dict[str, np.ndarray]:
         """Every parameter, deterministic quantity and completed observed variable at unconstrained points.
 
+        Those that depend on unknowns that are summed out come from `recover`.
+
         Parameters
         ----------
         q : float array, shape (..., dimension)
@@ -184,6 +187,26 @@ class Posterior:
         points = q.reshape(-1, q.shape[-1])
         found = map_rows(self._values, points if len(points) else np.zeros((1, q.shape[-1])))
         return {name: value[: len(points)].reshape(*q.shape[:-1], *value.shape[1:]) for name, value in found.items()}
+
+    def recover(self, q: Any, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Draws of the unknowns that are summed out, given unconstrained points.
+
+        Parameters
+        ----------
+        q : float array, shape (n, dimension)
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        dict
+            Name -> array, shape (n, *shape): the unknowns, drawn exactly from their joint distribution given the
+            parameters and the data, and the quantities that depend on them. Empty where nothing is summed out.
+        """
+        if self.enumeration is None:
+            return {}
+        from bayesad.recovery import recover
+
+        return recover(self, np.asarray(q, dtype=np.float64), rng)
 
     def initial(self, rng: np.random.Generator, kind: Any = "uniform") -> np.ndarray:
         """A starting point with finite log density and gradient.
@@ -304,14 +327,14 @@ class Posterior:
             inside.append(np.all(contains(site.support, value)))
             return np.tril(value) if site.support.kind in ("cholesky_corr", "cholesky_cov") else value
 
-        def note(site: Site, value: Any) -> None:
-            if has_density(site):
-                terms[site.name] = log_density_of(site, value, check=True)
-
-        self.run(Handler(parameter, note=note))
+        self.each_term(parameter, terms.__setitem__, check=True)
         return terms, functools.reduce(np.logical_and, inside, True)
 
     def _trace_pointwise_at(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        if self.enumeration is not None:
+            from bayesad.recovery import pointwise
+
+            return pointwise(self, lambda site: params[site.name])
         found: dict[str, Any] = {}
 
         def note(site: Site, value: Any) -> None:
@@ -327,12 +350,32 @@ class Posterior:
     def _trace_values(self, q: Any) -> dict[str, Any]:
         found: dict[str, Any] = {}
 
+        later = () if self.enumeration is None else (*self.structure.summed, *self.enumeration.dependent)
+
         def note(site: Site, value: Any) -> None:
-            if is_quantity(site):
+            if is_quantity(site) and site.name not in later:
                 found[site.name] = value
 
         self.run(Handler(lambda site: self.unconstrained.constrain(site, q)[0], note=note))
         return found
+
+    def each_term(self, parameter: Callable[[Site], Any], add: Callable[[str, Any], None], *, check: bool) -> None:
+        """Run the model and hand every term of its log density to ``add(name, term)``; see `log_density_of`."""
+        if self.enumeration is not None:
+            for name, term in self.enumeration.summed(self, parameter, check=check)[0].items():
+                add(name, term)
+            return
+
+        def note(site: Site, value: Any) -> None:
+            if has_density(site):
+                add(site.name, log_density_of(site, value, check=check))
+
+        self.run(Handler(parameter, note=note))
+
+    def _enumeration(self) -> Any:
+        from bayesad.marginalising import enumeration  # few models need it
+
+        return enumeration(self)
 
     def run(self, handler: Handler) -> None:
         """Run the model on its data under a handler.
@@ -353,7 +396,7 @@ class Posterior:
             seen.add(site.name)
             return handler.parameter(site)
 
-        run(self.model, self.data, Handler(parameter, handler.observed, handler.note))
+        run(self.model, self.data, handler._replace(parameter=parameter))
         for name in self.parameters:
             if name not in seen:
                 problem = f"this parameter is absent at another point; {_FIXED}"

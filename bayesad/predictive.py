@@ -26,7 +26,9 @@ def predict(posterior: Posterior, draws: Any, *, seed: int | None = None) -> Any
     posterior : Posterior
         Of the model on its data, or on other data of which the observed variables give the shapes only.
     draws : DataTree, Dataset or mapping
-        From ``sample``, or name -> array of shape (chain, draw, *shape) with at least the free parameters.
+        From ``sample``, or name -> array of shape (chain, draw, *shape) with at least the free parameters. Unknowns
+        that were summed out are taken from it; where it lacks them, or has them in another shape (for other data), they
+        are drawn anew from their distribution.
     seed : int, optional
         The same seed gives the same result; default: a fresh one.
 
@@ -42,7 +44,7 @@ def predict(posterior: Posterior, draws: Any, *, seed: int | None = None) -> Any
         If a parameter is missing from the draws or has another shape there.
     """
     rng = np.random.default_rng(seed)
-    given, shape = _draws(posterior, draws, missing_entries=False)
+    given, shape = _draws(posterior, draws, missing_entries=False, summed=True)
 
     def row(values: Row) -> Row:
         found: Row = {}
@@ -51,7 +53,14 @@ def predict(posterior: Posterior, draws: Any, *, seed: int | None = None) -> Any
             found[site.name] = site.draw(rng)
             return found[site.name]
 
-        posterior.run(Handler(lambda site: _unused(site) if site.missing is not None else values[site.name], observed))
+        def parameter(site: Site) -> Any:
+            return _unused(site) if site.missing is not None else values[site.name]
+
+        def summed(site: Site) -> Any:
+            value = values.get(site.name)
+            return site.draw(rng)[()] if value is None or np.shape(value) != site.shape else value
+
+        posterior.run(Handler(parameter, observed, summed=summed))
         return found
 
     return _tree(posterior, {"posterior_predictive": _stack([row(values) for values in given], shape)})
@@ -73,7 +82,7 @@ def prior(posterior: Posterior, draws: int = 1000, *, seed: int | None = None) -
     Returns
     -------
     DataTree
-        With the groups ``prior`` (parameters and deterministic quantities), ``prior_predictive`` (observed variables)
+        With the groups ``prior`` (unknowns and deterministic quantities), ``prior_predictive`` (observed variables)
         and ``observed_data``.
 
     Raises
@@ -92,7 +101,7 @@ def prior(posterior: Posterior, draws: int = 1000, *, seed: int | None = None) -
         def parameter(site: Site) -> Any:
             if site.missing is not None:
                 return _unused(site)
-            found[site.name] = site.draw(rng)
+            found[site.name] = site.draw(rng)[()]
             return found[site.name]
 
         def observed(site: Site, value: Any) -> Any:
@@ -103,7 +112,7 @@ def prior(posterior: Posterior, draws: int = 1000, *, seed: int | None = None) -
             if site.kind == "deterministic":
                 found[site.name] = value
 
-        posterior.run(Handler(parameter, observed, note))
+        posterior.run(Handler(parameter, observed, note, parameter))
         return found, predicted
 
     rows = [row() for _ in range(draws)]
@@ -150,8 +159,13 @@ def log_likelihood(posterior: Posterior, draws: Any) -> Any:
     return tree
 
 
-def _draws(posterior: Posterior, draws: Any, *, missing_entries: bool) -> tuple[list[Row], tuple[int, int]]:
-    """The draws as a list of points, and the number of chains and of draws in each."""
+def _draws(
+    posterior: Posterior, draws: Any, *, missing_entries: bool, summed: bool = False
+) -> tuple[list[Row], tuple[int, int]]:
+    """The draws as a list of points, and the number of chains and of draws in each.
+
+    Unknowns that are summed out are among them if ``summed``, where they are in the draws.
+    """
     source = draws["posterior"] if hasattr(draws, "children") else draws
     keys = {} if isinstance(source, dict) else _stored_names(posterior)
     arrays = {
@@ -159,6 +173,8 @@ def _draws(posterior: Posterior, draws: Any, *, missing_entries: bool) -> tuple[
         for p in posterior.parameters.values()
         if missing_entries or not p.missing
     }
+    if summed:
+        arrays |= {n: np.asarray(source[k]) for n in posterior.structure.summed if (k := keys.get(n, n)) in source}
     shapes = {array.shape[:2] for array in arrays.values()}
     if len(shapes) != 1:
         raise ModelError(f"model {posterior.model.name!r}: the draws differ in (chain, draw): {sorted(shapes)}")

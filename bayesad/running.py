@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from bayesad.ad.array import value_of
 from bayesad.ad.failures import failures_are_nan
 from bayesad.ad.scan import in_step
 from bayesad.ad.swaps import visit
@@ -32,7 +33,7 @@ class Site:
     Attributes
     ----------
     kind : str
-        "parameter", "observed", "deterministic" or "factor".
+        "parameter", "summed" (a discrete unknown that is summed out), "observed", "deterministic" or "factor".
     name : str
     shape : tuple of int
         Of the value.
@@ -41,13 +42,13 @@ class Site:
     where : str
         ``file:line`` of the statement.
     distribution : Distribution or None
-        Of a parameter or an observed site.
+        Of a parameter, a summed or an observed site.
     support : Support or None
-        Of a parameter; its bounds may be traced.
+        Of a parameter or a summed site; its bounds may be traced.
     obs : ndarray or None
         Of an observed site: the data as given, NaN where they are missing.
     missing : int array or None
-        Flat positions of the missing entries in ``obs``. A parameter that has this is not a variable of its own but
+        Flat positions of the missing entries in ``obs``. An unknown that has this is not a variable of its own but
         the missing entries of an observed one, and has its distribution.
     """
 
@@ -63,7 +64,7 @@ class Site:
 
     def draw(self, rng: np.random.Generator) -> Any:
         """A value drawn from the site's distribution, every element on its own, in the site's shape."""
-        if self.kind == "parameter" and self.missing is not None:
+        if self.kind != "observed" and self.missing is not None:
             return np.reshape(self.distribution.draw(rng, self.obs.shape), -1)[self.missing]
         return self.distribution.draw(rng, self.shape)
 
@@ -74,6 +75,10 @@ def _keep(site: Site, value: Any) -> Any:
 
 def _ignore(site: Site, value: Any) -> None:
     return None
+
+
+def _lowest(site: Site) -> Any:
+    return value_of(np.array(np.broadcast_to(site.support.lower, site.shape))).astype(np.int64)[()]
 
 
 class Handler(NamedTuple):
@@ -88,11 +93,14 @@ class Handler(NamedTuple):
         filled in.
     note : callable
         ``note(site, value)`` is told of every site with its value, after the others.
+    summed : callable
+        ``summed(site) -> value`` of a discrete unknown that is summed out; by default its smallest value.
     """
 
     parameter: Callable[[Site], Any]
     observed: Callable[[Site, Any], Any] = _keep
     note: Callable[[Site, Any], None] = _ignore
+    summed: Callable[[Site], Any] = _lowest
 
 
 class Run:

@@ -35,6 +35,7 @@ LARGE = 2**24
 """Bytes of data from which on memory counts more than a second at the end of a run."""
 
 INITIAL_STREAM = 2**31  # spawn key of the streams for starting points, apart from those of the chains
+RECOVERY_STREAM = 2**31 + 1  # of those for unknowns that are summed out
 
 
 class Drawn(NamedTuple):
@@ -43,7 +44,8 @@ class Drawn(NamedTuple):
     Attributes
     ----------
     values : dict of str to array, shape (chains, draws, *shape)
-        Every parameter, deterministic quantity and completed observed variable, in the order of the model.
+        Every parameter, unknown that was summed out, deterministic quantity and completed observed variable, in the
+        order of the model.
     warmup_values : the same of warmup, or None
     chains : Chains
         The unconstrained draws, their statistics, and what adaptation found.
@@ -125,8 +127,8 @@ def draw(
     if _is_large(posterior):
         posterior.unconstrained.compiled.forget_machine_code()
         _give_back_memory()
-    warmup_values = None if result.warmup_draws is None else posterior.values(result.warmup_draws)
-    values = posterior.values(result.draws)
+    warmup_values = None if result.warmup_draws is None else _quantities(posterior, result.warmup_draws, seed, 0)
+    values = _quantities(posterior, result.draws, seed, 1)
     improve_kernel()  # only now, as one compiler works at a time
     return Drawn(values, warmup_values, result, seed, preparing_time)
 
@@ -172,6 +174,17 @@ def _run(
             stacklevel=5,
         )
     return result, prepared - started
+
+
+def _quantities(posterior: Posterior, draws: np.ndarray, seed: int, phase: int) -> dict[str, np.ndarray]:
+    """All that a run records at its draws; unknowns that were summed out are drawn from a stream for each chain."""
+    values = posterior.values(draws)
+    if not posterior.structure.summed:
+        return values
+    streams = [np.random.SeedSequence(seed, spawn_key=(RECOVERY_STREAM, phase, chain)) for chain in range(len(draws))]
+    recovered = [posterior.recover(q, np.random.default_rng(s)) for q, s in zip(draws, streams, strict=True)]
+    values |= {name: np.stack([chain[name] for chain in recovered]) for name in recovered[0]}
+    return {name: values[name] for name in posterior.structure.quantities}
 
 
 def import_one_by_one(modules: Iterable[str]) -> Iterator[None]:

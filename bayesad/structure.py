@@ -21,6 +21,8 @@ __all__ = [
     "Parameter",
     "Parameters",
     "Structure",
+    "Summed",
+    "check_observed",
     "depends_on_parameters",
     "describe",
     "discover",
@@ -92,12 +94,55 @@ class Parameters(Mapping[str, Parameter]):
         )
 
 
+@dataclass(frozen=True, eq=False)
+class Summed:
+    """A discrete unknown that is summed out of the density.
+
+    Attributes
+    ----------
+    name : str
+    shape : tuple of int
+    lower, upper : int arrays of that shape
+        The smallest and the largest value of every element.
+    missing : str or None
+        The observed variable of which it stands for the NaN entries.
+    chain : bool
+        Whether its elements along the last axis are a Markov chain.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    lower: np.ndarray
+    upper: np.ndarray
+    missing: str | None
+    chain: bool
+
+    @property
+    def elements(self) -> int:
+        return self.lower.size
+
+    @property
+    def size(self) -> int:
+        """The largest number of values that an element can take."""
+        return int(np.max(self.upper - self.lower, initial=0)) + 1
+
+    def at(self, index: Any) -> Any:
+        """The values with these indices; the largest one where an element has fewer values."""
+        return np.minimum(self.lower + index, self.upper)[()]
+
+    def outside(self, index: Any) -> Any:
+        """-inf where an element has no value with this index, else 0."""
+        return np.where(self.lower + index > self.upper, -np.inf, 0.0)
+
+
 class Structure(NamedTuple):
     """The sites of a model with its data.
 
     Attributes
     ----------
     parameters : Parameters
+    summed : dict
+        Name -> `Summed`, the discrete unknowns that are summed out, in the order of the model.
     dimension : int
         Of the unconstrained vector.
     observed : dict
@@ -109,10 +154,12 @@ class Structure(NamedTuple):
     where : dict
         Name of any site -> ``file:line``.
     quantities : tuple of str
-        What a run records, in order: parameters, deterministic quantities and completed observed variables.
+        What a run records, in order: parameters, unknowns that are summed out, deterministic quantities and completed
+        observed variables.
     """
 
     parameters: Parameters
+    summed: dict[str, Summed]
     dimension: int
     observed: dict[str, np.ndarray]
     dims: dict[str, tuple[str, ...]]
@@ -137,6 +184,7 @@ def discover(model: Model, data: Mapping[str, Any]) -> Structure:
         For a constant parameter of a distribution outside its domain.
     """
     parameters: list[Parameter] = []
+    summed: dict[str, Summed] = {}
     sites: list[Site] = []
     coords: dict[str, np.ndarray] = {}
 
@@ -148,17 +196,23 @@ def discover(model: Model, data: Mapping[str, Any]) -> Structure:
             u = z + np.reshape(0.5 * np.cos(positions), found.unconstrained_shape)  # a plain point in the middle
             return constrain(site.support, u)[0]
 
+        def discrete(site: Site) -> Any:
+            summed[site.name] = _summed(model, site)
+            return summed[site.name].at(0)
+
         def note(site: Site, value: Any) -> None:
-            if site.kind == "observed":
-                _check_observed(model, site)
+            # with unknowns that are summed out a support may depend on them: looked at where these are given values
+            if site.kind == "observed" and not summed and not depends_on_parameters(site.distribution.support):
+                check_observed(model, site, contains(site.distribution.support, site.obs))
             sites.append(site)
 
-        coords.update(run(model, data, Handler(parameter, note=note)))
+        coords.update(run(model, data, Handler(parameter, note=note, summed=discrete)))
         return z
 
     ad.trace(traced, 0.0, name=model.name)
     return Structure(
         Parameters(parameters),
+        summed,
         parameters[-1].stop if parameters else 0,
         {site.name: site.obs for site in sites if site.kind == "observed"},
         {site.name: site.dims for site in sites if site.dims},
@@ -170,7 +224,7 @@ def discover(model: Model, data: Mapping[str, Any]) -> Structure:
 
 def is_quantity(site: Site) -> bool:
     """Whether the value of a site belongs among the results."""
-    return site.kind in ("parameter", "deterministic") or site.missing is not None
+    return site.kind in ("parameter", "summed", "deterministic") or site.missing is not None
 
 
 def depends_on_parameters(support: Support) -> bool:
@@ -201,8 +255,8 @@ def _parameter(model: Model, site: Site, start: int) -> Parameter:
     if support.discrete:
         law = type(site.distribution).__name__
         problem = (
-            f"an unknown with the discrete distribution {law} cannot be sampled with gradients; give its values "
-            "by obs=, or sum it out of the density with ba.factor and logsumexp"
+            f"an unknown with the discrete distribution {law} cannot be sampled with gradients; sum it out of the "
+            "density by marginalize=True, or give its values by obs="
         )
         raise ModelError(at_site(model, site.name, site.where, problem))
     shape = unconstrained_shape(support, site.shape)
@@ -211,17 +265,44 @@ def _parameter(model: Model, site: Site, start: int) -> Parameter:
     return Parameter(site.name, site.shape, site.dims, shown, shape, start, stop, site.missing is not None)
 
 
+def _summed(model: Model, site: Site) -> Summed:
+    """The values of an unknown that is to be summed out; ModelError where they are not finitely many and fixed."""
+    law, support = site.distribution, site.support
+    name = type(law).__name__
+    from bayesad.distributions.markov import DiscreteMarkovChain  # not every model needs it
+
+    chain = isinstance(law, DiscreteMarkovChain)
+    if law.event_shape and not chain:
+        problem = f"{name} is a law of vectors, which cannot be summed over; give its values by obs="
+    elif depends_on_parameters(support):
+        problem = f"the values that {name} can take depend on parameters; its bounds must be fixed to sum over them"
+    elif support.lower is None or support.upper is None:
+        problem = (
+            f"{name} has infinitely many values, which cannot be summed; bound them, as in "
+            f"ba.truncated(ba.{name}(…), upper=100)"
+        )
+    else:
+        lower, upper = (_whole(bound, site.shape) for bound in (support.lower, support.upper))
+        observed = None if site.missing is None else site.name.removesuffix("_missing")
+        return Summed(site.name, site.shape, lower, upper, observed, chain)
+    raise ModelError(at_site(model, site.name, site.where, problem))
+
+
+def _whole(bound: Any, shape: tuple[int, ...]) -> np.ndarray:
+    whole = value_of(np.array(np.broadcast_to(bound, shape))).astype(np.int64)
+    whole.setflags(write=False)
+    return whole
+
+
 def _shown(bound: Any) -> Any:
     return DEPENDENT if ad.is_traced(bound) else value_of(bound)
 
 
-def _check_observed(model: Model, site: Site) -> None:
-    """Whether the observed values lie in a support that data alone determine."""
+def check_observed(model: Model, site: Site, inside: Any) -> None:
+    """DataError if observed values are not inside their support; NaN may be outside."""
     support = site.distribution.support
-    if depends_on_parameters(support):
-        return
     batch = site.shape[: len(site.shape) - support.event_ndim]
-    inside = value_of(np.array(np.broadcast_to(contains(support, site.obs), batch)))
+    inside = value_of(np.array(np.broadcast_to(inside, batch)))
     if site.missing is not None:
         inside.reshape(-1)[site.missing] = True
     if site.distribution.integrates_missing:

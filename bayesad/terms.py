@@ -13,7 +13,7 @@ from bayesad import ad
 from bayesad.running import Site
 from bayesad.structure import depends_on_parameters
 
-__all__ = ["as_float", "has_density", "log_density_of", "total"]
+__all__ = ["as_float", "density_of", "has_density", "log_density_of", "total"]
 
 
 def has_density(site: Site) -> bool:
@@ -22,16 +22,21 @@ def has_density(site: Site) -> bool:
 
 
 def log_density_of(site: Site, value: Any, *, check: bool) -> Any:
-    """The term of one site, a scalar.
+    """The term of one site, a scalar: the sum of `density_of`."""
+    return np.sum(density_of(site, value, check=check))
+
+
+def density_of(site: Site, value: Any, *, check: bool) -> Any:
+    """The term of one site, entry by entry.
 
     Without ``check``, values known to lie in the support are not looked at again: what a transform gave, and data whose
     support data alone determine (they were checked when the posterior was made).
     """
     if site.kind == "factor":
-        return np.sum(value)
+        return value
     law = site.distribution
     sure = not check and (site.kind == "parameter" or not depends_on_parameters(law.support))
-    return np.sum(law.log_density(value) if sure else law.log_prob(value))
+    return law.log_density(value) if sure else law.log_prob(value)
 
 
 def total(terms: Iterable[Any]) -> Any:

@@ -12,7 +12,7 @@ from bayesad.distributions.supports import contains
 from bayesad.errors import ModelError, SolverError
 from bayesad.running import Handler, Site
 from bayesad.structure import Parameter, describe
-from bayesad.terms import as_float, has_density, log_density_of, total
+from bayesad.terms import as_float, total
 from bayesad.transforms import constrain, unconstrain
 
 if TYPE_CHECKING:
@@ -122,11 +122,7 @@ class Unconstrained:
             terms.append(np.sum(log_det))
             return value
 
-        def note(site: Site, value: Any) -> None:
-            if has_density(site):
-                terms.append(log_density_of(site, value, check=False))
-
-        self._posterior.run(Handler(parameter, note=note))
+        self._posterior.each_term(parameter, lambda _, term: terms.append(term), check=False)
         return total(terms)
 
     def _trace_pack(self, params: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:

@@ -235,7 +235,7 @@ def test_a_discrete_unknown_must_be_observed_or_summed_out():
     def body(y):
         ba.sample("k", ba.Poisson(3.0))  # discrete unknown
 
-    model_error(body, "'k'", "Poisson", "obs=", "ba.factor", line_of("discrete unknown"))
+    model_error(body, "'k'", "Poisson", "obs=", "marginalize=True", line_of("discrete unknown"))
 
 
 def test_an_observation_that_depends_on_parameters_points_to_factor():

@@ -92,8 +92,9 @@ def test_a_covariate_may_be_missing():
     assert posterior.neg_log_posterior({"x_missing": [1.2]}) == pytest.approx(expected, rel=1e-14)
 
 
-def test_discrete_or_constrained_values_cannot_be_missing():
-    model_error(lambda y: ba.sample("y", ba.Poisson(1.0), obs=y), "'y'", "NaN", "discrete", data=[1.0, np.nan])
+def test_constrained_values_and_those_of_infinitely_many_cannot_be_missing():
+    body = lambda y: ba.sample("y", ba.Poisson(1.0), obs=y)
+    model_error(body, "'y_missing'", "infinitely many", "ba.truncated", data=[1.0, np.nan])
     simplexes = np.array([[0.5, np.nan]])
     model_error(lambda y: ba.sample("y", ba.Dirichlet(np.ones(2)), obs=y), "'y'", "NaN", "simplex", data=simplexes)
 

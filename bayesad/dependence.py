@@ -1,0 +1,159 @@
+"""Which terms of a model depend on which of the discrete unknowns that are summed out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bayesad import ad
+from bayesad.distributions.base import Distribution
+from bayesad.running import Handler, Site
+from bayesad.structure import Summed
+from bayesad.terms import density_of, has_density
+from bayesad.transforms import constrain
+
+if TYPE_CHECKING:
+    from bayesad.posterior import Posterior
+
+__all__ = ["at_random", "dependence", "same"]
+
+ONE_BY_ONE = 8  # unknowns whose values the code asks for, that are changed each on its own
+SAME = 1e-12  # relative difference of log densities that rounding may make
+
+
+def dependence(posterior: Posterior) -> tuple[dict[str, list[str]], bool]:
+    """The unknowns that each term (+), deterministic quantity (=) and chain (~) depends on, in the order of the model.
+
+    They are read off a trace of the model with the unknowns as its inputs. Where the code asks for the value of an
+    unknown (an index of plain data, a branch, range), the trace goes on with a constant; what depends on these is found
+    by changing them.
+
+    Returns
+    -------
+    found : dict
+        Label and name -> names of unknowns.
+    traceable : bool
+        Whether the model takes traced values of its unknowns.
+    """
+    names = list(posterior.structure.summed)
+    plain = at_random(posterior, np.random.default_rng(0))
+    labels: list[str] = []
+
+    def traced(zero: Any, *values: Any) -> list[Any]:
+        # traced parameters can have traced whole numbers as an index
+        found = _outputs(
+            posterior, lambda site: plain(site) + zero, dict(zip(names, values, strict=True)), "parameters"
+        )
+        labels[:] = found
+        return [np.sum(x) for x in found.values()]
+
+    starts = [np.array(u.at(0)) for u in posterior.structure.summed.values()]
+    try:
+        program, _, _ = ad.trace(traced, 0.0, *starts)
+    except (TypeError, IndexError, ValueError, KeyError):
+        return _by_changes(posterior, names), False
+    nothing: frozenset[int] = frozenset()
+    reached = {node: frozenset([i]) for i, node in enumerate(program.inputs[1:])}
+    for node in program.nodes:
+        reached[node] = nothing.union(*(reached.get(x, nothing) for x in node.inputs))
+    asked = sorted(nothing.union(*(reached[guard] for guard in program.guards)))
+    more = _by_changes(posterior, [names[i] for i in asked]) if asked else {}
+    found = {
+        label: [n for i, n in enumerate(names) if i in reached.get(node, nothing) or n in more.get(label, ())]
+        for label, node in zip(labels, program.outputs, strict=True)
+    }
+    return found, True
+
+
+def _outputs(
+    posterior: Posterior, parameter: Callable[[Site], Any], given: Mapping[str, Any], own: str
+) -> dict[str, Any]:
+    """All that may depend on unknowns, at given values of them; of their own terms the parameters or the values."""
+    unknowns = posterior.structure.summed
+    found: dict[str, Any] = {}
+
+    def note(site: Site, value: Any) -> None:
+        if site.kind == "summed":
+            law = site.distribution
+            if unknowns[site.name].chain:
+                found[f"~{site.name}"] = np.sum(law._log_initial) + np.sum(law._log_transition)
+            elif own == "parameters":
+                parts = [] if site.missing is not None else _parameters(law)
+                found[f"+{site.name}"] = sum((np.sum(p) for p in parts), 0.0 * np.sum(value))
+            else:
+                found[f"+{site.name}"] = np.sum(value) if site.missing is not None else law.log_prob(value)
+        elif has_density(site):
+            found[f"+{site.name}"] = density_of(site, value, check=True)
+        if site.kind == "deterministic" or (site.kind == "observed" and site.missing is not None):
+            found[f"={site.name}"] = value
+
+    posterior.run(Handler(parameter, note=note, summed=lambda site: given[site.name]))
+    return found
+
+
+def _parameters(law: Any) -> list[Any]:
+    """The numeric parameters of a law and of laws within."""
+    found: list[Any] = []
+    for value in law.parameters.values():
+        found += _parameters(value) if isinstance(value, Distribution) else [value] if ad.is_traced(value) else []
+    return found
+
+
+def _by_changes(posterior: Posterior, names: Sequence[str]) -> dict[str, list[str]]:
+    """What changes when these unknowns do.
+
+    Of many, every few are changed at once, and a change is ascribed to the last of them before it; what that misses is
+    found when the result is put to the test.
+    """
+    unknowns = posterior.structure.summed
+    rng = np.random.default_rng(2)
+    point = at_random(posterior, np.random.default_rng(3))
+    found: dict[str, set[str]] = {}
+    stride = len(names) if len(names) <= ONE_BY_ONE else ONE_BY_ONE
+    for base in (0, 1):
+        start = {n: u.at(base and rng.integers(u.size, size=u.shape)) for n, u in unknowns.items()}
+        before = _plain_outputs(posterior, point, start)
+        for residue in range(stride):
+            changed = names[residue::stride]
+            for step in range(1, max(unknowns[n].size for n in changed)):
+                moved = {n: _moved(unknowns[n], start[n], step) for n in changed}
+                after = _plain_outputs(posterior, point, {**start, **moved})
+                last = ""
+                for label, value in after.items():
+                    found.setdefault(label, set())
+                    last = label[1:] if label[1:] in moved else last
+                    if last and label in before and not np.all(same(value, before[label])):
+                        found[label].add(last)
+    return {label: [n for n in unknowns if n in some] for label, some in found.items()}
+
+
+def _moved(unknown: Summed, value: Any, step: int) -> Any:
+    return unknown.at((value - unknown.lower + step) % unknown.size)
+
+
+def _plain_outputs(posterior: Posterior, point: Callable[[Site], Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    with np.errstate(all="ignore"):
+        found = _outputs(posterior, point, given, "values")
+    return {label: np.asarray(value) for label, value in found.items()}
+
+
+def at_random(posterior: Posterior, rng: np.random.Generator) -> Callable[[Site], Any]:
+    """Parameters at a random point, the same in every run."""
+    known: dict[str, Any] = {}
+
+    def parameter(site: Site) -> Any:
+        if site.name not in known:
+            shape = posterior.parameters[site.name].unconstrained_shape
+            known[site.name] = constrain(site.support, rng.uniform(-1.0, 1.0, shape))[0]
+        return known[site.name]
+
+    return parameter
+
+
+def same(a: Any, b: Any) -> np.ndarray:
+    """Whether log densities agree up to rounding; infinite ones and NaN with their like."""
+    with np.errstate(invalid="ignore"):
+        distance, size = np.abs(a - b), np.abs(a) + np.abs(b)
+    return (a == b) | ((distance <= SAME * size) & (size < np.inf)) | (np.isnan(a) & np.isnan(b))
