@@ -98,5 +98,6 @@ def __getattr__(name: str) -> Any:
     if name in _MODULE_OF:
         from importlib import import_module
 
-        return getattr(import_module(f"bayesad.ad.{_MODULE_OF[name]}"), name)
+        value = globals()[name] = getattr(import_module(f"bayesad.ad.{_MODULE_OF[name]}"), name)  # found next time
+        return value
     raise AttributeError(f"module 'bayesad.ad' has no attribute {name!r}")

@@ -307,7 +307,23 @@ def _write_back(
     if changed:
         changed, derivatives = _apart(call, changed, derivatives)
     number_of = {i: k for k, i in enumerate(call.duplicated)}
-    for argument, arg in enumerate(call.args):  # numbers first: their containers may refuse
+    shadows = [leaf for leaves in call.shadows for leaf in leaves]
+    if not all(map(_is_array, [*shadows, *[call.leaves[i] for i in changed]])):
+        _write_numbers(call, changed, derivatives, added)
+    for i, x in changed.items():
+        if _is_array(call.leaves[i]):
+            call.leaves[i][...] = x
+    for leaves, given in zip(call.shadows, derivatives, strict=True):
+        for i, x in given.items():
+            _put_derivative(leaves[number_of[i]], x, i in added)
+
+
+def _write_numbers(
+    call: Call, changed: Mapping[int, Any], derivatives: Sequence[Mapping[int, Any]], added: set[int]
+) -> None:
+    """What of it are numbers, which containers hold; before anything else, as a container may refuse."""
+    number_of = {i: k for k, i in enumerate(call.duplicated)}
+    for argument, arg in enumerate(call.args):
         own = [i for i, place in enumerate(call.places) if place.argument == argument]
         new = {i: type(call.leaves[i])(changed[i]) for i in own if i in changed and not _is_array(call.leaves[i])}
         _put_numbers(call, arg.value if isinstance(arg, ACTIVITIES) else arg, new, f"argument {argument}")
@@ -318,12 +334,6 @@ def _write_back(
                     i: _kept(x + given[i] if i in added else given[i]) for i, x in before.items() if not _is_array(x)
                 }
                 _put_numbers(call, shadow, new, f"the shadow of argument {argument}")
-    for i, x in changed.items():
-        if _is_array(call.leaves[i]):
-            call.leaves[i][...] = x
-    for leaves, given in zip(call.shadows, derivatives, strict=True):
-        for i, x in given.items():
-            _put_derivative(leaves[number_of[i]], x, i in added)
 
 
 def _put_numbers(call: Call, tree: Any, new: Mapping[int, Any], where: str) -> None:

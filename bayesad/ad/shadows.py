@@ -10,6 +10,7 @@ import numpy as np
 
 from bayesad.ad import trees
 from bayesad.ad.array import TracedArray, buffer, is_traced
+from bayesad.ad.primitives.table import FLOAT
 from bayesad.errors import DerivativeError
 
 __all__ = [
@@ -162,10 +163,10 @@ def _problem(x: Any, s: Any) -> str:
         )
     if np.shape(x) != np.shape(s):
         return f"has shape {np.shape(x)}, its shadow {np.shape(s)}; use ad.make_zero"
-    if _kind(x) != _kind(s):
+    if not _is_smooth(s) or getattr(x, "dtype", FLOAT) != getattr(s, "dtype", FLOAT):
         return f"is of type {_kind(x)}, its shadow of type {_kind(s)}; use ad.make_zero"
     if isinstance(x, np.ndarray) and isinstance(s, np.ndarray):
-        if np.may_share_memory(x, s):
+        if x is s or np.may_share_memory(x, s):
             return "shares memory with its shadow; the shadow must be an array of its own (ad.make_zero)"
         if not s.flags.writeable:
             return "has a shadow that is read-only; give one that can be added into (ad.make_zero)"

@@ -105,3 +105,14 @@ def test_gradients_of_chains_of_products_agree_with_central_differences(shape, d
         found = gradient(x)
     expected = difference_jacobian(lambda x: np.array(f(x)), x).reshape(shape)
     np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("rows", [64, 70, 300])
+@pytest.mark.parametrize("columns", [1, 9, 40])
+def test_the_product_with_a_tall_matrix_of_data_may_be_all_that_is_wanted(rows, columns):
+    rng = np.random.default_rng(rows + columns)
+    matrix, x, r = rng.normal(size=(rows, columns)), rng.normal(size=columns), rng.normal(size=rows)
+    assert_like_numpy(lambda x: matrix @ x, x)
+    assert_like_numpy(lambda x: [matrix @ x, np.sum(matrix @ x)][0], x)
+    assert_like_numpy(lambda r: matrix.T @ r, r)
+    assert_like_numpy(lambda x: matrix.T @ (matrix @ x), x)

@@ -188,7 +188,7 @@ def _run_blocks(lowering: Lowering, loop: Loop, totals: dict[Node, str], lanes: 
         base = lowering.times(number, blocks.rows)
         for node in blocks.before:
             products.multiply_rows(lowering, node, number, blocks.rows, blocks.buffers[node])
-        if blocks.inner:
+        if blocks.inner or any(node in lowering.schedule.stored for node in blocks.before):
             lowering.loop(count, lambda j: _row(lowering, blocks, totals, base, j))
         for node in blocks.after:
             source = node.inputs[1] if product(node) else node.inputs[0]
