@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from bayesad.ad.array import TracedArray, bind, is_traced, node_of
+from bayesad.ad.backends.llvm import log_products
 from bayesad.ad.primitives.elementwise import log1p_unit
 from bayesad.ad.primitives.linalg import matmul_p
 from bayesad.ad.primitives.reductions import keep_axes, max_p, sum_p
@@ -81,8 +82,35 @@ def _expit(state: _State, x: Any) -> Any:
 
 
 def _logaddexp(state: _State, a: Any, b: Any) -> Any:
-    larger = np.where(a > b, a, b)
-    return np.where(a == b, a + np.log(2.0), larger + bind(log1p_unit, (_decay(state, a - b),)))
+    """The larger one and log(1 + exp(-|a - b|)); of equal ones, infinite ones too, the difference is 0."""
+    return np.where(a > b, a, b) + bind(log1p_unit, (np.where(a == b, 1.0, _decay(state, a - b)),))
+
+
+# --- sums and comparisons of what has a term log(1 + e), 0 <= e <= 1
+def _term_apart(state: _State, a: Any) -> tuple[Any, Any, float] | None:
+    """(x, log(1 + e), sign) where an array is x + sign log(1 + e)."""
+    if not is_traced(a) or a.node.primitive.name not in ("add", "subtract"):
+        return None
+    first, second = a.node.inputs
+    if first.primitive is log1p_unit and a.node.primitive.name == "add":
+        first, second = second, first
+    if second.primitive is not log1p_unit or not first.shape == second.shape == a.shape:
+        return None
+    sign = 1.0 if a.node.primitive.name == "add" else -1.0
+    x = first.value if first.primitive is CONSTANT else TracedArray(state.trace, first)
+    return x, TracedArray(state.trace, second), sign
+
+
+def _sum(state: _State, a: Any, axes: tuple[int, ...]) -> Any:
+    """The terms by themselves, as their sum over rows is the logarithm of a product (`log_products`)."""
+    apart = _term_apart(state, a) if a.ndim == 1 and a.size >= log_products.FEWEST_ROWS else None
+    return None if apart is None else np.sum(apart[0]) + apart[2] * np.sum(apart[1])
+
+
+def _equal(state: _State, a: Any, b: Any) -> Any:
+    """A term of at most log(2) makes nothing infinite: the comparison does not need it."""
+    apart = _term_apart(state, a) if not is_traced(b) and np.ndim(b) == 0 and np.isinf(b) else None
+    return None if apart is None else apart[0] == b
 
 
 def _logsumexp(state: _State, a: Any, axes: tuple[int, ...]) -> Any:
@@ -133,9 +161,11 @@ def _column(state: _State, matrix: np.ndarray, k: int) -> np.ndarray:
 
 WRITTEN_OUT: dict[str, Callable[..., Any]] = {
     "divide": _divide,
+    "equal": _equal,
     "expit": _expit,
     "log_expit": _log_expit,
     "logaddexp": _logaddexp,
     "logsumexp": _logsumexp,
     "matmul": _matmul,
+    "sum": _sum,
 }

@@ -1,8 +1,9 @@
 """Fused loops: everything that one pass over an iteration space computes, sums up, stores and scatters.
 
-A loop with products of tall matrices of data, or one that scatters, runs in blocks of rows: first the products' rows,
-then what is computed element by element, as vector code, then what the block adds to sums over the rows. So each
-tile of a matrix is read from memory once, and what does not vectorise is kept out of the loop that does.
+A loop with products of tall matrices of data, with sums of logarithms of 1 + e (`log_products`), or one that scatters,
+runs in blocks of rows: first the products' rows, then what is computed element by element, as vector code, then what
+the block adds to sums over the rows. So each tile of a matrix is read from memory once, and what does not vectorise is
+kept out of the loop that does.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayesad.ad.backends.llvm import products
+from bayesad.ad.backends.llvm import log_products, products
 from bayesad.ad.backends.llvm.scalars import FLAGS, SCALARS, Operand, as_kind, emit_scalar
 from bayesad.ad.backends.llvm.schedule import REDUCTIONS, Loop, is_reduction, product
 from bayesad.ad.backends.llvm.vector_math import hexadecimal
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["combine", "describe", "identity", "run_loop", "total_offset"]
 
 IDENTITIES = {"sum": 0.0, "scatter": 0.0, "prod": 1.0, "max": -np.inf, "min": np.inf, "any": 0.0, "all": 1.0}
-ROWS_OF_SCATTERS = 128  # in a block without products
+ROWS = 128  # in a block without products
 FEWEST_FOR_BLOCKS = 256
 LANES = 4  # copies of what is scattered to: rows of one group that follow each other need not wait for each other
 
@@ -170,19 +171,20 @@ class _Blocks:
 def _in_blocks(loop: Loop) -> bool:
     scatters = any(node.primitive.name == "scatter" for node in loop.nodes)
     much = scatters and len(loop.shape) == 1 and loop.shape[0] >= FEWEST_FOR_BLOCKS
-    return much or any(product(node) for node in loop.nodes)
+    return much or any(product(node) or log_products.is_log_product(node, loop.nodes) for node in loop.nodes)
 
 
 def _rows(loop: Loop) -> int:
     """How many rows a block has."""
     (n,) = loop.shape
-    return products.rows_of_a_tile(n) if any(product(node) for node in loop.nodes) else min(ROWS_OF_SCATTERS, n)
+    return products.rows_of_a_tile(n) if any(product(node) for node in loop.nodes) else min(ROWS, n)
 
 
 def _run_blocks(lowering: Lowering, loop: Loop, totals: dict[Node, str], lanes: dict[Node, str]) -> None:
     (n,) = loop.shape
     blocks = _sorted_into_blocks(lowering, loop)
     sums = {node: products.start_sum(lowering, node) for node in blocks.after if product(node)}
+    running = {node: log_products.start(lowering) for node in blocks.after if node.primitive.name == "sum"}
 
     def block(number: str, count: int) -> None:
         base = lowering.times(number, blocks.rows)
@@ -191,11 +193,14 @@ def _run_blocks(lowering: Lowering, loop: Loop, totals: dict[Node, str], lanes: 
         if blocks.inner or any(node in lowering.schedule.stored for node in blocks.before):
             lowering.loop(count, lambda j: _row(lowering, blocks, totals, base, j))
         for node in blocks.after:
-            source = node.inputs[1] if product(node) else node.inputs[0]
+            source = _collected(node)
             buffer = blocks.buffers.get(source)
             if product(node):
                 place = _rows_in_memory(lowering, blocks, source, base, count, buffer)
                 products.add_to_columns(lowering, node, number, blocks.rows, place, sums[node])
+            elif node in running:
+                place = _rows_in_memory(lowering, blocks, source, base, count, buffer)
+                log_products.add_block(lowering, place, number, blocks.rows, running[node], totals[node])
             else:
                 n_lanes = LANES if node in lanes else 1
                 _scatter_block(lowering, node, totals[node], base, count, buffer, n_lanes)
@@ -207,6 +212,8 @@ def _run_blocks(lowering: Lowering, loop: Loop, totals: dict[Node, str], lanes: 
         block(str(whole), rest)
     for node, place in sums.items():
         products.finish_sum(lowering, node, place)
+    for node, place in running.items():
+        log_products.add_logarithm(lowering, place, totals[node])
 
 
 def _sorted_into_blocks(lowering: Lowering, loop: Loop) -> _Blocks:
@@ -216,14 +223,25 @@ def _sorted_into_blocks(lowering: Lowering, loop: Loop) -> _Blocks:
         if product(node) == "rows":
             blocks.before.append(node)
             blocks.buffers[node] = lowering.block_memory(blocks.rows)
-        elif product(node) == "columns" or node.primitive.name == "scatter":
+        elif is_reduction(node) and _collects_from_blocks(node, inside):
             blocks.after.append(node)
-            source = node.inputs[1] if product(node) else node.inputs[0]
-            if source not in blocks.buffers and (source in inside or product(node)):
+            source = _collected(node)
+            if source not in blocks.buffers and (source in inside or node.primitive.name != "scatter"):
                 blocks.buffers[source] = lowering.block_memory(blocks.rows)
         else:
             blocks.inner.append(node)
     return blocks
+
+
+def _collects_from_blocks(node: Node, inside: set[Node]) -> bool:
+    return bool(product(node)) or node.primitive.name == "scatter" or log_products.is_log_product(node, inside)
+
+
+def _collected(node: Node) -> Node:
+    """What a node of the last part of a block collects from the rows."""
+    if node.primitive.name == "sum":
+        return log_products.factors(node)
+    return node.inputs[1] if product(node) else node.inputs[0]
 
 
 def _row(lowering: Lowering, blocks: _Blocks, totals: dict[Node, str], base: str, j: str) -> None:

@@ -16,7 +16,16 @@ from bayesad.ad.program import Node
 if TYPE_CHECKING:
     from bayesad.ad.backends.llvm.lower import Lowering
 
-__all__ = ["add_to_columns", "finish_sum", "multiply_rows", "rows_of_a_tile", "start_sum"]
+__all__ = [
+    "VECTOR",
+    "WIDTH",
+    "add_to_columns",
+    "finish_sum",
+    "load_vector",
+    "multiply_rows",
+    "rows_of_a_tile",
+    "start_sum",
+]
 
 WIDTH = 4  # of a vector: 256 bits
 VECTOR = f"<{WIDTH} x double>"
@@ -41,7 +50,7 @@ def multiply_rows(lowering: Lowering, node: Node, number: str, rows: int, target
         factor = _splat(lowering, as_kind(lowering, lowering.value(vector, [i]), "f"))
         at = lowering.element(tile, "double", lowering.times(i, rows))
         for j, total in enumerate(totals):
-            term = lowering.op(f"fmul {FLAGS}{VECTOR} {_load(lowering, at, j)}, {factor}")
+            term = lowering.op(f"fmul {FLAGS}{VECTOR} {load_vector(lowering, at, j)}, {factor}")
             before = lowering.op(f"load {VECTOR}, ptr {total}")
             lowering.say(f"store {VECTOR} {lowering.op(f'fadd {FLAGS}{VECTOR} {before}, {term}')}, ptr {total}")
 
@@ -67,14 +76,14 @@ def start_sum(lowering: Lowering, node: Node) -> str:
 def add_to_columns(lowering: Lowering, node: Node, number: str, rows: int, vector: str, sums: str) -> None:
     """Add ``X.T @ r`` over the rows of one tile to the sums; ``vector`` is the address of r's elements there."""
     tile, k = _tile(lowering, node, number, rows)
-    elements = [_load(lowering, vector, j) for j in range(rows // WIDTH)]
+    elements = [load_vector(lowering, vector, j) for j in range(rows // WIDTH)]
 
     def column(i: str) -> None:
         at = lowering.element(tile, "double", lowering.times(i, rows))
         place = lowering.element(sums, "double", lowering.times(i, WIDTH))
         chains = [lowering.op(f"load {VECTOR}, ptr {place}, align 8"), ""]
         for j, element in enumerate(elements):
-            term = lowering.op(f"fmul {FLAGS}{VECTOR} {_load(lowering, at, j)}, {element}")
+            term = lowering.op(f"fmul {FLAGS}{VECTOR} {load_vector(lowering, at, j)}, {element}")
             total = chains[j % 2]
             chains[j % 2] = lowering.op(f"fadd {FLAGS}{VECTOR} {total}, {term}") if total else term
         both = lowering.op(f"fadd {FLAGS}{VECTOR} {chains[0]}, {chains[1]}")
@@ -104,7 +113,8 @@ def _tile(lowering: Lowering, node: Node, number: str, rows: int) -> tuple[str, 
     return lowering.element(memory, "double", lowering.times(number, rows * k)), k
 
 
-def _load(lowering: Lowering, pointer: str, j: int) -> str:
+def load_vector(lowering: Lowering, pointer: str, j: int) -> str:
+    """The j-th vector of an array in memory."""
     return lowering.op(f"load {VECTOR}, ptr {lowering.element(pointer, 'double', str(j * WIDTH))}, align 8")
 
 
