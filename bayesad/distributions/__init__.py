@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from bayesad.distributions.positive import *  # noqa: F403
     from bayesad.distributions.skewed import *  # noqa: F403
     from bayesad.distributions.spatial import *  # noqa: F403
+    from bayesad.distributions.state_space import *  # noqa: F403
     from bayesad.distributions.supports import *  # noqa: F403
     from bayesad.distributions.time_series import *  # noqa: F403
     from bayesad.distributions.wrappers import *  # noqa: F403
@@ -118,6 +119,7 @@ _NAMES = {
         "SkewNormal",
         "SkewStudentT",
     ),
+    "state_space": ("LinearGaussianStateSpace", "Moments"),
     "supports": ("Support",),
     "time_series": ("AR", "ARMA", "GARCH", "GaussianRandomWalk", "MvGaussianRandomWalk", "RandomWalk"),
     "wrappers": ("ordered", "restricted", "truncated", "zero_sum"),

@@ -31,6 +31,7 @@ __all__ = [
     "RealOrVector",
     "RealVector",
     "SimplexVector",
+    "SquareMatrix",
     "StochasticMatrix",
     "Upper",
     "as_float",
@@ -220,3 +221,4 @@ CholeskyFactor = Annotated[Any, Domain(2, (_FINITE, _TRIANGULAR, _DIAGONAL), opt
 OptionalPositive = Annotated[Any, Domain(0, (_FINITE, _POSITIVE), optional=True)]
 OptionalVector = Annotated[Any, Domain(1, (_FINITE,), optional=True)]
 RealOrMatrix = Annotated[Any, Domain(2, (_FINITE,), scalar=True, square=False)]
+SquareMatrix = Annotated[Any, Domain(2, (_FINITE,))]

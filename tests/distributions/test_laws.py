@@ -47,7 +47,18 @@ def extremes(row: Row, parameters: tuple[float, ...]) -> np.ndarray:
 
 
 # Modules of laws that are no laws of single numbers, or are made from such; their tests are in files of their own.
-ELSEWHERE = ("base", "markov", "matrices", "mixtures", "multivariate", "ordinal", "spatial", "time_series")
+ELSEWHERE = (
+    "base",
+    "copulas",
+    "markov",
+    "matrices",
+    "mixtures",
+    "multivariate",
+    "ordinal",
+    "spatial",
+    "state_space",
+    "time_series",
+)
 
 
 def test_the_table_has_every_law_of_single_numbers() -> None:
