@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from bayesad.ad.inspection import inspect
     from bayesad.ad.jacobians import hessian, hvp, jacobian
     from bayesad.ad.odes import odeint
+    from bayesad.ad.solutions import fixed_point, minimize, root
     from bayesad.ad.sparsity import Sparsity
 
 __all__ = [
@@ -61,6 +62,7 @@ __all__ = [
     "cond",
     "custom_jvp",
     "custom_vjp",
+    "fixed_point",
     "gradient",
     "hessian",
     "hvp",
@@ -69,8 +71,10 @@ __all__ = [
     "jacobian",
     "jvp",
     "make_zero",
+    "minimize",
     "odeint",
     "primitive",
+    "root",
     "scan",
     "set_zero",
     "stop_gradient",
@@ -89,6 +93,7 @@ _NAMES_IN = {  # what not every run needs: module -> names
     "jacobians": "hessian hvp jacobian",
     "foreign": "primitive",
     "odes": "odeint",
+    "solutions": "fixed_point minimize root",
     "sparsity": "Sparsity",
 }
 _MODULE_OF = {name: module for module, names in _NAMES_IN.items() for name in names.split()}

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from bayesad.ad.array import TracedArray, node_of, plain_or_traced
+from bayesad.ad.array import TracedArray
+from bayesad.ad.bodies import as_floats, traced_body
 from bayesad.ad.primitives import odes
-from bayesad.ad.program import GUARD, Program
-from bayesad.ad.simplify import simplify
-from bayesad.ad.trace import Trace, as_data, tracing
+from bayesad.ad.primitives.bodies import jacobian
+from bayesad.ad.program import Program
 from bayesad.errors import SolverError
 
 __all__ = ["odeint"]
@@ -86,7 +86,7 @@ def odeint(
     body, captures = _traced(rhs, start, origin, args)
     size = start.shape[0]
     attributes = {
-        "body": body, "of": None, "jacobian": odes.jacobian(body, size) if method == "bdf" else None, "states": size,
+        "body": body, "of": None, "jacobian": jacobian(body, 1) if method == "bdf" else None, "states": size,
         "method": method, "rtol": float(rtol), "atol": float(atol),
     }  # fmt: skip
     return odes.solve(start, times, origin, captures, **attributes)
@@ -94,13 +94,11 @@ def odeint(
 
 def _floats(name: str, x: Any, ndim: int) -> Any:
     """An array of floats with so many axes."""
-    x = plain_or_traced(np.stack(x) if isinstance(x, (list, tuple)) and len(x) else x)
-    if not isinstance(x, TracedArray):
-        x = as_data(x)
+    x = as_floats(x)
     if x.ndim != ndim or x.size == 0:
         expected = "a vector with at least one number" if ndim else "a number"
         raise SolverError(f"odeint: {name} has to be {expected}, not an array of shape {x.shape}")
-    return x if x.dtype.kind == "f" else x.astype(np.float64)
+    return x
 
 
 def _check_times(ts: Any, t0: Any) -> None:
@@ -119,39 +117,14 @@ def _check_times(ts: Any, t0: Any) -> None:
 
 def _traced(rhs: Callable[..., Any], y0: Any, t0: Any, args: tuple[Any, ...]) -> tuple[Program, list[Any]]:
     """The program of (t, y, captured arrays) that rhs is, and the captured arrays."""
-    from bayesad.ad.swaps import traced_meaning, visit
 
-    values = [x.value if isinstance(x, TracedArray) else x for x in (t0, y0)]
-    concrete = all(value is not None for value in values)
-    with tracing() as depth:
-        recording = Trace(concrete, depth)
-        t, y = (
-            recording.input(x.shape, np.dtype(np.float64), value if concrete else None)
-            for x, value in zip((t0, y0), values, strict=True)
-        )
-        function = traced_meaning(rhs)
-        visit(function)
-        slopes = _vector(function(t, y, *args))
+    def checked(result: Any) -> Any:
+        slopes = as_floats(result)
         if slopes.shape != y0.shape:
             raise SolverError(
                 f"odeint: rhs returned slopes of shape {slopes.shape} for states of shape {y0.shape}; it has to return "
                 "one slope for each state"
             )
-        guard = next((node for node in recording.nodes if node.primitive is GUARD), None)
-        if guard is not None:
-            raise SolverError(
-                f"odeint: rhs branches on a value at {guard.line}; the way taken may change along the solution, so "
-                "write it with np.where"
-            )
-        program = recording.program([node_of(recording, slopes)], str(getattr(rhs, "__name__", "rhs")))
-    return simplify(program), [outer for _, outer in recording.captures]
+        return slopes
 
-
-def _vector(result: Any) -> Any:
-    """What rhs returned, as an array of floats."""
-    if isinstance(result, (list, tuple)):
-        result = np.stack([plain_or_traced(x) for x in result])
-    result = plain_or_traced(result)
-    if not isinstance(result, TracedArray):
-        result = as_data(result)
-    return result if result.dtype.kind == "f" else result.astype(np.float64)
+    return traced_body("odeint", lambda t, y: rhs(t, y, *args), [t0, y0], checked)

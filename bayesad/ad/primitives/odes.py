@@ -21,24 +21,21 @@ import functools
 import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from bayesad.ad.array import bind, is_traced
 from bayesad.ad.primitives import loops
+from bayesad.ad.primitives.bodies import interpreted
 from bayesad.ad.primitives.elementwise import stop_gradient
 from bayesad.ad.primitives.loops import described
 from bayesad.ad.primitives.table import FLOAT, define
 from bayesad.ad.program import INPUT, Node, Program
 from bayesad.errors import SolverError
 
-__all__ = ["METHODS", "failure", "jacobian", "odeint_p", "shared", "solve", "workspace_size"]
+__all__ = ["METHODS", "failure", "odeint_p", "shared", "solve", "workspace_size"]
 
-WRITTEN_OUT = 16  # states for which a Jacobian is written out column by column; for more of them it is a loop
 MOST_CALLS = 10_000  # of slopes by the interpreter
-
-_executors: WeakKeyDictionary[Program, Callable[..., Any]] = WeakKeyDictionary()
 
 
 def _rounds(stages: int) -> Callable[[int, int], int]:
@@ -70,39 +67,6 @@ def workspace_size(method: str, states: int, size: int) -> int:
 def solve(y0: Any, ts: Any, t0: Any, invariants: Sequence[Any], **attributes: Any) -> Any:
     """The rows of a solve."""
     return bind(odeint_p, (y0, ts, t0, *invariants), attributes)
-
-
-def jacobian(body: Program, states: int) -> Program:
-    """The derivatives of the first slopes of a body by the first states: a program with its inputs."""
-    from bayesad.ad.compiled import evaluate
-    from bayesad.ad.forward import forward
-
-    _, y, *others = body.inputs
-    rest = np.zeros(y.size - states)
-
-    def first(t: Any, head: Any, *invariants: Any) -> list[Any]:
-        whole = np.concatenate([head, rest]) if rest.size else head
-        return [evaluate(body, [t, whole, *invariants])[0][:states]]
-
-    head = _like((states,))
-    pushed = forward(loops.build(first, [_like(()), head, *map(described, others)], body.name), [1])
-
-    def columns(t: Any, whole: Any, *invariants: Any) -> list[Any]:
-        def column(direction: Any) -> Any:
-            return evaluate(pushed, [t, whole[:states], *invariants, direction])[1]
-
-        if states <= WRITTEN_OUT:
-            return [np.stack([column(direction) for direction in np.eye(states)], axis=1)]
-
-        def step(*given: Any) -> list[Any]:
-            direction, t, head, *invariants = given
-            return [evaluate(pushed, [t, head, *invariants, direction])[1]]
-
-        program = loops.build(step, [head, _like(()), head, *map(described, others)], f"{body.name}.column")
-        found = loops.scan(program, [], [np.eye(states)], [t, whole[:states], *invariants], length=states)
-        return [np.transpose(found.y(0))]
-
-    return loops.build(columns, list(map(described, body.inputs)), f"{body.name}.jacobian")
 
 
 def _like(shape: tuple[int, ...]) -> Any:
@@ -147,11 +111,8 @@ def _evaluate(y0: Any, ts: Any, t0: Any, *invariants: Any, **attributes: Any) ->
 def _called(program: Program, size: int, results: int, invariants: Sequence[Any]) -> Any:
     """A program of t, y and invariants as kernels call it."""
     from bayesad.ad.backends.llvm.kernel import python_log_density
-    from bayesad.ad.backends.numpy import executor
 
-    run = _executors.get(program)
-    if run is None:
-        run = _executors[program] = executor(program)
+    run = interpreted(program)
     calls = itertools.count()
 
     def fill(argument: np.ndarray, result: np.ndarray) -> float:
