@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from bayesad import gp as gp
     from bayesad.ad import odeint as odeint
     from bayesad.ad import scan as scan
+    from bayesad.basis import bspline_basis as bspline_basis
+    from bayesad.basis import monotonic as monotonic
+    from bayesad.basis import zero_sum_basis as zero_sum_basis
     from bayesad.distributions import *  # noqa: F403
     from bayesad.dsl import Model as Model
     from bayesad.dsl import coord as coord
@@ -48,6 +51,9 @@ _MODULE_OF = {
     "NUTS": "bayesad.samplers",
     "HMC": "bayesad.samplers",
     "scan": "bayesad.ad.scan",
+    "bspline_basis": "bayesad.basis",
+    "monotonic": "bayesad.basis",
+    "zero_sum_basis": "bayesad.basis",
     "odeint": "bayesad.ad.odes",
 }
 
