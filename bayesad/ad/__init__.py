@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from bayesad.ad.inspection import inspect
     from bayesad.ad.jacobians import hessian, hvp, jacobian
     from bayesad.ad.odes import odeint
+    from bayesad.ad.quadrature import quad
     from bayesad.ad.solutions import fixed_point, minimize, root
     from bayesad.ad.sparsity import Sparsity
 
@@ -74,6 +75,7 @@ __all__ = [
     "minimize",
     "odeint",
     "primitive",
+    "quad",
     "root",
     "scan",
     "set_zero",
@@ -93,6 +95,7 @@ _NAMES_IN = {  # what not every run needs: module -> names
     "jacobians": "hessian hvp jacobian",
     "foreign": "primitive",
     "odes": "odeint",
+    "quadrature": "quad",
     "solutions": "fixed_point minimize root",
     "sparsity": "Sparsity",
 }

@@ -33,6 +33,7 @@ CALLED: dict[str, tuple[str, bool]] = {
     "dopri5": ("runge_kutta", True),
     "dopri8": ("runge_kutta", True),
     "bdf": ("bdf", True),
+    "gauss_kronrod": ("quadrature", True),
 }
 """Kernels that programs call: their module beside this one, and whether their sums may be reordered."""
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bayesad.ad.backends.llvm.callbacks import noted
-from bayesad.ad.backends.llvm.subroutines import in_memory, subroutine
+from bayesad.ad.backends.llvm.subroutines import in_memory, report_failure, subroutine
 from bayesad.ad.backends.llvm.vector_math import hexadecimal
 from bayesad.ad.primitives.odes import failure, workspace_size
 from bayesad.ad.program import Node
@@ -32,14 +31,6 @@ def odeint(lowering: Lowering, node: Node) -> bool:
         f"ptr {addresses[1]}, ptr {addresses[0]}, double {hexadecimal(given['rtol'])}, "
         f"double {hexadecimal(given['atol'])}, ptr {lowering.pointer(node)}, ptr {work})"
     )
-    good, bad = lowering.fresh("solved"), lowering.fresh("failed")
-    lowering.say(f"br i1 {lowering.op(f'icmp eq i64 {status}, 0')}, label %{good}, label %{bad}")
-    lowering.label(bad)
-    noted_at = lowering.reserve(16)
-    place = lowering.parameter("a", f"workspace {noted_at}")
-    lowering.store(place, "f", "0", (lowering.op(f"sitofp i64 {status} to double"), "f"))
-    lowering.store(place, "f", "1", lowering.load(work, "f", "0"))
-    noted(lowering, failure(given["method"], given["rtol"], given["atol"]), [noted_at], lowering.reserve(8))
-    lowering.say(f"br label %{good}")
-    lowering.label(good)
+    time = lowering.load(work, "f", "0")[0]
+    report_failure(lowering, status, [time], failure(given["method"], given["rtol"], given["atol"]))
     return True

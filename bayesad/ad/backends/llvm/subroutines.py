@@ -11,6 +11,7 @@ import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from bayesad.ad.backends.llvm.callbacks import noted
 from bayesad.ad.backends.llvm.schedule import plan
 from bayesad.ad.backends.llvm.storage import allocate
 from bayesad.ad.backends.llvm.table import declaration
@@ -20,7 +21,7 @@ from bayesad.ad.program import CONSTANT, INPUT, Node, Program
 if TYPE_CHECKING:
     from bayesad.ad.backends.llvm.lower import Lowering
 
-__all__ = ["call_by_address", "in_memory", "subroutine"]
+__all__ = ["call_by_address", "in_memory", "report_failure", "subroutine"]
 
 FEW = 16  # numbers that are copied one by one
 
@@ -45,6 +46,20 @@ def call_by_address(lowering: Lowering, node: Node) -> None:
     arguments = [*[in_memory(lowering, source) for source in node.inputs], lowering.pointer(node)]
     function = lowering.special(f"address {node.primitive.address}")
     lowering.say(f"call void {function}({', '.join(f'ptr {argument}' for argument in arguments)})")
+
+
+def report_failure(lowering: Lowering, status: str, details: Sequence[str], node: Node) -> None:
+    """Where a kernel's status is not zero, let Python note a failure: ``node`` takes status and details as a vector."""
+    good, bad = lowering.fresh("solved"), lowering.fresh("failed")
+    offset = lowering.reserve(8 * (1 + len(details)))
+    place = lowering.parameter("a", f"workspace {offset}")
+    lowering.say(f"br i1 {lowering.op(f'icmp eq i64 {status}, 0')}, label %{good}, label %{bad}")
+    lowering.label(bad)
+    for i, value in enumerate([lowering.op(f"sitofp i64 {status} to double"), *details]):
+        lowering.store(place, "f", str(i), (value, "f"))
+    noted(lowering, node, [offset], lowering.reserve(8))
+    lowering.say(f"br label %{good}")
+    lowering.label(good)
 
 
 def workspace(lowering: Lowering, nbytes: int) -> str:

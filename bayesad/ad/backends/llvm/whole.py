@@ -7,6 +7,7 @@ becomes a callback into Python.
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -55,10 +56,13 @@ def _join(lowering: Lowering, node: Node, parts: list[tuple[Node, tuple[int, ...
     return True
 
 
-def _odeint(lowering: Lowering, node: Node) -> bool:
-    from bayesad.ad.backends.llvm.odeint import odeint  # few programs have one
+def _imported(module: str, name: str) -> Callable[[Lowering, Node], bool]:
+    """An entry that few programs need, imported by those."""
 
-    return odeint(lowering, node)
+    def emit(lowering: Lowering, node: Node) -> bool:
+        return getattr(import_module(f"{__package__}.{module}"), name)(lowering, node)
+
+    return emit
 
 
 WHOLE: dict[str, Callable[[Lowering, Node], bool]] = {
@@ -69,7 +73,8 @@ WHOLE: dict[str, Callable[[Lowering, Node], bool]] = {
     **COLLECTING,
     "scan": scan,
     "cond": cond,
-    "odeint": _odeint,
+    "odeint": _imported("odeint", "odeint"),
+    "quad": _imported("quadrature", "quad"),
     "matmul": multiplication.matmul,
     "cholesky": factorisations.cholesky,
     "cholesky_pullback": factorisations.cholesky_pullback,
