@@ -105,6 +105,8 @@ def elementary() -> dict[str, list[mpf]]:
     half, far = mp.log(2) / 2, (3 - 2 * mp.sqrt(2)) ** 2
     atanh = of_square(lambda s: 2 * (mp.atanh(s) - s) / s**3, mpf(2) / 3)
 
+    tail = of_square(lambda s: (2 * (mp.atanh(s) - s) / s**3 - mpf(2) / 3) / s**2, mpf(2) / 5)
+
     def log_rest(r: mpf) -> mpf:
         return (mp.log1p(r) - r + r**2 / 2) / r**3
 
@@ -112,6 +114,7 @@ def elementary() -> dict[str, list[mpf]]:
         "EXP": polynomial(lambda r: (mp.expm1(r) - r) / r**2, -half, half, 10),
         "LOG": polynomial(atanh, 0, far, 6),
         "LOG1P_UNIT": polynomial(atanh, 0, mpf(1) / 9, 9),
+        "LOG_TAIL": polynomial(tail, 0, far, 7),
         "EXP_SHORT": polynomial(lambda r: (mp.expm1(r) - r) / r**2, -half / 128, half / 128, 3),
         "LOG_SHORT": [*polynomial(log_rest, -mpf(1) / 255, mpf(1) / 127, 4), mpf("-0.5")],
     }

@@ -134,14 +134,18 @@ for _name, _callee in {
     "log10": "log10",
     "cbrt": "cbrt",
     "fmod": "fmod",
-    "float_power": "pow",
 }.items():
     _function(_name, _callee)
 
 
 @_on_floats_only("power")
 def _power(writer: Any, x: str, p: str) -> str:
-    return writer.op(f"call double @{writer.function('pow', 2)}(double {x}, double {p})")
+    """That of the C library for single numbers, which looks up tables."""
+    name = writer.function("bayesad.power" if writer.loops_open else "pow", 2)
+    return writer.op(f"call double @{name}(double {x}, double {p})")
+
+
+_floats("float_power")(_power)
 
 
 @_on_floats_only("negative")

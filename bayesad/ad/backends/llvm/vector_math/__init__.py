@@ -29,6 +29,7 @@ FUNCTIONS: dict[str, str] = {  # name -> module and function of its expression
     "log1p_square": "elementary.log1p_square",
     "log1p_unit": "elementary.log1p_unit",
     "logit": "elementary.logit",
+    "power": "powers.power",
     "sinh": "hyperbolic.sinh",
     "cosh": "hyperbolic.cosh",
     "tanh": "hyperbolic.tanh",
