@@ -1,0 +1,45 @@
+"""Densities of the models of places and curves, each written a second time with dense linear algebra."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+
+def columbus(data, level, by_income, by_value, spread, rho):
+    n, edges = len(data["crime"]), data["edges"]
+    precision = np.zeros((n, n))
+    for i, j in edges:
+        precision[[i, j], [i, j]] += 1.0
+        precision[i, j] -= 1.0
+        precision[j, i] -= 1.0
+    covariance = np.linalg.pinv(precision)
+    scaling = np.exp(np.mean(np.log(np.diag(covariance))))
+    whole = spread**2 * ((1 - rho) * np.eye(n) + rho * covariance / scaling)
+    rich, dear = ((data[name] - data[name].mean()) / data[name].std() for name in ("income", "home_value"))
+    prior = stats.norm.logpdf(level, 35, 10) + stats.norm.logpdf([by_income, by_value], 0, 10).sum()
+    prior += stats.halfnorm.logpdf(spread, scale=10) + stats.beta.logpdf(rho, 2, 2)
+    expected = level + by_income * rich + by_value * dear
+    return prior + stats.multivariate_normal(expected, whole).logpdf(data["crime"])
+
+
+def basis_sum(x, scale, length, z):
+    """A sum of sines with the spectral density of the squared exponential kernel (Riutort-Mayol and others 2023)."""
+    middle, half = (x.min() + x.max()) / 2, 1.5 * (x.max() - x.min()) / 2
+    roots = np.arange(1, len(z) + 1) * np.pi / (2 * half)
+    sines = np.sin((x[:, None] - middle + half) * roots) / np.sqrt(half)
+    density = scale**2 * np.sqrt(2 * np.pi) * length * np.exp(-0.5 * (length * roots) ** 2)
+    return sines @ (np.sqrt(density) * z)
+
+
+def motorcycle(data, height, length, z, level, change, noise_length, noise_z):
+    prior = stats.halfnorm.logpdf(height, scale=60) + stats.invgamma.logpdf(length, 5, scale=20)
+    prior += stats.norm.logpdf(z).sum() + stats.norm.logpdf(level, 2, 1.5) + stats.halfnorm.logpdf(change, scale=1.5)
+    prior += stats.invgamma.logpdf(noise_length, 5, scale=40) + stats.norm.logpdf(noise_z).sum()
+    mean = basis_sum(data["time"], height, length, z)
+    sigma = np.exp(level + basis_sum(data["time"], change, noise_length, noise_z))
+    return prior + stats.norm.logpdf(data["acceleration"], mean, sigma).sum()
+
+
+@pytest.mark.parametrize("density", (columbus, motorcycle), ids=lambda density: density.__name__)
+def test_neg_log_posterior_equals_scipy(density, same_density):
+    same_density(density, rel=1e-9)
