@@ -18,7 +18,7 @@ from hypothesis.extra.numpy import array_shapes, mutually_broadcastable_shapes
 
 from bayesad import ad
 from bayesad.ad.array import bind
-from bayesad.ad.primitives import special  # noqa: F401  (adds its entries)
+from bayesad.ad.primitives import branches, implicit, integrals, odes, special  # noqa: F401  (add their entries)
 from bayesad.ad.primitives.indexing import Index
 from bayesad.ad.primitives.table import NO_RULE, PRIMITIVES, elementwise
 from bayesad.ad.trace import trace
@@ -556,6 +556,9 @@ STRUCTURAL = {
 ELSEWHERE = {
     "scan": "test_scan",
     "cond": "test_control",
+    **dict.fromkeys(("odeint", "odeint_failure"), "test_odeint"),
+    **dict.fromkeys(("quad", "quad_failure"), "test_quadrature"),
+    "implicit": "test_solutions",
     **dict.fromkeys(
         (
             "cholesky",

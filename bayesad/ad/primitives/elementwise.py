@@ -219,8 +219,8 @@ rint = elementwise("rint", np.rint, None)
 
 # --- comparisons and logic
 def _in_64_bits(shift: np.ufunc) -> Any:
-    """A shift of truth values too, which NumPy computes in 8 bits."""
-    return lambda a, b: shift(np.asarray(a, dtype=INTEGER), b)
+    """A shift of truth values too, which NumPy computes in 8 bits; not of floats."""
+    return lambda a, b: shift(np.asarray(a).astype(INTEGER, casting="safe"), b)
 
 
 equal = elementwise("equal", np.equal, None, None, result=boolean_type)

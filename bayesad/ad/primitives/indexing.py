@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from bayesad.ad.primitives.table import define
+from bayesad.ad.primitives.shaping import fits
+from bayesad.ad.primitives.table import define, require_shapes
 from bayesad.errors import TracingError
 
 __all__ = ["Index", "getitem", "index_set", "is_basic", "scatter", "setitem", "take"]
@@ -193,6 +194,19 @@ def _taken_shape(shape: tuple[int, ...], index: Index, arrays: tuple[Any, ...]) 
     return stand_in[index.resolve(tuple(np.zeros(a.shape, dtype=np.int64) for a in arrays))].shape
 
 
+def _scattered(v: Any, *arrays: Any, index: Index, shape: tuple[int, ...]) -> tuple[tuple[int, ...], np.dtype]:
+    require_shapes(fits(v.shape, _taken_shape(shape, index, arrays)), f"a scatter to {index} of {shape}", v, *arrays)
+    return shape, np.dtype(np.float64)
+
+
+def _set_shape(a: Any, v: Any, *arrays: Any, index: Index) -> tuple[tuple[int, ...], np.dtype]:
+    taken = _taken_shape(a.shape, index, arrays)
+    extra = max(0, len(v.shape) - len(taken))  # axes in front, of length 1, as NumPy's assignments have it
+    holds = set(v.shape[:extra]) <= {1} and fits(v.shape[extra:], taken)
+    require_shapes(holds, f"writing to {index}", a, v, *arrays)
+    return a.shape, np.result_type(a.dtype, v.dtype)
+
+
 def _evaluate_scatter(v: Any, *arrays: Any, index: Index, shape: tuple[int, ...]) -> Any:
     out = np.zeros(shape)
     if len(arrays) == 1 and len(index.items) == 1 and len(shape) == 1 and np.shape(v) == arrays[0].shape:
@@ -284,7 +298,7 @@ take = define(
 scatter = define(
     "scatter",
     _evaluate_scatter,
-    lambda v, *arrays, index, shape: (shape, np.dtype(np.float64)),
+    _scattered,
     vjp=_scatter_vjp,
     jvp=_scatter_jvp,
     variadic=True,
@@ -292,7 +306,7 @@ scatter = define(
 index_set = define(
     "index_set",
     _evaluate_set,
-    lambda a, v, *arrays, index: (a.shape, np.result_type(a.dtype, v.dtype)),
+    _set_shape,
     vjp=_set_vjp,
     jvp=_set_jvp,
     variadic=True,

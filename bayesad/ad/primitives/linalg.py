@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from bayesad.ad.primitives.shaping import sum_to
-from bayesad.ad.primitives.table import FLOAT, Primitive, broadcast_shapes, define, promoted_type
+from bayesad.ad.primitives.table import FLOAT, Primitive, broadcast_shapes, define, promoted_type, require_shapes
 
 __all__ = [
     "cholesky_p",
@@ -64,8 +64,32 @@ def _scale_columns(a: Any, v: Any) -> Any:
     return a * v[..., None, :]
 
 
-def _same_type(a: Any, **attributes: Any) -> tuple[tuple[int, ...], np.dtype]:
-    return a.shape, FLOAT
+def _require_square(a: Any, *others: Any) -> None:
+    holds = a.ndim >= 2 and a.shape[-1] == a.shape[-2]
+    require_shapes(holds, "an operation on square matrices", a, *others)
+
+
+def _of_square(shape: Callable[[Any], tuple[int, ...]]) -> Callable[[Any], tuple[tuple[int, ...], np.dtype]]:
+    """The shape rule of an operation on square matrices."""
+
+    def infer(a: Any) -> tuple[tuple[int, ...], np.dtype]:
+        _require_square(a)
+        return shape(a), FLOAT
+
+    return infer
+
+
+def _of_matrix(shape: Callable[[Any], tuple[int, ...]]) -> Callable[[Any], tuple[tuple[int, ...], np.dtype]]:
+    """The shape rule of an operation on matrices, by the last two axes of its result."""
+
+    def infer(a: Any) -> tuple[tuple[int, ...], np.dtype]:
+        require_shapes(a.ndim >= 2, "an operation on matrices", a)
+        return (*a.shape[:-2], *shape(a)), FLOAT
+
+    return infer
+
+
+_same_type = _of_square(lambda a: a.shape)
 
 
 def _batches(a: np.ndarray) -> Iterator[tuple[int, ...]]:
@@ -92,12 +116,15 @@ def _or_nan(function: Callable[..., Any], shape: Callable[..., tuple[int, ...]])
     return evaluate
 
 
-def _square(a: Any, *others: Any) -> tuple[int, ...]:
+def _square(a: Any) -> tuple[int, ...]:
+    _require_square(a)
     return a.shape[-2:]
 
 
 # --- products (Giles 2008, 2.2.2)
 def _matmul_shape(a: Any, b: Any) -> tuple[tuple[int, ...], np.dtype]:
+    holds = a.ndim > 0 and b.ndim > 0 and a.shape[-1] == b.shape[max(b.ndim - 2, 0)]
+    require_shapes(holds, "matmul", a, b)
     batch = broadcast_shapes(a.shape[:-2], b.shape[:-2]) if a.ndim > 2 or b.ndim > 2 else ()
     rows = a.shape[-2:-1] if a.ndim > 1 else ()
     columns = b.shape[-1:] if b.ndim > 1 else ()
@@ -136,8 +163,14 @@ def _trtrs(a: np.ndarray, b: np.ndarray, lower: bool, trans: bool, unit: bool) -
     return x if info == 0 else np.nan
 
 
+def _solved_shape(a: Any, b: Any, **attributes: Any) -> tuple[tuple[int, ...], np.dtype]:
+    _require_square(a, b)
+    require_shapes(b.ndim >= 2 and a.shape[-1] == b.shape[-2], "a linear system", a, b)
+    return broadcast_shapes(a.shape[:-2], b.shape[:-2]) + b.shape[-2:], FLOAT
+
+
 def _solve_triangular(a: Any, b: Any, lower: bool, trans: bool, unit: bool) -> Any:
-    shape = broadcast_shapes(a.shape[:-2], b.shape[:-2]) + b.shape[-2:]
+    shape, _ = _solved_shape(a, b)
     out = np.empty(shape)
     if out.size == 0:
         return out
@@ -171,10 +204,6 @@ def _triangular_jvp_a(t: Any, y: Any, a: Any, b: Any, lower: bool, trans: bool, 
     change = _triangle(t, lower, unit)
     moved = np.matmul(_mT(change) if trans else change, y)
     return -_bind(solve_triangular_p, a, moved, lower=lower, trans=trans, unit=unit)
-
-
-def _solved_shape(a: Any, b: Any, **attributes: Any) -> tuple[tuple[int, ...], np.dtype]:
-    return broadcast_shapes(a.shape[:-2], b.shape[:-2]) + b.shape[-2:], FLOAT
 
 
 solve_triangular_p: Primitive = define(
@@ -234,6 +263,12 @@ def _evaluate_pullback(factor: Any, g: Any) -> Any:
     return _solve_triangular(factor, _mT(half), True, True, False)
 
 
+def _pulled_shape(factor: Any, g: Any) -> tuple[tuple[int, ...], np.dtype]:
+    _require_square(factor, g)
+    require_shapes(g.shape[-2:] == factor.shape[-2:], "the cotangent of a Cholesky factor", factor, g)
+    return broadcast_shapes(factor.shape, g.shape), FLOAT
+
+
 def _pulled_inner(g: Any, factor: Any) -> Any:
     """The cotangent of ``tril(factor.T @ cotangent)`` in the formula."""
     return _half_lower(_both_sides(factor, _symmetric(g), trans=False))
@@ -255,7 +290,7 @@ def _pullback_jvp_factor(t: Any, y: Any, factor: Any, cotangent: Any) -> Any:
 cholesky_pullback_p: Primitive = define(
     "cholesky_pullback",
     _evaluate_pullback,
-    lambda factor, g: (factor.shape, FLOAT),
+    _pulled_shape,
     vjp=(_pullback_vjp_factor, lambda g, y, factor, cotangent: np.matmul(factor, _pulled_inner(g, factor))),
     jvp=(_pullback_jvp_factor, lambda t, y, factor, cotangent: _bind(cholesky_pullback_p, factor, t)),
 )
@@ -268,7 +303,7 @@ def _solve_jvp_a(t: Any, y: Any, a: Any, b: Any) -> Any:
 
 solve_p: Primitive = define(
     "solve",
-    _or_nan(np.linalg.solve, lambda a, b: b.shape[-2:]),
+    _or_nan(np.linalg.solve, lambda a, b: _solved_shape(a, b)[0][-2:]),
     _solved_shape,
     vjp=(
         lambda g, y, a, b: sum_to(-np.matmul(_bind(solve_p, _mT(a), g), _mT(y)), a.shape),
@@ -303,7 +338,7 @@ def _pinv_jvp(t: Any, y: Any, a: Any) -> Any:
 pinv_p = define(
     "pinv",
     _or_nan(np.linalg.pinv, lambda a: a.shape[:-3:-1]),
-    lambda a: ((*a.shape[:-2], a.shape[-1], a.shape[-2]), FLOAT),
+    _of_matrix(lambda a: (a.shape[-1], a.shape[-2])),
     vjp=(_pinv_vjp,),
     jvp=(_pinv_jvp,),
 )
@@ -317,7 +352,7 @@ def _evaluate_slogdet(a: Any) -> Any:
 slogdet_p = define(
     "slogdet",
     _evaluate_slogdet,
-    lambda a: ((*a.shape[:-2], 2), FLOAT),
+    _of_square(lambda a: (*a.shape[:-2], 2)),
     vjp=(lambda g, y, a: g[..., 1, None, None] * _mT(_bind(inv_p, a)),),
     jvp=(lambda t, y, a: np.stack([np.zeros(a.shape[:-2]), np.sum(t * _mT(_bind(inv_p, a)), axis=(-2, -1))], axis=-1),),
 )
@@ -325,6 +360,7 @@ slogdet_p = define(
 
 def _cofactors(a: Any) -> Any:
     """The derivative of the determinant, from the singular values: exact for singular matrices too."""
+    _require_square(a)
     u, s, vT = np.linalg.svd(a)
     n = a.shape[-1]
     others = np.where(np.eye(n, dtype=bool), 1.0, s[..., None, :]).prod(axis=-1)
@@ -344,7 +380,7 @@ cofactors_p = define(
 det_p = define(
     "det",
     np.linalg.det,
-    lambda a: (a.shape[:-2], FLOAT),
+    _of_square(lambda a: a.shape[:-2]),
     vjp=(lambda g, y, a: g[..., None, None] * _bind(cofactors_p, a),),
     jvp=(lambda t, y, a: np.sum(t * _bind(cofactors_p, a), axis=(-2, -1)),),
 )
@@ -384,8 +420,8 @@ def _eigh_jvp(t: Any, y: Any, a: Any) -> Any:
 
 eigh_p = define(
     "eigh",
-    _or_nan(_evaluate_eigh, lambda a: (a.shape[-1] + 1, a.shape[-1])),
-    lambda a: ((*a.shape[:-2], a.shape[-1] + 1, a.shape[-1]), FLOAT),
+    _or_nan(_evaluate_eigh, lambda a: (_square(a)[0] + 1, a.shape[-1])),
+    _of_square(lambda a: (*a.shape[:-2], a.shape[-1] + 1, a.shape[-1])),
     vjp=(_eigh_vjp,),
     jvp=(_eigh_jvp,),
 )
@@ -394,6 +430,11 @@ eigh_p = define(
 # --- QR of matrices with no more columns than rows (Seeger et al. 2017, 3.3)
 def _evaluate_qr(a: Any) -> Any:
     return np.concatenate(np.linalg.qr(a), axis=-2)
+
+
+def _qr_shape(a: Any) -> tuple[tuple[int, ...], np.dtype]:
+    require_shapes(a.ndim >= 2 and a.shape[-2] >= a.shape[-1], "qr", a)
+    return (*a.shape[:-2], a.shape[-2] + a.shape[-1], a.shape[-1]), FLOAT
 
 
 def unpack_qr(y: Any) -> tuple[Any, Any]:
@@ -427,7 +468,7 @@ def _qr_jvp(t: Any, y: Any, a: Any) -> Any:
 qr_p = define(
     "qr",
     _evaluate_qr,
-    lambda a: ((*a.shape[:-2], a.shape[-2] + a.shape[-1], a.shape[-1]), FLOAT),
+    _qr_shape,
     vjp=(_qr_vjp,),
     jvp=(_qr_jvp,),
 )
@@ -496,7 +537,7 @@ def _svd_rows(a: Any) -> tuple[int, int]:
 svd_p = define(
     "svd",
     _or_nan(_evaluate_svd, _svd_rows),
-    lambda a: ((*a.shape[:-2], *_svd_rows(a)), FLOAT),
+    _of_matrix(_svd_rows),
     vjp=(_svd_vjp,),
     jvp=(_svd_jvp,),
 )

@@ -11,7 +11,14 @@ from typing import Any
 import numpy as np
 
 from bayesad.ad.primitives.shaping import reshape
-from bayesad.ad.primitives.table import Primitive, boolean_type, define, integer_type, promoted_type
+from bayesad.ad.primitives.table import (
+    Primitive,
+    boolean_type,
+    define,
+    integer_type,
+    promoted_type,
+    require_shapes,
+)
 
 __all__ = [
     "all_p",
@@ -40,7 +47,8 @@ def _bind(primitive: Any, *args: Any, **attributes: Any) -> Any:
 
 def _reduced(result: Any) -> Any:
     def infer(a: Any, axes: tuple[int, ...]) -> tuple[tuple[int, ...], np.dtype]:
-        return tuple(n for i, n in enumerate(a.shape) if i not in axes), result(a.dtype)
+        require_shapes(all([i < a.ndim for i in axes]), f"a reduction of the axes {axes}", a)
+        return tuple([n for i, n in enumerate(a.shape) if i not in axes]), result(a.dtype)
 
     return infer
 
@@ -131,10 +139,27 @@ all_p = define("all", lambda a, axes: np.all(a, axis=axes), _reduced(boolean_typ
 
 
 def _same(a: Any, axis: int) -> tuple[tuple[int, ...], np.dtype]:
+    require_shapes(axis < a.ndim, f"a scan along axis {axis}", a)
     return a.shape, _total_type(a.dtype)
 
 
+def _sorted(a: Any, axis: int) -> tuple[tuple[int, ...], np.dtype]:
+    require_shapes(axis < a.ndim, f"argsort along axis {axis}", a)
+    return a.shape, np.dtype(np.int64)
+
+
+def _searched(a: Any, v: Any, side: str) -> tuple[tuple[int, ...], np.dtype]:
+    require_shapes(a.ndim == 1, "searchsorted", a, v)
+    return v.shape, np.dtype(np.int64)
+
+
+def _convolved(a: Any, v: Any) -> tuple[tuple[int, ...], np.dtype]:
+    require_shapes(a.ndim == v.ndim == 1 and a.shape != (0,) != v.shape, "convolve", a, v)
+    return (a.shape[0] + v.shape[0] - 1,), promoted_type(a.dtype, v.dtype)
+
+
 def _without_axis(a: Any, axis: int) -> tuple[tuple[int, ...], np.dtype]:
+    require_shapes(axis < a.ndim, f"a search along axis {axis}", a)
     return a.shape[:axis] + a.shape[axis + 1 :], np.dtype(np.int64)
 
 
@@ -179,21 +204,21 @@ argmin_p = define("argmin", lambda a, axis: np.argmin(a, axis=axis), _without_ax
 argsort_p = define(
     "argsort",
     lambda a, axis: np.argsort(a, axis=axis, kind="stable"),
-    lambda a, axis: (a.shape, np.dtype(np.int64)),
+    _sorted,
     vjp=(None,),
     jvp=(None,),
 )
 searchsorted_p = define(
     "searchsorted",
     lambda a, v, side: np.searchsorted(a, v, side=side),
-    lambda a, v, side: (v.shape, np.dtype(np.int64)),
+    _searched,
     vjp=(None, None),
     jvp=(None, None),
 )
 convolve_p: Primitive = define(
     "convolve",
     np.convolve,
-    lambda a, v: ((a.shape[0] + v.shape[0] - 1,), promoted_type(a.dtype, v.dtype)),
+    _convolved,
     vjp=(
         lambda g, y, a, v: _bind(convolve_p, g, v[::-1])[v.shape[0] - 1 : v.shape[0] - 1 + a.shape[0]],
         lambda g, y, a, v: _bind(convolve_p, g, a[::-1])[a.shape[0] - 1 : a.shape[0] - 1 + v.shape[0]],

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from bayesad.ad.primitives.table import Primitive, define
+from bayesad.ad.primitives.table import Primitive, define, require_shapes
 
-__all__ = ["broadcast_to", "concatenate", "reshape", "stack_rows", "sum_to", "transpose"]
+__all__ = ["broadcast_to", "concatenate", "fits", "reshape", "stack_rows", "sum_to", "transpose"]
 
 
 def _bind(primitive: Any, args: tuple[Any, ...], **attributes: Any) -> Any:
@@ -82,33 +83,67 @@ def unbroadcast(g: Any, full: tuple[int, ...], shape: tuple[int, ...]) -> Any:
 
 
 # --- the primitives
+def _reshaped(a: Any, shape: tuple[int, ...]) -> tuple[tuple[int, ...], np.dtype]:
+    require_shapes(math.prod(shape) == math.prod(a.shape), f"reshape to {shape}", a)
+    return shape, a.dtype
+
+
+def _transposed(a: Any, axes: tuple[int, ...]) -> tuple[tuple[int, ...], np.dtype]:
+    require_shapes(sorted(axes) == list(range(a.ndim)), f"transpose to the order {axes}", a)
+    return tuple(a.shape[i] for i in axes), a.dtype
+
+
+def _broadcast(a: Any, shape: tuple[int, ...]) -> tuple[tuple[int, ...], np.dtype]:
+    require_shapes(fits(a.shape, shape), f"broadcast_to {shape}", a)
+    return shape, a.dtype
+
+
+def fits(shape: tuple[int, ...], wider: tuple[int, ...]) -> bool:
+    """Whether an array of the first shape can be broadcast to the other one."""
+    lead = len(wider) - len(shape)
+    return lead >= 0 and all([n in (1, m) for n, m in zip(shape, wider[lead:], strict=True)])
+
+
 reshape_p = define(
     "reshape",
     lambda a, shape: np.reshape(a, shape),
-    lambda a, shape: (shape, a.dtype),
+    _reshaped,
     vjp=(lambda g, y, a, shape: reshape(g, a.shape),),
     jvp="multilinear",
 )
 transpose_p = define(
     "transpose",
     lambda a, axes: np.transpose(a, axes),
-    lambda a, axes: (tuple(a.shape[i] for i in axes), a.dtype),
+    _transposed,
     vjp=(lambda g, y, a, axes: transpose(g, tuple(int(i) for i in np.argsort(axes))),),
     jvp="multilinear",
 )
 broadcast_p = define(
     "broadcast_to",
     lambda a, shape: np.broadcast_to(a, shape),
-    lambda a, shape: (shape, a.dtype),
+    _broadcast,
     vjp=(lambda g, y, a, shape: sum_to(g, a.shape),),
     jvp="multilinear",
 )
 
 
 def _concatenated(*arrays: Any, axis: int) -> tuple[tuple[int, ...], np.dtype]:
-    shape = list(arrays[0].shape)
-    shape[axis] = sum(a.shape[axis] for a in arrays)
-    return tuple(shape), np.result_type(*[a.dtype for a in arrays])
+    first = arrays[0].shape
+    before, after = first[:axis], first[axis + 1 :]
+    agree = [a.ndim == len(first) and a.shape[:axis] == before and a.shape[axis + 1 :] == after for a in arrays]
+    require_shapes(axis < len(first) and all(agree), f"concatenate along axis {axis}", *arrays)
+    return (*before, sum(a.shape[axis] for a in arrays), *after), np.result_type(*[a.dtype for a in arrays])
+
+
+def _stacked(*arrays: Any) -> tuple[tuple[int, ...], np.dtype]:
+    first = arrays[0].shape
+    require_shapes(all([a.shape == first for a in arrays]), "stack", *arrays)
+    return (len(arrays), *first), np.result_type(*[a.dtype for a in arrays])
+
+
+def _flipped(a: Any, axes: tuple[int, ...]) -> tuple[tuple[int, ...], np.dtype]:
+    require_shapes(all([i < a.ndim for i in axes]), f"flip of the axes {axes}", a)
+    return a.shape, a.dtype
 
 
 def _concatenate_vjp(g: Any, y: Any, *arrays: Any, axis: int) -> Any:
@@ -132,7 +167,7 @@ concatenate_p = define(
 stack_p = define(
     "stack",
     lambda *arrays: np.stack(arrays),
-    lambda *arrays: ((len(arrays), *arrays[0].shape), np.result_type(*[a.dtype for a in arrays])),
+    _stacked,
     vjp=lambda g, y, *arrays: tuple(g[i] for i in range(len(arrays))),
     jvp=lambda tangents, y, *arrays: stack_rows(_zeros_for_missing(tangents, arrays)),
     variadic=True,
@@ -140,7 +175,7 @@ stack_p = define(
 flip_p: Primitive = define(
     "flip",
     lambda a, axes: np.flip(a, axes),
-    lambda a, axes: (a.shape, a.dtype),
+    _flipped,
     vjp=(lambda g, y, a, axes: _bind(flip_p, (g,), axes=axes),),
     jvp="multilinear",
 )

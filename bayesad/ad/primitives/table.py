@@ -8,7 +8,17 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["NO_RULE", "PRIMITIVES", "UFUNCS", "Primitive", "broadcast_shapes", "define", "elementwise", "float_type"]
+__all__ = [
+    "NO_RULE",
+    "PRIMITIVES",
+    "UFUNCS",
+    "Primitive",
+    "broadcast_shapes",
+    "define",
+    "elementwise",
+    "float_type",
+    "require_shapes",
+]
 
 FLOAT = np.dtype(np.float64)
 INTEGER = np.dtype(np.int64)
@@ -34,7 +44,8 @@ class Primitive:
     evaluate : callable
         ``evaluate(*arrays, **attributes) -> array`` with plain NumPy arrays: the reference meaning.
     infer : callable
-        ``infer(*args, **attributes) -> (shape, dtype)``; args have ``.shape`` and ``.dtype``.
+        ``infer(*args, **attributes) -> (shape, dtype)``; args have ``.shape``, ``.ndim`` and ``.dtype``. Memory is laid
+        out by it, so it raises for whatever ``evaluate`` would refuse because of shapes.
     vjp : tuple of callables, callable or None
         Per input ``rule(g, y, *args, **attributes) -> cotangent`` (None: the output does not vary smoothly with that
         input; NO_RULE: it does, but asking for this derivative is an error), or one callable that returns the tuple
@@ -132,6 +143,13 @@ def broadcast_shapes(*shapes: tuple[int, ...]) -> tuple[int, ...]:
         if shape != first:
             return tuple(int(n) for n in np.broadcast_shapes(*shapes))
     return first
+
+
+def require_shapes(holds: bool, name: str, *arrays: Any) -> None:
+    """ValueError unless an operation takes arrays of these shapes; for shape rules."""
+    if not holds:
+        shapes = " and ".join(str(tuple(a.shape)) for a in arrays)
+        raise ValueError(f"{name} cannot be applied to arrays of the shapes {shapes}")
 
 
 def float_type(*dtypes: np.dtype) -> np.dtype:
