@@ -33,9 +33,11 @@ if TYPE_CHECKING:
     from bayesad.distributions.bounded import *  # noqa: F403
     from bayesad.distributions.censoring import *  # noqa: F403
     from bayesad.distributions.continuous import *  # noqa: F403
+    from bayesad.distributions.copulas import *  # noqa: F403
     from bayesad.distributions.custom import *  # noqa: F403
     from bayesad.distributions.discrete import *  # noqa: F403
     from bayesad.distributions.extremes import *  # noqa: F403
+    from bayesad.distributions.interop import *  # noqa: F403
     from bayesad.distributions.lifetimes import *  # noqa: F403
     from bayesad.distributions.markov import *  # noqa: F403
     from bayesad.distributions.matrices import *  # noqa: F403
@@ -63,6 +65,7 @@ _NAMES = {
     ),
     "censoring": ("censored", "interval_censored"),
     "continuous": ("Cauchy", "DoubleExponential", "Flat", "Laplace", "Logistic", "Normal", "StudentT", "Uniform"),
+    "copulas": ("ClaytonCopula", "FrankCopula", "GaussianCopula", "GumbelCopula", "StudentTCopula"),
     "custom": ("Bijection", "CustomDistribution", "transformed"),
     "discrete": (
         "Bernoulli",
@@ -87,6 +90,7 @@ _NAMES = {
         "ScaledInverseChiSquare",
         "Wald",
     ),
+    "interop": ("foreign",),
     "markov": ("DiscreteMarkovChain", "HiddenMarkov"),
     "matrices": (
         "InverseWishart",

@@ -50,6 +50,7 @@ def extremes(row: Row, parameters: tuple[float, ...]) -> np.ndarray:
 ELSEWHERE = (
     "base",
     "copulas",
+    "interop",
     "markov",
     "matrices",
     "mixtures",
