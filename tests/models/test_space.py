@@ -1,4 +1,4 @@
-"""Densities of the models of places and curves, each written a second time with dense linear algebra."""
+"""Densities of the models of places, curves and times, each written a second time with dense linear algebra."""
 
 import numpy as np
 import pytest
@@ -40,6 +40,19 @@ def motorcycle(data, height, length, z, level, change, noise_length, noise_z):
     return prior + stats.norm.logpdf(data["acceleration"], mean, sigma).sum()
 
 
-@pytest.mark.parametrize("density", (columbus, motorcycle), ids=lambda density: density.__name__)
+def nile(data, sigma_level, sigma_flow):
+    year = data["year"]
+    seen = ~((year >= 1890) & (year <= 1899) | (year >= 1930) & (year <= 1934))
+    steps = np.minimum(np.arange(100)[:, None], np.arange(100))
+    covariance = 9.0 + sigma_level**2 * steps + sigma_flow**2 * np.eye(100)
+    law = stats.multivariate_normal(np.full(seen.sum(), 10.0), covariance[np.ix_(seen, seen)])
+    return (
+        stats.halfnorm.logpdf(sigma_level)
+        + stats.halfnorm.logpdf(sigma_flow, scale=2)
+        + law.logpdf(data["flow"][seen] / 100)
+    )
+
+
+@pytest.mark.parametrize("density", (columbus, motorcycle, nile), ids=lambda density: density.__name__)
 def test_neg_log_posterior_equals_scipy(density, same_density):
     same_density(density, rel=1e-9)
