@@ -123,13 +123,13 @@ def autodiff(mode: Mode, f: Callable[..., Any], return_activity: Any, *args: Any
     return (_reverse if mode is Reverse else _forward)(f, return_activity, taken_apart(args))
 
 
-def path_of(f: Callable[..., Any], args: Sequence[Any]) -> tuple[Path, Wanted]:
-    """The path that ``autodiff`` takes in reverse mode for these arguments, and what it wants of it."""
+def path_of(f: Callable[..., Any], args: Sequence[Any]) -> tuple[Path, Wanted, list[Any]]:
+    """The path that ``autodiff`` takes in reverse mode for these arguments, what it wants of it, and its inputs."""
     _check_activities(Reverse, Active, args)
     call = taken_apart(tuple(args))
     varying = call.varying
     path = _program(f, call, Reverse, Active).path(varying, call.shadows[0], call.fixed)
-    return path, Wanted("reverse", len(varying), seed=True, beside=True)
+    return path, Wanted("reverse", len(varying), seed=True, beside=True), [*varying, *call.shadows[0], *call.fixed]
 
 
 def _check_activities(mode: Mode, return_activity: Any, args: Sequence[Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import linecache
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -144,9 +145,13 @@ def guards_first(program: Program) -> Program:
     return Program(program.inputs, program.outputs, tuple(moved), program.name)
 
 
-def statements(program: Program) -> dict[Node, str]:
-    """How each operation of a program is printed, with the user's line that it comes from."""
+def statements(program: Program, order: Iterable[Node] | None = None) -> dict[Node, str]:
+    """How each operation of a program is printed, with the user's line that it comes from.
+
+    What stands in that line is added where another line begins, in the order in which the operations will be shown.
+    """
     names = _names(program)
+    told = [""]
 
     def text(node: Node) -> str:
         operands = [names[i] if i in names else _literal(i) for i in node.inputs]
@@ -160,9 +165,12 @@ def statements(program: Program) -> dict[Node, str]:
             statement = f"{call} is {node.attributes['expected']}"
         else:
             statement = f"{names[node]}: {_type_name(node)} = {call}"
-        return f"{statement:<58}  # {_short_line(node)}" if node.source else statement
+        if node.source is None:
+            return statement
+        told.append(node.line)
+        return f"{statement:<58}  # {_short_line(node, with_text=told[-1] != told[-2])}"
 
-    return {node: text(node) for node in program.nodes}
+    return {node: text(node) for node in (program.nodes if order is None else order)}
 
 
 def _names(program: Program) -> dict[Node, str]:
@@ -202,5 +210,8 @@ def _literal(node: Node) -> str:
     return f"[{shown}{', …' if flat.size > 4 else ''}]"
 
 
-def _short_line(node: Node) -> str:
-    return node.line.rsplit("/", 1)[-1]
+def _short_line(node: Node, with_text: bool) -> str:
+    """The file and number of the user's line, and what stands there."""
+    file, _, number = node.line.rpartition(":")
+    text = linecache.getline(file, int(number)).strip() if with_text else ""
+    return f"{file.rsplit('/', 1)[-1]}:{number}" + (f"  {text}" if text else "")

@@ -1,6 +1,7 @@
 """`autodiff`: activities of arguments, shadows added to in place, state that functions write, and clear refusals."""
 
 import dataclasses
+import re
 import tracemalloc
 from typing import NamedTuple
 
@@ -220,8 +221,11 @@ def test_constant_arguments_are_pruned_before_differentiation():
         features = np.sinh(x) * np.cosh(x)  # of constants alone
         return np.sum(w * features)
 
-    both = ad.inspect(f, (ad.Duplicated(A, ad.make_zero(A)), ad.Duplicated(A, ad.make_zero(A))), stage="gradient")
-    one = ad.inspect(f, (ad.Duplicated(A, ad.make_zero(A)), ad.Const(A)), stage="gradient")
+    def operations(*args):
+        return re.sub("#.*", "", ad.inspect(f, args, stage="gradient"))
+
+    both = operations(ad.Duplicated(A, ad.make_zero(A)), ad.Duplicated(A, ad.make_zero(A)))
+    one = operations(ad.Duplicated(A, ad.make_zero(A)), ad.Const(A))
     assert both.count("sinh(") > 1 or both.count("cosh(") > 1 or both.count("multiply(") > one.count("multiply(")
     assert one.count("sinh(") == one.count("cosh(") == 1
     # the features, the product, and nothing more: the gradient is the features

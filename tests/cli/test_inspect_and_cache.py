@@ -17,7 +17,7 @@ def mean_of(y):
 """
 
 MARKS = {
-    "trace": (["sinh(", "# model.py:8", "return "], ["cosh("]),
+    "trace": (["sinh(", '# model.py:8  ba.sample("y"', "return "], ["cosh("]),
     "gradient": (["sinh(", "cosh(", "# model.py:8", "return "], []),
     "fused": (["scalars", "sinh(", "cosh(", "# model.py:8", "callbacks: 0"], []),
     "llvm": (["define ", "@run("], ["# model.py"]),
@@ -45,6 +45,15 @@ def test_every_stage_is_shown(cli, project, stage):
 
 def test_the_trace_is_what_is_shown_without_a_stage(cli, project):
     assert cli("inspect", "--config", "run.toml").out == cli("inspect", "--config", "run.toml", "--stage", "trace").out
+
+
+def test_times_are_measured_of_the_fused_loops(cli, project):
+    found = cli("inspect", "--config", "run.toml", "--time")
+    assert found.code == 0, found.err
+    assert "times: each step compiled alone" in found.out and "Gflop/s" in found.out
+    assert "\x1b[" not in found.out  # not a terminal
+    refused = cli("inspect", "--config", "run.toml", "--time", "--stage", "asm")
+    assert refused.code == 2 and "measured of the loops of stage 'fused'" in refused.err
 
 
 def test_mistakes_are_named_as_for_sample(cli, project):
