@@ -57,6 +57,7 @@ DOMAINS = {
     "floor_divide": ((3.1, 3.9), (0.7, 0.75)),
     "log1p_square": (REAL,),
     "log1p_unit": (UNIT,),
+    "part_of_unit": (REAL, UNIT),
     "exp": (REAL,),
     "exp2": (REAL,),
     "expm1": (REAL,),

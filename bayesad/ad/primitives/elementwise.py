@@ -122,6 +122,13 @@ log1p = elementwise("log1p", np.log1p, lambda g, y, x: g / (1.0 + x), singular=T
 log1p_unit = elementwise(  # for 0 <= x <= 1, where machine code has it at half the price
     "log1p_unit", lambda x: np.log1p(x), lambda g, y, x: g / (1.0 + x), singular=True
 )
+part_of_unit = elementwise(  # for 0 <= x, y <= 1; as accurate as the quotient of exact numbers
+    "part_of_unit",
+    lambda y, x: y / (1.0 + x),
+    lambda g, r, y, x: g / (1.0 + x),
+    lambda g, r, y, x: -g * r / (1.0 + x),
+    singular=True,
+)
 
 
 def _log1p_square(x: Any) -> Any:

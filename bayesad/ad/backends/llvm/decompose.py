@@ -11,7 +11,7 @@ import numpy as np
 
 from bayesad.ad.array import TracedArray, bind, is_traced, node_of
 from bayesad.ad.backends.llvm import log_products
-from bayesad.ad.primitives.elementwise import log1p_unit
+from bayesad.ad.primitives.elementwise import log1p_unit, part_of_unit
 from bayesad.ad.primitives.linalg import matmul_p
 from bayesad.ad.primitives.reductions import keep_axes, max_p, sum_p
 from bayesad.ad.program import CONSTANT, GUARD, Node, Program
@@ -73,12 +73,21 @@ def _decay(state: _State, x: Any) -> Any:
 
 
 def _log_expit(state: _State, x: Any) -> Any:
-    return np.where(x < 0.0, x, -0.0) - bind(log1p_unit, (_decay(state, x),))
+    """Of single numbers; loops have a function whose exponential LLVM shares, which takes its rounding along."""
+    if np.size(x) > FEW_ELEMENTS:
+        return None
+    smaller, logarithm = _log_expit_apart(state, x)
+    return smaller - logarithm
+
+
+def _log_expit_apart(state: _State, x: Any) -> tuple[Any, Any]:
+    """min(x, 0) and log(1 + exp(-|x|)), whose difference is log_expit(x)."""
+    return np.where(x < 0.0, x, -0.0), bind(log1p_unit, (_decay(state, x),))
 
 
 def _expit(state: _State, x: Any) -> Any:
     e = _decay(state, x)
-    return np.where(x < 0.0, e, 1.0) * (1.0 / (1.0 + e))
+    return bind(part_of_unit, (np.where(x < 0.0, e, 1.0), e))
 
 
 def _logaddexp(state: _State, a: Any, b: Any) -> Any:
@@ -89,6 +98,8 @@ def _logaddexp(state: _State, a: Any, b: Any) -> Any:
 # --- sums and comparisons of what has a term log(1 + e), 0 <= e <= 1
 def _term_apart(state: _State, a: Any) -> tuple[Any, Any, float] | None:
     """(x, log(1 + e), sign) where an array is x + sign log(1 + e)."""
+    if is_traced(a) and a.node.primitive.name == "log_expit":
+        return *_log_expit_apart(state, TracedArray(state.trace, a.node.inputs[0])), -1.0
     if not is_traced(a) or a.node.primitive.name not in ("add", "subtract"):
         return None
     first, second = a.node.inputs

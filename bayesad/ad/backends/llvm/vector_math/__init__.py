@@ -29,6 +29,8 @@ FUNCTIONS: dict[str, str] = {  # name -> module and function of its expression
     "log1p_square": "elementary.log1p_square",
     "log1p_unit": "elementary.log1p_unit",
     "logit": "elementary.logit",
+    "log_expit": "elementary.log_expit",
+    "part_of_unit": "elementary.part_of_unit",
     "power": "powers.power",
     "sinh": "hyperbolic.sinh",
     "cosh": "hyperbolic.cosh",
@@ -50,7 +52,7 @@ FUNCTIONS: dict[str, str] = {  # name -> module and function of its expression
     "trigamma": "gamma.trigamma",
 }
 
-INLINED = ("exp", "expm1", "log", "log1p", "log1p_square", "log1p_unit", "tanh")
+INLINED = ("exp", "expm1", "log", "log1p", "log1p_square", "log1p_unit", "log_expit", "part_of_unit", "tanh")
 """Short and branch-free: these are inlined into loops."""
 
 _INLINED, _CALLED = "bayesad.inlined.", "bayesad."

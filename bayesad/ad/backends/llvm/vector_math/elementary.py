@@ -22,7 +22,7 @@ from bayesad.ad.backends.llvm.vector_math.expressions import (
 )
 from bayesad.ad.backends.llvm.vector_math.tables import LN2_HIGH, LN2_LOW, SHIFT, exp_by_table, log_by_table
 
-__all__ = ["exp", "expm1", "log", "log1p", "log1p_square", "log1p_unit", "logit"]
+__all__ = ["exp", "expm1", "log", "log1p", "log1p_square", "log1p_unit", "log_expit", "logit", "part_of_unit"]
 
 SQRT_HALF_BITS = 0x3FE6A09E667F3BCD
 MANTISSA = (1 << 52) - 1
@@ -35,14 +35,23 @@ def bits_of_power(n: int) -> int:
     return (1023 + n) << 52
 
 
-def exp_reduced(x: Value, low: Value | None = None) -> tuple[Value, Value]:
-    """(2**52 * 1.5 + k, exp(r) - 1) with x + low = k log(2) + r, |r| <= log(2)/2."""
+def exp_terms(x: Value, low: Value | None = None) -> tuple[Value, Value, Value]:
+    """(2**52 * 1.5 + k, r, exp(r) - 1 - r) with x + low = k log(2) + r, |r| <= log(2)/2; the last term takes up what
+    rounding took from r."""
     shifted = fused(x, 1.0 / math.log(2.0), SHIFT)
     k = shifted - SHIFT
-    r = fused(k, -LN2_LOW, fused(k, -LN2_HIGH, x))
+    high = fused(k, -LN2_HIGH, x)
+    r = fused(k, -LN2_LOW, high)
+    rest = fused(k, -LN2_LOW, high - r)
     if low is not None:
         r = r + low
-    return shifted, fused(r * r, polynomial(r, EXP), r)
+    return shifted, r, fused(r * r, polynomial(r, EXP), rest)
+
+
+def exp_reduced(x: Value, low: Value | None = None) -> tuple[Value, Value]:
+    """(2**52 * 1.5 + k, exp(r) - 1) with x + low = k log(2) + r, |r| <= log(2)/2."""
+    shifted, r, more = exp_terms(x, low)
+    return shifted, r + more
 
 
 def power_of_two(shifted: Value, n: Value | int) -> Value:
@@ -63,8 +72,9 @@ def exp_parts(x: Value) -> tuple[Value, Value]:
     """exp(x) as a rounded value and its error."""
     x = select(x < -746.0, -746.0, x)
     x = select(x > 710.0, 710.0, x)
-    shifted, small = exp_reduced(x)
-    e, lost = times_power(shifted, *total(small.body.number(1.0), small))
+    shifted, r, more = exp_terms(x)
+    s, lost = total(r.body.number(1.0), r)
+    e, lost = times_power(shifted, *total(s, lost + more))
     return e, lost
 
 
@@ -170,6 +180,20 @@ def log1p_square(x: Value) -> Value:
     if x.body.target.urgent:
         return rarely(huge, log1p(size * size), lambda: log_of_any(size) * 2.0)
     return select(huge, 2.0, 1.0) * log1p(select(huge, size, size * size))
+
+
+def part_of_unit(y: Value, x: Value) -> Value:
+    """y / (1 + x) for 0 <= x, y <= 1, with what rounding takes from the sum, to a first digit."""
+    bottom, lost = total(x.body.number(1.0), x)
+    quotient = y / bottom
+    return fused(-quotient, lost, quotient)
+
+
+def log_expit(x: Value) -> Value:
+    """min(x, 0) - log(1 + exp(-|x|)), with what rounding takes from the exponential, over 1 + e, to some digits."""
+    e, lost = exp_parts(-magnitude(x))
+    missing = lost * (1.0 - e * (1.0 - e * 0.5))
+    return select(x < 0.0, x, -0.0) - (log1p_unit(e) + missing)
 
 
 def logit(p: Value) -> Value:
