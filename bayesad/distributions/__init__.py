@@ -9,9 +9,9 @@ Locations default to 0 and scales to 1; rates, shapes, probabilities and bounds 
 
 Adding a law
 ------------
-A law is one class in the module of its support (`continuous`, `skewed`, `extremes`, `positive`, `lifetimes`,
-`bounded`, `discrete`, `multivariate`; chains of states: `markov`; laws made from other laws: `wrappers`, `censoring`,
-`mixtures`, `custom`; a known law in other parameters is a `reparametrised.Reparametrised`):
+A law is one class in the module of its kind (the table below): a known law in other parameters is a
+`reparametrised.Reparametrised`; laws made from other laws are in `wrappers`, `censoring`, `mixtures` and `custom`.
+It says
 
 1. its parameters, annotated with their domains (`domains`), in Stan's order;
 2. its support (`supports`): a class attribute, or a property if it depends on parameters;
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from bayesad.distributions.censoring import *  # noqa: F403
     from bayesad.distributions.continuous import *  # noqa: F403
     from bayesad.distributions.copulas import *  # noqa: F403
+    from bayesad.distributions.counts import *  # noqa: F403
     from bayesad.distributions.custom import *  # noqa: F403
     from bayesad.distributions.discrete import *  # noqa: F403
     from bayesad.distributions.extremes import *  # noqa: F403
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from bayesad.distributions.markov import *  # noqa: F403
     from bayesad.distributions.matrices import *  # noqa: F403
     from bayesad.distributions.mixtures import *  # noqa: F403
+    from bayesad.distributions.multinomial import *  # noqa: F403
     from bayesad.distributions.multivariate import *  # noqa: F403
     from bayesad.distributions.ordinal import *  # noqa: F403
     from bayesad.distributions.positive import *  # noqa: F403
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
     from bayesad.distributions.supports import *  # noqa: F403
     from bayesad.distributions.time_series import *  # noqa: F403
     from bayesad.distributions.wrappers import *  # noqa: F403
+    from bayesad.distributions.zero_inflation import *  # noqa: F403
 
 _NAMES = {
     "base": ("Distribution",),
@@ -66,6 +69,19 @@ _NAMES = {
     "censoring": ("censored", "interval_censored"),
     "continuous": ("Cauchy", "DoubleExponential", "Flat", "Laplace", "Logistic", "Normal", "StudentT", "Uniform"),
     "copulas": ("ClaytonCopula", "FrankCopula", "GaussianCopula", "GumbelCopula", "StudentTCopula"),
+    "counts": (
+        "BetaBinomial",
+        "BetaNegativeBinomial",
+        "COMPoisson",
+        "DiscreteUniform",
+        "DiscreteWeibull",
+        "Geometric",
+        "Hypergeometric",
+        "NegativeBinomial",
+        "NegativeBinomialP",
+        "Skellam",
+        "YuleSimon",
+    ),
     "custom": ("Bijection", "CustomDistribution", "transformed"),
     "discrete": (
         "Bernoulli",
@@ -102,6 +118,7 @@ _NAMES = {
         "Wishart",
     ),
     "mixtures": ("Mixture", "hurdle", "zero_inflated"),
+    "multinomial": ("DirichletMultinomial", "Multinomial", "MultinomialLogit"),
     "multivariate": ("Dirichlet", "MvNormal", "MvStudentT", "StickBreaking", "UnitVector", "stick_breaking"),
     "ordinal": ("OrderedLogistic", "OrderedProbit"),
     "positive": (
@@ -127,6 +144,15 @@ _NAMES = {
     "supports": ("Support",),
     "time_series": ("AR", "ARMA", "GARCH", "GaussianRandomWalk", "MvGaussianRandomWalk", "RandomWalk"),
     "wrappers": ("ordered", "restricted", "truncated", "zero_sum"),
+    "zero_inflation": (
+        "HurdleGamma",
+        "HurdleLogNormal",
+        "HurdleNegativeBinomial2",
+        "HurdlePoisson",
+        "ZeroInflatedBinomial",
+        "ZeroInflatedNegativeBinomial2",
+        "ZeroInflatedPoisson",
+    ),
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
 

@@ -81,7 +81,7 @@ class Binomial(Distribution):
 
     def _log_density(self, x: Any) -> Any:
         log_power = special.xlogy(x, self.theta) + special.xlog1py(self.n - x, -self.theta)
-        return log_power + _log_binomial_coefficient(self.n, x)
+        return log_power + log_binomial_coefficient(self.n, x)
 
     def _draw(self, rng: np.random.Generator, shape: Shape) -> np.ndarray:
         return rng.binomial(self.n.astype(np.int64), self.theta, shape)
@@ -108,7 +108,7 @@ class BinomialLogit(Distribution):
 
     def _log_density(self, x: Any) -> Any:
         log_power = x * special.log_expit(self.alpha) + (self.n - x) * special.log_expit(-self.alpha)
-        return log_power + _log_binomial_coefficient(self.n, x)
+        return log_power + log_binomial_coefficient(self.n, x)
 
     def _draw(self, rng: np.random.Generator, shape: Shape) -> np.ndarray:
         return rng.binomial(self.n.astype(np.int64), special.expit(self.alpha), shape)
@@ -123,7 +123,16 @@ class BinomialLogit(Distribution):
         return self.n * special.expit(self.alpha)
 
 
-class Poisson(Distribution):
+class _Count(Distribution):
+    """Counts whose probability of 0 is written with all its digits, as that of 1 or more then is too."""
+
+    def _log_sf(self, x: Any) -> Any:
+        if not ad.is_traced(x) and not np.any(x):
+            return np.log(-np.expm1(self._log_density(x)))
+        return safe_log(self._sf(x))
+
+
+class Poisson(_Count):
     """Poisson law with rate `lambda_` (Stan: poisson)."""
 
     lambda_: NonNegative
@@ -145,7 +154,7 @@ class Poisson(Distribution):
         return self.lambda_
 
 
-class PoissonLog(Distribution):
+class PoissonLog(_Count):
     """Poisson law with rate exp(`alpha`) (Stan: poisson_log)."""
 
     alpha: Real
@@ -167,7 +176,7 @@ class PoissonLog(Distribution):
         return np.exp(self.alpha)
 
 
-class NegativeBinomial2(Distribution):
+class NegativeBinomial2(_Count):
     """Negative binomial law with mean `mu` and variance mu + mu²/phi (Stan: neg_binomial_2).
 
     For large `phi` it goes over into Poisson(mu) without loss of digits.
@@ -195,7 +204,7 @@ class NegativeBinomial2(Distribution):
         return self.mu
 
 
-class NegativeBinomial2Log(Distribution):
+class NegativeBinomial2Log(_Count):
     """Negative binomial law with mean exp(`eta`) and overdispersion `phi` (Stan: neg_binomial_2_log)."""
 
     eta: Real
@@ -266,7 +275,7 @@ class CategoricalLogit(Distribution):
         return (special.softmax(self.beta, axis=-1) * np.arange(self.beta.shape[-1])).sum(axis=-1)
 
 
-def _log_binomial_coefficient(n: Any, k: Any) -> Any:
+def log_binomial_coefficient(n: Any, k: Any) -> Any:
     return -np.log1p(n) - special.betaln(n - k + 1.0, k + 1.0)
 
 

@@ -34,6 +34,7 @@ __all__ = [
     "SquareMatrix",
     "StochasticMatrix",
     "Upper",
+    "Whole",
     "as_float",
     "check_order",
     "check_size",
@@ -207,6 +208,7 @@ OpenProbability = Annotated[Any, Domain(0, (_OPEN_PROBABILITY,))]
 Count = Annotated[Any, Domain(0, (_FINITE, _NON_NEGATIVE, _WHOLE))]
 Lower = Annotated[Any, Domain(0, (_FINITE,), optional=True, absent=-np.inf)]
 Upper = Annotated[Any, Domain(0, (_FINITE,), optional=True, absent=np.inf)]
+Whole = Annotated[Any, Domain(0, (_FINITE, _WHOLE))]
 Below = Annotated[Any, Domain(0, (_NUMBER,), optional=True, absent=-np.inf)]
 Above = Annotated[Any, Domain(0, (_NUMBER,), optional=True, absent=np.inf)]
 RealVector = Annotated[Any, Domain(1, (_FINITE,))]

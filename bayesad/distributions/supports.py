@@ -19,6 +19,7 @@ __all__ = [
     "NONNEGATIVE",
     "NONNEGATIVE_INTEGER",
     "POSITIVE",
+    "POSITIVE_INTEGER",
     "REAL",
     "SIMPLEX",
     "TOLERANCE",
@@ -244,6 +245,7 @@ NONNEGATIVE = Support("real", lower=0.0)
 POSITIVE = Support("real", lower=0.0, closed=(False, True))
 UNIT_INTERVAL = Support("real", lower=0.0, upper=1.0)
 NONNEGATIVE_INTEGER = Support("integer", lower=0)
+POSITIVE_INTEGER = Support("integer", lower=1)
 ZERO_OR_ONE = Support("integer", lower=0, upper=1)
 SIMPLEX = Support("simplex")
 INTERVALS = Support("intervals")

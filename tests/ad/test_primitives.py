@@ -129,6 +129,8 @@ DOMAINS = {
     "ndtri_exp": ((-3.0, -0.1),),
     "owens_t": (REAL, REAL),
     "skew_tail": (POSITIVE, POSITIVE),
+    "log_ive": ((0.0, 3.0), POSITIVE),
+    **dict.fromkeys(("com_poisson_log_sum", "com_poisson_mean", "com_poisson_mean_log_factorial"), (REAL, POSITIVE)),
     "voigt_profile": (REAL, POSITIVE, POSITIVE),
     "voigt_dispersion": (REAL, POSITIVE, POSITIVE),
     # logistic, logarithms, entropies, losses
@@ -196,6 +198,7 @@ DOMAINS = {
 }
 # Rules that lead to a derivative without a rule, so that the second derivative in these arguments is an error.
 NO_SECOND = {
+    "com_poisson_log_sum": {(0, 0), (0, 1), (1, 0), (1, 1)},
     "gammainc_a": {(0, 0)},
     "betainc_a": {(0, 0), (0, 1), (1, 0), (1, 1)},
     "betainc_b": {(0, 0), (0, 1), (1, 0), (1, 1)},

@@ -1,5 +1,6 @@
 """Rows of the table for the families beyond the basic ones."""
 
+import functools
 from typing import Any
 
 import mpmath as mp
@@ -9,7 +10,7 @@ import scipy.stats as st
 from scipy.special import expit, logit
 
 import bayesad.distributions as laws
-from tests.distributions.table import LOCATION_SCALE, Row, gamma, normal
+from tests.distributions.table import LOCATION_SCALE, Row, gamma, log_choose, negative_binomial, normal
 
 
 class Image:
@@ -167,6 +168,16 @@ def beta(x: Any, a: Any, b: Any) -> Any:
 def triangular(x: Any, low: Any, mode: Any, high: Any) -> Any:
     slope = (x - low) / (mode - low) if x < mode else (high - x) / (high - mode)
     return mp.log(2 * slope / (high - low))
+
+
+def log_bessel_i(v: Any, z: Any) -> Any:
+    """log(exp(-z) I_v(z)), by the power series with its large factor taken out."""
+    q, term, total, k = z * z / 4, mp.mpf(1), mp.mpf(0), 0
+    while k * (k + v) < q or term > total * mp.mpf(10) ** -60:
+        total += term
+        k += 1
+        term *= q / (k * (k + v))
+    return v * mp.log(z / 2) - mp.loggamma(v + 1) + mp.log(total) - z
 
 
 def log_i0(x: Any) -> Any:
@@ -350,4 +361,163 @@ CONTINUOUS = [
     ),
 ]
 
-MORE_LAWS = CONTINUOUS
+
+class Tabulated:
+    """A law on 0, 1, … from the logarithms of its probabilities, most of which a table holds."""
+
+    def __init__(self, log_probability: Any, size: int = 600) -> None:
+        self.logpmf = lambda x: np.array([float(log_probability(k)) for k in np.asarray(x).tolist()])
+        self.p = np.exp(self.logpmf(np.arange(float(size))))
+        self.below, self.above = np.cumsum(self.p), np.append(np.cumsum(self.p[::-1])[::-1], 0.0)
+
+    def _at(self, table: Any, x: Any) -> Any:
+        x = np.asarray(x).astype(int)
+        return table[np.clip(x, 0, len(table) - 1)]
+
+    def cdf(self, x: Any) -> Any:
+        return np.where(np.asarray(x) < 0, 0.0, self._at(self.below, x))
+
+    def sf(self, x: Any) -> Any:
+        return np.where(np.asarray(x) < 0, 1.0, self._at(self.above, np.asarray(x) + 1))
+
+    def ppf(self, p: Any) -> Any:
+        return np.searchsorted(self.below, p).astype(float)
+
+    def isf(self, q: Any) -> Any:
+        return (len(self.p) - np.searchsorted(self.above[::-1], q)).astype(float)
+
+    def mean(self) -> Any:
+        return np.sum(np.arange(len(self.p)) * self.p)
+
+
+def discrete_weibull(k: Any, q: Any, beta: Any) -> Any:
+    return mp.log(q ** (mp.mpf(k) ** beta) - q ** (mp.mpf(k + 1) ** beta))
+
+
+@functools.cache
+def com_poisson_sum(rate: Any, nu: Any, digits: int) -> Any:
+    total, term, k = mp.mpf(0), mp.mpf(1), 0
+    while k <= rate ** (1 / nu) or term > total * mp.mpf(10) ** -digits:
+        total += term
+        k += 1
+        term *= rate / mp.mpf(k) ** nu
+    return total
+
+
+def com_poisson(k: Any, rate: Any, nu: Any) -> Any:
+    return k * mp.log(rate) - nu * mp.loggamma(k + 1) - mp.log(com_poisson_sum(mp.mpf(rate), mp.mpf(nu), mp.mp.dps))
+
+
+def log_beta(a: Any, b: Any) -> Any:
+    return mp.loggamma(a) + mp.loggamma(b) - mp.loggamma(a + b)
+
+
+def beta_negative_binomial(k: Any, r: Any, a: Any, b: Any) -> Any:
+    return log_choose(k + r - 1, k) + log_beta(a + r, b + k) - log_beta(a, b)
+
+
+def beta_binomial(k: Any, n: Any, a: Any, b: Any) -> Any:
+    return log_choose(n, k) + log_beta(k + a, n - k + b) - log_beta(a, b)
+
+
+def hypergeometric(k: Any, n: Any, a: Any, b: Any) -> Any:
+    if not 0 <= k <= a or not 0 <= n - k <= b:
+        return -mp.inf
+    return log_choose(a, k) + log_choose(b, n - k) - log_choose(a + b, n)
+
+
+def tabulated(exact: Any, of_n: bool = False) -> Any:
+    """What makes the twin of a law from its exact density; `of_n`: there are values up to the first parameter only."""
+
+    @functools.cache
+    def twin(*parameters: float) -> Tabulated:
+        with mp.workdps(60):
+            given = [mp.mpf(p) for p in parameters]
+            return Tabulated(lambda k: exact(mp.mpf(k), *given), int(parameters[0]) + 1 if of_n else 600)
+
+    return twin
+
+
+COUNTS = [
+    Row(
+        laws.Geometric,
+        st.geom,
+        lambda k, p: mp.log(p) + (k - 1) * mp.log(1 - p),
+        [(0.3,), (1e-3,), (0.99,)],
+        (0.3,),
+    ),
+    Row(
+        laws.NegativeBinomial,
+        lambda a, b: st.nbinom(a, b / (1 + b)),
+        lambda k, a, b: negative_binomial(k, a / b, a),
+        [(3.0, 2.0), (0.4, 0.1), (2e3, 10.0)],
+        (2.5, 0.7),
+    ),
+    Row(
+        laws.NegativeBinomialP,
+        st.nbinom,
+        lambda k, n, p: negative_binomial(k, n * (1 - p) / p, n),
+        [(3.0, 0.2), (0.4, 0.9), (2e3, 0.8)],
+        (2.5, 0.3),
+    ),
+    Row(
+        laws.BetaBinomial,
+        tabulated(beta_binomial, of_n=True),
+        beta_binomial,
+        [(1.0, 1.0, 1.0), (20.0, 0.3, 2.0), (100.0, 50.0, 7.0), (30.0, 2e3, 1e5)],
+        (20.0, 2.5, 1.5),
+    ),
+    Row(
+        laws.BetaNegativeBinomial,
+        tabulated(beta_negative_binomial),
+        beta_negative_binomial,
+        [(1.0, 20.0, 1.0), (4.0, 30.0, 20.0), (0.5, 20.0, 9.0)],
+        (4.5, 13.5, 7.5),
+    ),
+    Row(
+        laws.Hypergeometric,
+        tabulated(hypergeometric, of_n=True),
+        hypergeometric,
+        [(1.0, 1.0, 1.0), (10.0, 20.0, 7.0), (50.0, 40.0, 200.0), (9.0, 5.0, 5.0)],
+        (10.0, 20.0, 7.0),
+    ),
+    Row(
+        laws.DiscreteUniform,
+        lambda a, b: st.randint(a, b + 1),
+        lambda k, a, b: -mp.log(b - a + 1),
+        [(0.0, 1.0), (-3.0, 9.0), (5.0, 5.0)],
+        (-3.0, 9.0),
+    ),
+    Row(
+        laws.Skellam,
+        st.skellam,
+        lambda k, a, b: (
+            k / 2 * mp.log(a / b) - (mp.sqrt(a) - mp.sqrt(b)) ** 2 + log_bessel_i(abs(k), 2 * mp.sqrt(a * b))
+        ),
+        [(1.0, 1.0), (0.01, 3.0), (40.0, 9.0), (300.0, 250.0)],
+        (2.5, 1.2),
+    ),
+    Row(
+        laws.DiscreteWeibull,
+        tabulated(discrete_weibull),
+        discrete_weibull,
+        [(0.5, 1.0), (0.9, 2.0), (0.05, 1.6)],
+        (0.6, 1.3),
+    ),
+    Row(
+        laws.COMPoisson,
+        tabulated(com_poisson),
+        com_poisson,
+        [(1.0, 1.0), (3.0, 0.7), (50.0, 2.5), (0.9, 0.05), (60.0, 0.9)],
+        (3.5, 1.3),
+    ),
+    Row(
+        laws.YuleSimon,
+        st.yulesimon,
+        lambda k, a: mp.log(a) + log_beta(k, a + 1),
+        [(1.5,), (0.4,), (20.0,)],
+        (2.5,),
+    ),
+]
+
+MORE_LAWS = CONTINUOUS + COUNTS

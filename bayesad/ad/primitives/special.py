@@ -511,6 +511,18 @@ singular("bdtrc", sp.bdtrc, None, None, lambda g, y, k, n, p: g * _binomial_slop
 singular("nbdtr", sp.nbdtr, None, None, lambda g, y, k, n, p: g * _beta_density(n, np.floor(k) + 1.0, p))
 singular("nbdtrc", sp.nbdtrc, None, None, lambda g, y, k, n, p: -(g * _beta_density(n, np.floor(k) + 1.0, p)))
 
+# --- the normalising sum of the Conway–Maxwell–Poisson law over k of exp(k a - nu log k!), and means under the law
+com_poisson_mean = singular("com_poisson_mean", lambda a, nu: tails.com_poisson(a, nu, "mean"), NO_RULE, NO_RULE)
+com_poisson_mean_log_factorial = singular(
+    "com_poisson_mean_log_factorial", lambda a, nu: tails.com_poisson(a, nu, "mean_log_factorial"), NO_RULE, NO_RULE
+)
+com_poisson_log_sum = singular(
+    "com_poisson_log_sum",
+    lambda a, nu: tails.com_poisson(a, nu, "log_sum"),
+    lambda g, y, a, nu: g * _bind(com_poisson_mean, a, nu),
+    lambda g, y, a, nu: -(g * _bind(com_poisson_mean_log_factorial, a, nu)),
+)
+
 # --- Bessel functions (DLMF 10.6, 10.29)
 elementwise("j0", sp.j0, lambda g, y, x: -(g * sp.j1(x)))
 elementwise("j1", sp.j1, lambda g, y, x: g * (0.5 * (sp.j0(x) - sp.jv(2.0, x))))
@@ -530,6 +542,13 @@ singular(
     NO_RULE,
     lambda g, y, v, x: g * (0.5 * (sp.ive(v - 1.0, x) + sp.ive(v + 1.0, x)) - np.sign(x) * y),
 )
+
+
+def _log_ive_slope(g: Any, y: Any, v: Any, z: Any) -> Any:
+    return g * (np.exp(_bind(log_ive, v + 1.0, z) - y) + v / z - 1.0)
+
+
+log_ive = singular("log_ive", tails.log_ive, NO_RULE, _log_ive_slope)
 singular("k0", sp.k0, lambda g, y, x: -(g * sp.k1(x)))
 singular("k1", sp.k1, lambda g, y, x: -(g * (sp.k0(x) + y / x)))
 singular("k0e", sp.k0e, lambda g, y, x: g * (y - sp.k1e(x)))
