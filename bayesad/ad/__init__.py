@@ -34,12 +34,14 @@ if TYPE_CHECKING:
     from bayesad.ad.checking import Check, check
     from bayesad.ad.control import cond, while_loop
     from bayesad.ad.foreign import primitive
+    from bayesad.ad.fourier import irfft, rfft
     from bayesad.ad.inspection import inspect
     from bayesad.ad.jacobians import hessian, hvp, jacobian
     from bayesad.ad.odes import odeint
     from bayesad.ad.quadrature import quad
     from bayesad.ad.solutions import fixed_point, minimize, root
     from bayesad.ad.sparsity import Sparsity
+    from bayesad.ad.splines import cubic_spline
 
 __all__ = [
     "REWRITES",
@@ -61,6 +63,7 @@ __all__ = [
     "check",
     "compile",
     "cond",
+    "cubic_spline",
     "custom_jvp",
     "custom_vjp",
     "fixed_point",
@@ -68,6 +71,7 @@ __all__ = [
     "hessian",
     "hvp",
     "inspect",
+    "irfft",
     "is_traced",
     "jacobian",
     "jvp",
@@ -76,6 +80,7 @@ __all__ = [
     "odeint",
     "primitive",
     "quad",
+    "rfft",
     "root",
     "scan",
     "set_zero",
@@ -91,12 +96,14 @@ _NAMES_IN = {  # what not every run needs: module -> names
     "activity": "Active BatchDuplicated Const Derivatives Duplicated Tangents autodiff make_zero set_zero",
     "checking": "Check check",
     "control": "cond while_loop",
+    "fourier": "irfft rfft",
     "inspection": "inspect",
     "jacobians": "hessian hvp jacobian",
     "foreign": "primitive",
     "odes": "odeint",
     "quadrature": "quad",
     "solutions": "fixed_point minimize root",
+    "splines": "cubic_spline",
     "sparsity": "Sparsity",
 }
 _MODULE_OF = {name: module for module, names in _NAMES_IN.items() for name in names.split()}

@@ -402,6 +402,8 @@ class TracedArray:
         return bind(ew.invert, (self,))
 
     def __matmul__(self, other: Any) -> Any:
+        if hasattr(other, "tocsr"):  # a sparse array of SciPy's, which knows the rest
+            return NotImplemented
         return np.matmul(self, other)
 
     def __rmatmul__(self, other: Any) -> Any:

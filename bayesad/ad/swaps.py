@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bayesad.ad.array import FUNCTIONS, TracedArray, asarray, buffer, is_traced, value_of
-from bayesad.ad.functions import as_buffers, scipy_linalg, scipy_special, without_buffers
+from bayesad.ad.functions import as_buffers, scipy_linalg, scipy_sparse, scipy_special, without_buffers
 from bayesad.ad.functions.scipy_stats import CHOICES, CONTINUOUS, DISCRETE
 from bayesad.ad.imports import when_imported
 from bayesad.ad.trace import current_depth
@@ -382,11 +382,10 @@ def _add(functions: dict[str, Function], library: ModuleType) -> None:
             _forget()  # where something is swapped in already, nothing more was found
 
 
-def _add_methods(infrastructure: ModuleType) -> None:
-    """Add the methods of scipy.stats's laws, which are swapped in their classes."""
+def _add_methods(of: Callable[[ModuleType], dict[type, dict[str, Function]]], module: ModuleType) -> None:
+    """Add methods of a module's classes, which are swapped in the classes."""
     with _lock:
-        classes = ((infrastructure.rv_continuous, CONTINUOUS), (infrastructure.rv_discrete, DISCRETE))
-        for owner, methods in classes:
+        for owner, methods in of(module).items():
             for name, traced in methods.items():
                 original = getattr(owner, name)
                 _methods.append((owner, name, original, _computing(original, traced)))
@@ -394,9 +393,20 @@ def _add_methods(infrastructure: ModuleType) -> None:
                     setattr(owner, name, _methods[-1][-1])
 
 
+def _laws(infrastructure: Any) -> dict[type, dict[str, Function]]:
+    return {infrastructure.rv_continuous: CONTINUOUS, infrastructure.rv_discrete: DISCRETE}
+
+
+def _sparse(sparse: Any) -> dict[type, dict[str, Function]]:
+    """The base of all formats, and that of matrices, whose ``*`` is a product."""
+    base = next(owner for owner in sparse.csr_array.__mro__ if "__matmul__" in vars(owner))
+    return {base: scipy_sparse.METHODS, sparse.spmatrix: {"__mul__": scipy_sparse.METHODS["__matmul__"]}}
+
+
 when_imported("scipy.special", functools.partial(_add, scipy_special.FUNCTIONS))
 when_imported("scipy.linalg", functools.partial(_add, scipy_linalg.FUNCTIONS))
-when_imported("scipy.stats._distn_infrastructure", _add_methods)
+when_imported("scipy.stats._distn_infrastructure", functools.partial(_add_methods, _laws))
+when_imported("scipy.sparse", functools.partial(_add_methods, _sparse))
 for _module, _choices in CHOICES.items():
     when_imported(_module, functools.partial(_add, _choices))
 

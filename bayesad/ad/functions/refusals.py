@@ -14,6 +14,7 @@ __all__ = ["REFUSALS"]
 
 _SIZE = "the size of its result would depend on unknowns"
 _COMPLEX = "its result is complex, and traced arrays are real"
+_TRANSFORM = "use ad.rfft, whose result are real and imaginary part, or ad.irfft"
 _STEPS = "it is piecewise constant in them, so its derivative says nothing"
 
 REFUSALS: dict[Callable[..., Any], tuple[str, str]] = {
@@ -34,6 +35,7 @@ REFUSALS: dict[Callable[..., Any], tuple[str, str]] = {
     np.linalg.matrix_rank: (_STEPS, "use it on data only"),
     np.linalg.eig: (_COMPLEX, "use np.linalg.eigh for a symmetric matrix"),
     np.linalg.eigvals: (_COMPLEX, "use np.linalg.eigvalsh for a symmetric matrix"),
+    **dict.fromkeys((np.fft.fft, np.fft.ifft, np.fft.rfft, np.fft.irfft, np.fft.hfft), (_COMPLEX, _TRANSFORM)),
     np.roots: (_COMPLEX, "write the roots as a formula"),
     np.emath.sqrt: (_COMPLEX, "use np.sqrt"),
     np.emath.log: (_COMPLEX, "use np.log"),

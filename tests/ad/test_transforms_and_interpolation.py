@@ -1,0 +1,113 @@
+"""Fourier transforms, splines and sparse products against NumPy and SciPy, their derivatives against matrices."""
+
+import numpy as np
+import pytest
+from scipy import sparse
+from scipy.interpolate import CubicSpline
+
+from bayesad import ad
+from bayesad.ad.backends.llvm.lower import lower
+from bayesad.ad.backends.llvm.native import executor
+from bayesad.ad.backends.llvm.prepared import decomposed
+from bayesad.errors import SolverError, TracingError
+
+RNG = np.random.default_rng(7)
+
+
+# --- Fourier transforms
+@pytest.mark.parametrize("n", [1, 2, 7, 12, 131, 150])
+def test_rfft_and_irfft(n):
+    x = RNG.normal(size=(2, n))
+    real, imaginary = ad.rfft(x)
+    assert np.allclose(real + 1j * imaginary, np.fft.rfft(x), atol=1e-12)
+    assert np.allclose(ad.irfft(real, imaginary, n), x, atol=1e-12)
+    assert np.allclose(ad.rfft(x.T, axis=0)[1], imaginary.T, atol=1e-12)
+
+
+@pytest.mark.parametrize("n", [5, 8, 131, 132])
+def test_derivatives_of_transforms_are_their_matrices(n):
+    x = RNG.normal(size=n)
+    matrix = np.fft.rfft(np.eye(n)).T
+    found = ad.jacobian(lambda x: np.concatenate(ad.rfft(x)), x)
+    assert np.allclose(found, np.concatenate([matrix.real, matrix.imag]), atol=1e-11)
+    parts = RNG.normal(size=(2, n // 2 + 1))
+    inverse = ad.jacobian(lambda p: ad.irfft(p[0], p[1], n), parts)
+    for k in range(n // 2 + 1):
+        unit = np.eye(n // 2 + 1)[k]
+        assert np.allclose(inverse[:, 0, k], np.fft.irfft(unit, n), atol=1e-11)
+        assert np.allclose(inverse[:, 1, k], np.fft.irfft(1j * unit, n), atol=1e-11)
+
+
+def test_numpys_complex_transforms_say_what_to_use():
+    with pytest.raises(TracingError, match=r"ad\.rfft"):
+        ad.gradient(lambda x: np.sum(np.abs(np.fft.rfft(x))), np.ones(4))
+
+
+# --- splines
+@pytest.mark.parametrize("bc_type", ["not-a-knot", "natural", "clamped"])
+def test_a_cubic_spline_and_its_derivatives(bc_type):
+    xp = np.cumsum(RNG.uniform(0.3, 1.0, size=8))
+    fp = RNG.normal(size=8)
+    x = np.linspace(xp[0] - 0.5, xp[-1] + 0.5, 23)
+
+    def of_scipy(x, xp, fp):
+        return CubicSpline(xp, fp, bc_type=bc_type)(x)
+
+    spline = of_scipy(x, xp, fp)
+    assert np.allclose(ad.cubic_spline(x, xp, fp, bc_type=bc_type), spline, rtol=1e-10, atol=1e-11)
+    slopes = ad.gradient(lambda x: np.sum(ad.cubic_spline(x, xp, fp, bc_type=bc_type)), x)
+    assert np.allclose(slopes, CubicSpline(xp, fp, bc_type=bc_type)(x, 1), rtol=1e-9, atol=1e-10)
+    by_values = ad.jacobian(lambda fp: ad.cubic_spline(x, xp, fp, bc_type=bc_type), fp)
+    assert np.allclose(by_values, of_scipy(x, xp, np.eye(8)), atol=1e-10)
+    by_knots = ad.jacobian(lambda xp: ad.cubic_spline(x, xp, fp, bc_type=bc_type), xp)
+    for j, step in enumerate(1e-6 * np.eye(8)):
+        difference = (of_scipy(x, xp + step, fp) - of_scipy(x, xp - step, fp)) / 2e-6
+        assert np.allclose(by_knots[:, j], difference, rtol=1e-5, atol=1e-6)
+
+
+def test_errors_of_splines():
+    for arguments, message in (
+        ((0.0, [0.0, 1.0, 1.0, 2.0], np.ones(4)), r"xp\[2\] = 1.0 comes after 1.0"),
+        ((0.0, [0.0, 1.0, 2.0], np.ones(3)), "at least 4 knots"),
+        ((0.0, [0.0, 1.0, 2.0], np.ones(4)), "same length"),
+    ):
+        with pytest.raises(SolverError, match=message):
+            ad.cubic_spline(*arguments)
+
+
+# --- sparse products
+DENSE = RNG.normal(size=(7, 5)) * (RNG.uniform(size=(7, 5)) < 0.4)
+
+
+@pytest.mark.parametrize("kind", [sparse.coo_array, sparse.coo_matrix])
+@pytest.mark.parametrize("layout", ["csr", "csc", "coo", "dia"])
+def test_sparse_products_in_every_order(kind, layout):
+    a = kind(DENSE).asformat(layout)
+    x, y, z = RNG.normal(size=5), RNG.normal(size=7), RNG.normal(size=(5, 3))
+    products = [
+        (lambda x, a: a @ x, x),
+        (lambda x, a: a.dot(x) if sparse.issparse(a) else a @ x, x),
+        (lambda y, a: a.T @ y, y),
+        (lambda y, a: y @ a, y),
+        (lambda z, a: a @ z, z),
+        (lambda z, a: z.T @ a.T, z),
+    ]
+    for product, argument in products:
+        found, expected = (
+            ad.gradient(lambda v, b=b, product=product: np.sum(np.sin(product(v, b))), argument) for b in (a, DENSE)
+        )
+        assert np.allclose(found, expected, rtol=1e-12)
+    if kind is sparse.coo_matrix:
+        assert np.allclose(ad.gradient(lambda x: np.sum(a * x), x), DENSE.sum(axis=0), rtol=1e-12)
+    assert np.allclose(a @ x, DENSE @ x)  # as SciPy has it, outside of traces
+
+
+def test_sparse_products_are_machine_code():
+    a, x = sparse.csr_array(DENSE), RNG.normal(size=5)
+    program = ad.compile(lambda x: np.sum(np.sin(a @ x))).path(x).reverse(1, True)
+    assert lower(decomposed(program)).layout.callbacks == []
+    value, gradient = executor(program)([x])
+    assert np.isclose(value, np.sum(np.sin(DENSE @ x)), rtol=1e-13)
+    assert np.allclose(gradient, DENSE.T @ np.cos(DENSE @ x), rtol=1e-12)
+    with pytest.raises(TracingError, match=r"sparse array of shape \(7, 5\)"):
+        ad.gradient(lambda x: np.sum(a @ x), np.ones(4))
