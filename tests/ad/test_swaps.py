@@ -529,7 +529,7 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
     "string array": (lambda x: x.astype(str), "float, int or bool"),
     "complex array": (lambda x: x * np.array([1j]), "complex"),
     "complex scalar": (lambda x: 1j * x, "complex"),
-    "fft": (lambda x: np.fft.fft(x), "no traced meaning"),
+    "fft": (lambda x: np.fft.fft(x), "ad.rfft"),
     "vectorize": (lambda x: np.vectorize(lambda a: a * 2)(x), "plain NumPy array"),
     "frompyfunc": (lambda x: np.frompyfunc(lambda a: a * 2, 1, 1)(x), "no traced meaning"),
     "ufunc of a list": (lambda x: np.exp([x[0], 1.0]), r"np.array\(\[x, y\]\)"),
