@@ -94,8 +94,7 @@ class RandomWalk(Distribution):
                 )
 
     def _batch_shapes(self) -> dict[str, Shape]:
-        shapes = super()._batch_shapes()
-        return {**shapes, "innovation": shapes["innovation"][:-1]}
+        return {name: shape[:-1] if name == "innovation" else shape for name, shape in super()._batch_shapes().items()}
 
     def _log_density(self, x: Any) -> Any:
         steps = self._at(x, slice(1, None)) - self._at(x, slice(None, -1))

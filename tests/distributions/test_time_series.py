@@ -94,6 +94,8 @@ def test_walks_say_what_is_wrong() -> None:
     with pytest.raises(DistributionError, match="RandomWalk: innovation and initial value must be laws of unbounded"):
         RandomWalk(Exponential(1.0))
     with pytest.raises(DistributionError, match="RandomWalk: innovation and initial value"):
+        RandomWalk(3.0)
+    with pytest.raises(DistributionError, match="RandomWalk: innovation and initial value"):
         MvGaussianRandomWalk(cov=np.eye(2), initial=Normal(0, 1))
     with pytest.raises(DistributionError, match="length=4, but a parameter varies over a series of length 3"):
         GaussianRandomWalk(0.0, np.ones(3), length=4).event_shape
