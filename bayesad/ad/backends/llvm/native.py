@@ -300,13 +300,16 @@ def _special_address(name: str) -> int:
         return int(name.removeprefix("address "))
     from scipy.special import cython_special
 
+    from bayesad.ad.backends.llvm.scalars import SPECIAL
+
     get_pointer = ctypes.pythonapi.PyCapsule_GetPointer
     get_pointer.restype, get_pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
     get_name = ctypes.pythonapi.PyCapsule_GetName
     get_name.restype, get_name.argtypes = ctypes.c_char_p, [ctypes.py_object]
+    wanted = f"double ({'double, ' * SPECIAL[name]}int __pyx_skip_dispatch)".encode()
     for key, capsule in cython_special.__pyx_capi__.items():
         signature = get_name(capsule)
         named = key == name or (key.startswith("__pyx_fuse_") and key[12:] == name)
-        if named and signature.startswith(b"double (double") and b"complex" not in signature:
+        if named and signature == wanted:
             return int(get_pointer(capsule, signature))
     raise KeyError(f"scipy.special.cython_special exports no double function {name!r}")

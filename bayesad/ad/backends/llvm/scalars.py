@@ -132,6 +132,11 @@ for _name, _callee in {
     "exp2": "exp2",
     "log2": "log2",
     "log10": "log10",
+    "exp2_special": "exp2",
+    "expm1_special": "bayesad.expm1",
+    "log1p_special": "bayesad.log1p",
+    "cbrt_special": "cbrt",
+    "round_special": "llvm.rint.f64",
     "cbrt": "cbrt",
     "fmod": "fmod",
 }.items():
@@ -345,11 +350,24 @@ SCALARS["positive"] = SCALARS["stop_gradient"] = _same
 # Those that have instructions for integers too.
 ON_INTEGERS = {*INTEGERS, "where", "invert", "bitwise_and", "bitwise_or", "bitwise_xor"}
 
-# Scalar C functions that SciPy exports (scipy.special.cython_special), called by address.
-SPECIAL = {
-    "i0": 1, "i0e": 1, "i1": 1, "i1e": 1, "gammainc": 2,
-    "gammaincc": 2, "betainc": 3, "beta": 2, "betaln": 2, "gamma": 1, "iv": 2, "ive": 2, "dawsn": 1,
-}  # fmt: skip
+# Functions of doubles that SciPy exports (scipy.special.cython_special), by their number of arguments; called by
+# address. Those that take whole numbers are left out: given others they warn, which is nothing for machine code.
+_EXPORTED = {
+    1: """
+        cosdg cosm1 cotdg dawsn ellipe ellipk entr erfcinv erfi erfinv exp1 exp10 expi exprel gamma gammasgn
+        i0 i0e i1 i1e j0 j1 k0 k0e k1 k1e loggamma ndtri_exp rgamma sindg spence tandg wrightomega y0 y1
+    """,
+    2: """
+        beta betaln binom boxcox boxcox1p chdtr chdtrc gammainc gammaincc gammainccinv gammaincinv huber hyp0f1
+        inv_boxcox inv_boxcox1p iv ive jv kl_div kv kve owens_t pdtr pdtrc poch powm1 pseudo_huber rel_entr
+        stdtr stdtrit yv
+    """,
+    3: """
+        betainc betaincc betainccinv betaincinv fdtr fdtrc gdtr gdtrc hyp1f1 hyperu voigt_profile wright_bessel
+    """,
+    4: "hyp2f1",
+}
+SPECIAL = {name: arity for arity, names in _EXPORTED.items() for name in names.split()}
 
 
 def emit_scalar(writer: Any, node: Any, operands: list[Operand]) -> Operand | None:
