@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from bayesad.formulas import glm as glm
     from bayesad.gp import GaussianProcess as GaussianProcess
     from bayesad.posterior import Posterior as Posterior
+    from bayesad.priors import global_scale as global_scale
+    from bayesad.priors import r2d2 as r2d2
+    from bayesad.priors import regularised_horseshoe as regularised_horseshoe
     from bayesad.samplers import HMC as HMC
     from bayesad.samplers import NUTS as NUTS
 
@@ -48,6 +51,9 @@ _MODULE_OF = {
     "Posterior": "bayesad.posterior",
     "glm": "bayesad.formulas",
     "GaussianProcess": "bayesad.gp",
+    "r2d2": "bayesad.priors",
+    "regularised_horseshoe": "bayesad.priors",
+    "global_scale": "bayesad.priors",
     "NUTS": "bayesad.samplers",
     "HMC": "bayesad.samplers",
     "scan": "bayesad.ad.scan",

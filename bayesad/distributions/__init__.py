@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from bayesad.distributions.multivariate import *  # noqa: F403
     from bayesad.distributions.ordinal import *  # noqa: F403
     from bayesad.distributions.positive import *  # noqa: F403
+    from bayesad.distributions.regression import *  # noqa: F403
     from bayesad.distributions.skewed import *  # noqa: F403
     from bayesad.distributions.spatial import *  # noqa: F403
     from bayesad.distributions.state_space import *  # noqa: F403
@@ -132,6 +133,15 @@ _NAMES = {
         "Weibull",
     ),
     "spatial": ("BYM2", "CAR", "Graph", "ICAR", "bym2_scaling_factor"),
+    "regression": (
+        "BernoulliLogitGLM",
+        "BinomialLogitGLM",
+        "CategoricalLogitGLM",
+        "NegativeBinomial2LogGLM",
+        "NormalIDGLM",
+        "OrderedLogisticGLM",
+        "PoissonLogGLM",
+    ),
     "skewed": (
         "AsymmetricLaplace",
         "ExpModNormal",
