@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     from bayesad.basis import bspline_basis as bspline_basis
     from bayesad.basis import monotonic as monotonic
     from bayesad.basis import zero_sum_basis as zero_sum_basis
+    from bayesad.changes import condition as condition
+    from bayesad.changes import do as do
+    from bayesad.changes import reparameterise as reparameterise
+    from bayesad.composing import plate as plate
+    from bayesad.composing import prefix as prefix
+    from bayesad.composing import submodel as submodel
     from bayesad.distributions import *  # noqa: F403
     from bayesad.dsl import Model as Model
     from bayesad.dsl import coord as coord
@@ -48,6 +54,12 @@ _MODULE_OF = {
     "factor": "bayesad.dsl",
     "coord": "bayesad.dsl",
     "Model": "bayesad.dsl",
+    "plate": "bayesad.composing",
+    "prefix": "bayesad.composing",
+    "submodel": "bayesad.composing",
+    "condition": "bayesad.changes",
+    "do": "bayesad.changes",
+    "reparameterise": "bayesad.changes",
     "Posterior": "bayesad.posterior",
     "glm": "bayesad.formulas",
     "GaussianProcess": "bayesad.gp",

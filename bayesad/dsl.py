@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,8 @@ from bayesad.distributions.base import Distribution
 from bayesad.distributions.supports import Support
 from bayesad.errors import DataError, ModelError, suggestion
 from bayesad.locations import current_line
-from bayesad.running import Dims, Run, Site, running
-from bayesad.shapes import check_dims, dim_names, full_shape, labels_of
+from bayesad.running import Dims, Run, Shape, Site, running
+from bayesad.shapes import check_dims, dim_names, full_shape, in_plates, labels_of, plate_names
 
 __all__ = ["Model", "coord", "deterministic", "factor", "model", "sample"]
 
@@ -37,14 +38,22 @@ class Model:
         As it was written. Its name, signature and docstring are the model's too.
     coords : dict
         Name -> array of labels, of the dims given from outside by `with_coords`.
+    changes : dict
+        Name of a variable -> what `condition`, `do` and `reparameterise` do to it.
     name, file : str
         The function's name, and the file it is written in.
     """
 
-    def __init__(self, function: Callable[..., Any], coords: Mapping[str, np.ndarray] | None = None) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        coords: Mapping[str, np.ndarray] | None = None,
+        changes: Mapping[str, Any] | None = None,
+    ) -> None:
         functools.update_wrapper(self, function)
         self.function = function
         self.coords = dict(coords or {})
+        self.changes = dict(changes or {})
         self.name: str = function.__name__
         self.file: str = function.__code__.co_filename
         self.signature = inspect.signature(function)
@@ -78,7 +87,12 @@ class Model:
         """
         from bayesad.posterior import Posterior
 
-        return Posterior(self, self.bind(*args, **data))
+        bound = self.bind(*args, **data)
+        if all(change.value != "auto" for change in self.changes.values() if change.kind == "reparameterise"):
+            return Posterior(self, bound)
+        from bayesad.pilot import decided
+
+        return Posterior(decided(self, bound), bound)
 
     def bind(self, *args: Any, **data: Any) -> dict[str, Any]:
         """The data arguments by name, converted, with the function's defaults filled in."""
@@ -101,7 +115,8 @@ class Model:
         -------
         Model
         """
-        return Model(self.function, {**self.coords, **{name: labels_of(name, given) for name, given in coords.items()}})
+        labels = {name: labels_of(name, given) for name, given in coords.items()}
+        return Model(self.function, {**self.coords, **labels}, self.changes)
 
     def _check_names(self, positional: int, data: Mapping[str, Any]) -> None:
         known = list(self.signature.parameters)
@@ -182,12 +197,21 @@ def sample(
         on parameters, missing entries of a constrained vector variable; for marginalize=True with a continuous law.
     """
     state = running("sample", name)
+    name = state.named(name)
     where = state.claim(name)
     if not isinstance(distribution, Distribution):
         raise state.fail(
             name, f"the second argument must be a distribution, such as ba.Normal(0, 1), not {distribution!r:.60}"
         )
+    change = state.changes.get(name)
     names = dim_names(state, name, dims)
+    if change is not None and change.kind == "condition":
+        obs = change.value
+    if state.plates:
+        shape, names = in_plates(state, name, distribution, shape, names, _shape_of(obs))
+    if change is not None and change.kind == "do":
+        full = full_shape(state, name, distribution, shape, names, _shape_of(obs))
+        return _set(state, name, change.value, full, names)
     if obs is not None:
         return _observe(state, name, distribution, obs, shape, names, where)
     if distribution.has_atoms:
@@ -203,7 +227,10 @@ def sample(
             f"marginalize=True sums over whole numbers, but {type(distribution).__name__} is continuous; leave it out",
         )
     kind = "summed" if marginalize else "parameter"
-    return _unknown(state, Site(kind, name, full, names, where, distribution, distribution.support))
+    support = distribution.support
+    if change is not None and change.kind == "reparameterise" and change.value == "noncentred":
+        support = _standardised(state, name, distribution)
+    return _unknown(state, Site(kind, name, full, names, where, distribution, support))
 
 
 def deterministic(name: str, value: Any, dims: str | tuple[str, ...] | None = None) -> Any:
@@ -228,13 +255,17 @@ def deterministic(name: str, value: Any, dims: str | tuple[str, ...] | None = No
         Outside a model; for a name used twice or dims that do not fit the value.
     """
     state = running("deterministic", name)
-    where = state.claim(name)
+    name = state.named(name)
+    state.claim(name)
     value = ad.asarray(value)
     names = dim_names(state, name, dims)
+    if state.plates:
+        names = plate_names(state, name, names, np.shape(value))
     if names:
         check_dims(state, name, names, np.shape(value), learn=True)
-    state.handler.note(Site("deterministic", name, np.shape(value), names, where), value)
-    return value
+    change = state.changes.get(name)
+    given = change.value if change is not None and change.kind == "do" else value
+    return _set(state, name, given, np.shape(value), names)
 
 
 def factor(name: str, log_density: Any) -> None:
@@ -253,6 +284,7 @@ def factor(name: str, log_density: Any) -> None:
         Outside a model; for a name used twice.
     """
     state = running("factor", name)
+    name = state.named(name)
     where = state.claim(name)
     value = ad.asarray(log_density)
     state.handler.note(Site("factor", name, np.shape(value), (), where), value)
@@ -290,6 +322,38 @@ def coord(name: str, labels: Any) -> np.ndarray:
 
 
 # --- parameters and data
+def _set(state: Run, name: str, value: Any, shape: Shape, names: Dims) -> Any:
+    """Record a quantity that is no unknown."""
+    if np.shape(value) != shape:
+        try:
+            value = np.broadcast_to(value, shape)
+        except ValueError:
+            raise state.fail(
+                name, f"the value it is set to has the shape {np.shape(value)}, which does not broadcast to {shape}"
+            ) from None
+    state.handler.note(Site("deterministic", name, shape, names, state.taken[name]), value)
+    return value
+
+
+def _shape_of(obs: Any) -> Shape | None:
+    """The shape of observed values that stand for more than equal ones."""
+    return None if obs is None or np.ndim(obs) == 0 else np.shape(obs)
+
+
+def _standardised(state: Run, name: str, distribution: Distribution) -> Support:
+    """The support of an unknown that is sampled in standardised coordinates."""
+    from bayesad.changes import standard_of
+
+    standard = standard_of(distribution)
+    if standard is None:
+        raise state.fail(
+            name,
+            f"{type(distribution).__name__} has no location and scale to be noncentred by; those of Normal, StudentT, "
+            "Laplace, Cauchy, Logistic, LogNormal and MvNormal have",
+        )
+    return replace(distribution.support, standard=standard)
+
+
 def _unknown(state: Run, site: Site) -> Any:
     value = state.handler.summed(site) if site.kind == "summed" else state.handler.parameter(site)
     state.handler.note(site, value)

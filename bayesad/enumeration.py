@@ -49,7 +49,7 @@ class Terms(NamedTuple):
 
     terms: dict[str, Any]  # log densities, entry by entry
     chains: dict[str, tuple[Any, Any]]  # log initial and transition probabilities of the Markov chains
-    bounds: dict[str, tuple[Any, Any]]  # of the parameters and the unknowns
+    bounds: dict[str, tuple[Any, ...]]  # of the parameters and the unknowns
     observed: dict[str, Site]
 
 
@@ -142,7 +142,11 @@ def run_terms(posterior: Posterior, parameter: Callable[[Site], Any], filling: F
 
     def note(site: Site, value: Any) -> None:
         if site.kind in ("parameter", "summed"):
-            found.bounds[site.name] = (site.support.lower, site.support.upper)
+            standard = site.support.standard
+            place = (
+                () if standard is None else (standard.value(np.zeros(site.shape)), standard.value(np.ones(site.shape)))
+            )
+            found.bounds[site.name] = (site.support.lower, site.support.upper, *place)
         if site.kind == "observed":
             found.observed[site.name] = site
         if site.kind == "summed":

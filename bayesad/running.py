@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -110,11 +111,28 @@ class Run:
         self.model = model
         self.handler = handler
         self.coords = dict(model.coords)
+        self.changes = dict(model.changes)
         self.taken: dict[str, str] = {}
+        self.prefixes: list[str] = []
+        self.plates: list[str] = []
 
     def fail(self, name: str, problem: str) -> ModelError:
         """An error about a variable at the line being run."""
         return ModelError(at_site(self.model, name, current_line(), problem))
+
+    def named(self, name: Any) -> Any:
+        """A name with the prefixes in force before it."""
+        return ".".join([*self.prefixes, name]) if self.prefixes and isinstance(name, str) else name
+
+    @contextmanager
+    def changed(self, changes: Mapping[str, Any]) -> Iterator[None]:
+        """While entered, changes of a submodel are in force too; those of the model around it come first."""
+        own = {self.named(name): change for name, change in changes.items()}
+        self.changes = {**own, **self.changes}
+        yield
+        for name in own:
+            if name not in self.taken:
+                raise self.fail(name, "the submodel has no such variable to change")
 
     def claim(self, name: Any) -> str:
         """Take a name for a site; returns the line."""

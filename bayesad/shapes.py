@@ -12,7 +12,7 @@ from bayesad.errors import ModelError, suggestion
 from bayesad.locations import current_line
 from bayesad.running import Dims, Run, Shape
 
-__all__ = ["check_dims", "dim_names", "full_shape", "labels_of"]
+__all__ = ["check_dims", "dim_names", "full_shape", "in_plates", "labels_of", "plate_names"]
 
 
 def labels_of(name: str, given: Any) -> np.ndarray:
@@ -66,6 +66,37 @@ def full_shape(state: Run, name: str, distribution: Any, shape: Any, names: Dims
             f"{'observed values of ' if observed is not None else ''}shape {full}",
         )
     return full
+
+
+def in_plates(
+    state: Run, name: str, distribution: Any, shape: Any, names: Dims, observed: Shape | None
+) -> tuple[Any, Dims]:
+    """Shape and dims of a variable inside of plates, whose axes come first."""
+    given = _shape_tuple(state, name, shape)
+    lengths = tuple(len(state.coords[dim]) for dim in state.plates)
+    if names:
+        return (None if given is None else (*lengths, *given)), (*state.plates, *names)
+    if observed is None or given is not None:
+        inside = distribution.batch_shape[len(lengths) :] if given is None else given
+        event = () if given is not None else distribution.event_shape
+        if None in event:
+            raise state.fail(name, f"the length of a {type(distribution).__name__} value is open; give shape= or dims=")
+        observed = (*lengths, *inside, *event)
+    return observed, plate_names(state, name, (), observed)
+
+
+def plate_names(state: Run, name: str, names: Dims, full: Shape) -> Dims:
+    """Names of all axes of a variable inside of plates; those without a name get one from the variable's."""
+    if len(full) < len(state.plates):
+        raise state.fail(
+            name, f"inside of the plates {', '.join(state.plates)} it needs as many axes; its shape is {full}"
+        )
+    if names:
+        return (*state.plates, *names)
+    own = [f"{name}_dim_{i}" for i in range(len(full) - len(state.plates))]
+    for dim, length in zip(own, full[len(state.plates) :], strict=True):
+        state.coords[dim] = labels_of(dim, length)
+    return (*state.plates, *own)
 
 
 def _shape_tuple(state: Run, name: str, shape: Any) -> Shape | None:

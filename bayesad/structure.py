@@ -10,6 +10,7 @@ import numpy as np
 
 from bayesad import ad
 from bayesad.ad.array import value_of
+from bayesad.changes import check_changes
 from bayesad.distributions.supports import Support, contains
 from bayesad.dsl import Model
 from bayesad.errors import DataError, ModelError
@@ -210,6 +211,8 @@ def discover(model: Model, data: Mapping[str, Any]) -> Structure:
         return z
 
     ad.trace(traced, 0.0, name=model.name)
+    if model.changes:
+        check_changes(model, {site.name: site.kind for site in sites})
     return Structure(
         Parameters(parameters),
         summed,
@@ -260,7 +263,7 @@ def _parameter(model: Model, site: Site, start: int) -> Parameter:
         )
         raise ModelError(at_site(model, site.name, site.where, problem))
     shape = unconstrained_shape(support, site.shape)
-    shown = replace(support, lower=_shown(support.lower), upper=_shown(support.upper))
+    shown = replace(support, lower=_shown(support.lower), upper=_shown(support.upper), standard=None)
     stop = start + int(np.prod(shape, dtype=np.int64))
     return Parameter(site.name, site.shape, site.dims, shown, shape, start, stop, site.missing is not None)
 

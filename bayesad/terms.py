@@ -27,7 +27,7 @@ def log_density_of(site: Site, value: Any, *, check: bool) -> Any:
 
 
 def density_of(site: Site, value: Any, *, check: bool) -> Any:
-    """The term of one site, entry by entry.
+    """The term of one site, entry by entry; 0 for a parameter sampled in standardised coordinates without ``check``.
 
     Without ``check``, values known to lie in the support are not looked at again: what a transform gave, and data whose
     support data alone determine (they were checked when the posterior was made).
@@ -35,6 +35,8 @@ def density_of(site: Site, value: Any, *, check: bool) -> Any:
     if site.kind == "factor":
         return value
     law = site.distribution
+    if not check and site.kind == "parameter" and site.support.standard is not None:
+        return 0.0
     sure = not check and (site.kind == "parameter" or not depends_on_parameters(law.support))
     return law.log_density(value) if sure else law.log_prob(value)
 

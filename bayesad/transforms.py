@@ -81,6 +81,8 @@ def constrain(support: Support, u: Any) -> tuple[Any, Any]:
         the diagonal; of zero-sum vectors, that within their plane. For a unit vector -|u|²/2 takes its place.
     """
     with np.errstate(all="ignore"):
+        if support.standard is not None:
+            return support.standard.value(u), support.standard.log_det(u)
         return TRANSFORMS[_entry(support)].constrain(support, ad.asarray(u))
 
 
@@ -97,6 +99,8 @@ def unconstrain(support: Support, x: Any) -> Any:
     array, shape batch + unconstrained event
     """
     with np.errstate(all="ignore"):
+        if support.standard is not None:
+            return support.standard.coordinate(x)
         return TRANSFORMS[_entry(support)].unconstrain(support, ad.asarray(x))
 
 

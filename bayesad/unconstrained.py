@@ -95,8 +95,11 @@ class Unconstrained:
 
     def constrain(self, site: Site, q: Any) -> tuple[Any, Any]:
         """Value of a parameter's site at q, and log |det Jacobian| of its transform."""
+        return constrain(site.support, self._coordinates(site, q))
+
+    def _coordinates(self, site: Site, q: Any) -> Any:
         parameter = self._posterior.parameters[site.name]
-        return constrain(site.support, np.reshape(q[parameter.start : parameter.stop], parameter.unconstrained_shape))
+        return np.reshape(q[parameter.start : parameter.stop], parameter.unconstrained_shape)
 
     def check(self, q: Any) -> Any:
         """The vector as float64.
@@ -119,7 +122,10 @@ class Unconstrained:
 
         def parameter(site: Site) -> Any:
             value, log_det = self.constrain(site, q)
-            terms.append(np.sum(log_det))
+            if site.support.standard is None:
+                terms.append(np.sum(log_det))
+            else:  # its density times the Jacobian is that of the coordinates, which loses nothing for tiny scales
+                terms.append(np.sum(site.support.standard.law.log_density(self._coordinates(site, q))))
             return value
 
         self._posterior.each_term(parameter, lambda _, term: terms.append(term), check=False)

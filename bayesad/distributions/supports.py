@@ -54,6 +54,8 @@ class Support:
         up to `upper`.
     lower, upper : array, traced array or None
         Bounds of "real" and "integer"; None where there is none. They broadcast against the value. The sum of "counts".
+    standard : Standard or None
+        Coordinates in which a free parameter is sampled instead of those of the kind (`bayesad.reparameterise`).
     closed : (bool, bool)
         Whether the lower and the upper bound of "real" belong to the set: not where a density is undefined there.
 
@@ -67,6 +69,7 @@ class Support:
     lower: Any = None
     upper: Any = None
     closed: tuple[bool, bool] = (True, True)
+    standard: Any = None
 
     def __post_init__(self) -> None:
         if self.kind not in _KINDS:

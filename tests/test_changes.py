@@ -1,0 +1,207 @@
+"""condition, do and reparameterise: densities, and that names and results stay as they are."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import bayesad as ba
+from bayesad.errors import ModelError
+
+
+@ba.model
+def schools(y):
+    mu = ba.sample("mu", ba.Normal(0, 5))
+    tau = ba.sample("tau", ba.HalfNormal(2))
+    theta = ba.sample("theta", ba.Normal(mu, tau), dims="school")
+    ba.deterministic("twice", 2 * theta, dims="school")
+    ba.sample("y", ba.Normal(theta, 1.0), obs=y, dims="school")
+
+
+SCHOOLS = schools.with_coords(school=["a", "b", "c"])
+Y = np.array([1.0, -0.5, 2.0])
+POINT = {"mu": 0.4, "tau": 0.8, "theta": np.array([0.2, -0.1, 1.1])}
+
+
+def test_condition_makes_an_unknown_observed():
+    posterior = ba.condition(SCHOOLS, {"theta": POINT["theta"]})(y=Y)
+    assert list(posterior.parameters) == ["mu", "tau"]
+    expected = SCHOOLS(y=Y).neg_log_posterior(POINT)
+    assert posterior.neg_log_posterior({"mu": 0.4, "tau": 0.8}) == pytest.approx(expected, rel=1e-14)
+    np.testing.assert_array_equal(posterior.observed_data["theta"], POINT["theta"])
+    assert posterior.coords["school"].tolist() == ["a", "b", "c"]
+
+
+def test_condition_with_missing_entries_leaves_these_unknown():
+    posterior = ba.condition(SCHOOLS, {"theta": [0.2, np.nan, 1.1]})(y=Y)
+    assert {name: p.shape for name, p in posterior.parameters.items()} == {"mu": (), "tau": (), "theta_missing": (1,)}
+
+
+def test_condition_takes_the_place_of_data_and_of_sums():
+    posterior = ba.condition(SCHOOLS, {"y": Y + 1})(y=Y)
+    np.testing.assert_array_equal(posterior.observed_data["y"], Y + 1)
+
+    @ba.model
+    def mixture(y):
+        k = ba.sample("k", ba.Bernoulli(0.3), shape=len(y), marginalize=True)
+        ba.sample("y", ba.Normal(ba.sample("mu", ba.Normal(0, 1), shape=2)[k], 1), obs=y)
+
+    posterior = ba.condition(mixture, {"k": [0, 1, 1]})(y=Y)
+    expected = np.log(0.7 * 0.3 * 0.3) + stats.norm.logpdf([0.5, 1.5]).sum()
+    expected += stats.norm.logpdf(Y, [0.5, 1.5, 1.5], 1).sum()
+    assert posterior.neg_log_posterior({"mu": [0.5, 1.5]}) == pytest.approx(-expected)
+
+
+def test_do_sets_a_value_without_a_density():
+    posterior = ba.do(SCHOOLS, {"tau": 0.8, "mu": 0.4})(y=Y)
+    assert list(posterior.parameters) == ["theta"]
+    density = stats.norm.logpdf(POINT["theta"], 0.4, 0.8).sum() + stats.norm.logpdf(Y, POINT["theta"], 1).sum()
+    assert posterior.neg_log_posterior({"theta": POINT["theta"]}) == pytest.approx(-density)
+    drawn = posterior.sample(chains=1, warmup=20, draws=5, seed=1)["posterior"]
+    np.testing.assert_array_equal(drawn["tau"], np.full((1, 5), 0.8))
+
+
+def test_do_reaches_deterministic_and_observed_variables_and_broadcasts():
+    posterior = ba.do(SCHOOLS, {"twice": 7.0, "y": 0.0})(y=Y)
+    assert posterior.observed_data == {}
+    values = posterior.values(posterior.unconstrained.pack(POINT))
+    np.testing.assert_array_equal(values["twice"], [7.0, 7.0, 7.0])
+    prior = stats.norm.logpdf(0.4, 0, 5) + stats.halfnorm.logpdf(0.8, scale=2)
+    prior += stats.norm.logpdf(POINT["theta"], 0.4, 0.8).sum()
+    assert posterior.neg_log_posterior(POINT) == pytest.approx(-prior)
+
+
+def test_changes_add_up_and_leave_the_model_as_it_was():
+    changed = ba.do(ba.condition(SCHOOLS, {"mu": 0.4}), {"tau": 0.8})
+    assert list(changed(y=Y).parameters) == ["theta"]
+    assert list(SCHOOLS(y=Y).parameters) == ["mu", "tau", "theta"]
+    assert list(changed.with_coords(school=["d", "e", "f"])(y=Y).parameters) == ["theta"]
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        (lambda: ba.condition(SCHOOLS, {"thta": 1.0}), "did you mean 'theta'"),
+        (lambda: ba.condition(SCHOOLS, {"theta": [1.0, 2.0]}), "'theta'"),
+        (lambda: ba.condition(SCHOOLS, {"twice": [1.0, 2.0, 3.0]}), "variables with a distribution"),
+        (lambda: ba.do(SCHOOLS, {"theta": [1.0, 2.0]}), "does not broadcast to (3,)"),
+        (lambda: ba.reparameterise(SCHOOLS, {"theta": "decentred"}), "'noncentred', 'centred' or 'auto'"),
+        (lambda: ba.reparameterise(SCHOOLS, {"tau": "noncentred"}), "HalfNormal has no location and scale"),
+        (lambda: ba.reparameterise(SCHOOLS, {"y": "noncentred"}), "unknowns that are sampled"),
+    ],
+)
+def test_changes_that_do_not_fit_are_errors(change, part):
+    with pytest.raises(ModelError) as caught:
+        change()(y=Y)
+    assert part in str(caught.value)
+
+
+# --- other coordinates
+
+COV = np.array([[2.0, 0.6], [0.6, 1.0]])
+CHOL = np.linalg.cholesky(COV)
+LAWS = {
+    "Normal": (lambda mu, tau: ba.Normal(mu, tau), lambda z, mu, tau: mu + tau * z, stats.norm),
+    "StudentT": (lambda mu, tau: ba.StudentT(4, mu, tau), lambda z, mu, tau: mu + tau * z, stats.t(4)),
+    "Laplace": (lambda mu, tau: ba.Laplace(mu, tau), lambda z, mu, tau: mu + tau * z, stats.laplace),
+    "Cauchy": (lambda mu, tau: ba.Cauchy(mu, tau), lambda z, mu, tau: mu + tau * z, stats.cauchy),
+    "Logistic": (lambda mu, tau: ba.Logistic(mu, tau), lambda z, mu, tau: mu + tau * z, stats.logistic),
+    "LogNormal": (lambda mu, tau: ba.LogNormal(mu, tau), lambda z, mu, tau: np.exp(mu + tau * z), stats.norm),
+    "MvNormal, cov": (
+        lambda mu, tau: ba.MvNormal(mu, cov=tau**2 * COV),
+        lambda z, mu, tau: mu + tau * z @ CHOL.T,
+        stats.norm,
+    ),
+    "MvNormal, precision": (
+        lambda mu, tau: ba.MvNormal(mu, precision=COV / tau**2),
+        lambda z, mu, tau: mu + tau * np.linalg.solve(CHOL.T, z.T).T,
+        stats.norm,
+    ),
+}
+
+
+@pytest.mark.parametrize(("law", "value", "standard"), LAWS.values(), ids=LAWS)
+def test_noncentred_coordinates_are_standardised_and_leave_the_density_of_the_values(law, value, standard):
+    @ba.model
+    def m():
+        mu = ba.sample("mu", ba.Normal(0, 1))
+        tau = ba.sample("tau", ba.Normal(1.5, 0.1))
+        ba.sample("theta", law(mu, tau), shape=(3, 2))
+
+    centred, noncentred = m(), ba.reparameterise(m, {"theta": "noncentred"})()
+    z = np.random.default_rng(1).normal(size=(3, 2))
+    q = np.concatenate([[0.3, 1.4], z.ravel()])
+    params = noncentred.unconstrained.unpack(q)
+    np.testing.assert_allclose(params["theta"], value(z, 0.3, 1.4), rtol=1e-12)
+    np.testing.assert_allclose(noncentred.unconstrained.pack(params), q, rtol=1e-10)
+    assert noncentred.neg_log_posterior(params) == pytest.approx(centred.neg_log_posterior(params), rel=1e-12)
+    expected = stats.norm.logpdf(0.3) + stats.norm.logpdf(1.4, 1.5, 0.1) + standard.logpdf(z).sum()
+    assert noncentred.unconstrained.log_density(q) == pytest.approx(expected, rel=1e-12)
+    _, log_det = noncentred.unconstrained.constrain(*_site_of(noncentred, "theta", q))
+    by_det = -noncentred.neg_log_posterior(params) + np.sum(log_det)
+    assert noncentred.unconstrained.log_density(q) == pytest.approx(by_det, rel=1e-10)
+
+
+def _site_of(posterior, name, q):
+    from bayesad.running import Handler
+
+    found = []
+
+    def parameter(site):
+        found.extend([site] * (site.name == name))
+        return posterior.unconstrained.constrain(site, q)[0]
+
+    posterior.run(Handler(parameter))
+    return found[0], q
+
+
+def test_noncentred_coordinates_lose_nothing_where_the_scale_is_tiny():
+    posterior = ba.reparameterise(SCHOOLS, {"theta": "noncentred"})(y=Y)
+    q = np.array([0.3, -60.0, 0.1, -0.4, 1.2])
+    value, gradient = posterior.unconstrained.log_density_and_gradient(q)
+    expected = stats.norm.logpdf(0.3, 0, 5) + stats.halfnorm.logpdf(np.exp(-60), scale=2) - 60
+    expected += stats.norm.logpdf(q[2:]).sum() + stats.norm.logpdf(Y, 0.3, 1).sum()
+    assert value == pytest.approx(expected, rel=1e-12)
+    np.testing.assert_allclose(gradient[2:], -q[2:], rtol=1e-12)
+
+
+def test_results_of_reparameterised_models_keep_their_names():
+    tree = ba.reparameterise(SCHOOLS, {"theta": "noncentred"})(y=Y).sample(chains=1, warmup=50, draws=20, seed=1)
+    assert list(tree["posterior"].data_vars) == ["mu", "tau", "theta", "twice"]
+    np.testing.assert_allclose(tree["posterior"]["twice"], 2 * tree["posterior"]["theta"])
+
+
+def test_other_coordinates_go_together_with_sums_over_unknowns():
+    @ba.model
+    def m(y):
+        tau = ba.sample("tau", ba.HalfNormal(1))
+        mu = ba.sample("mu", ba.Normal(1.0, tau), shape=2)
+        k = ba.sample("k", ba.Bernoulli(0.3), shape=3, marginalize=True)
+        ba.sample("y", ba.Normal(mu[k], 1), obs=y)
+
+    plain, other = m(y=Y), ba.reparameterise(m, {"mu": "noncentred"})(y=Y)
+    q = np.array([0.2, 0.5, -0.7])
+    params = other.unconstrained.unpack(q)
+    assert other.neg_log_posterior(params) == pytest.approx(plain.neg_log_posterior(params))
+    tau = np.exp(0.2)
+    expected = -plain.neg_log_posterior(params) + 0.2 + 2 * np.log(tau)
+    assert other.unconstrained.log_density(q) == pytest.approx(expected)
+    assert other.recover(np.tile(q, (4, 1)), np.random.default_rng(0))["k"].shape == (4, 3)
+
+
+def test_auto_takes_noncentred_for_weak_data_and_centred_for_strong():
+    rng = np.random.default_rng(4)
+    effects = rng.normal(0, 1, size=10)
+
+    @ba.model
+    def groups(y, error):
+        mu = ba.sample("mu", ba.Normal(0, 3))
+        tau = ba.sample("tau", ba.HalfNormal(2))
+        theta = ba.sample("theta", ba.Normal(mu, tau), shape=10)
+        ba.sample("y", ba.Normal(theta, error), obs=y)
+
+    auto = ba.reparameterise(groups, {"theta": "auto"})
+    chosen = {
+        error: auto(y=effects + error * rng.normal(size=10), error=error).model.changes["theta"].value
+        for error in (3.0, 0.05)
+    }
+    assert chosen == {3.0: "noncentred", 0.05: "centred"}
