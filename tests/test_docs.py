@@ -27,3 +27,16 @@ def test_the_examples_of_a_page_run(page, monkeypatch, tmp_path):
 def test_links_of_a_page_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#\s]+)", page.read_text()):
         assert target.startswith("http") or (page.parent / target).exists(), target
+
+
+def peers_blocks():
+    text = (ROOT / "docs" / "migration.md").read_text()
+    return re.findall(r"```py (\w+)\n(.*?)```", text, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize(("peer", "block"), peers_blocks())
+def test_what_is_said_of_a_peer_runs_where_it_is_installed(peer, block):
+    pytest.importorskip(peer)
+    if "funsor" in block:
+        pytest.importorskip("funsor")
+    exec(compile(block, f"<{peer}>", "exec"), {"__name__": peer})
