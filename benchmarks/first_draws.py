@@ -6,14 +6,14 @@ Run as a program; with an argument N it goes on and prints the seconds of N more
 import json
 import sys
 import time
+from pathlib import Path
 
 from bayesad.sampling import draw, sample
-from benchmarks.processes import ROOT
 from models.eight_schools import eight_schools
 
 
 def main() -> None:
-    data = json.loads((ROOT / "models" / "data" / "eight_schools.json").read_text())
+    data = json.loads((Path(__file__).parents[1] / "models" / "data" / "eight_schools.json").read_text())
     posterior = eight_schools(y=data["y"], sigma=data["sigma"])
     draw(posterior, seed=1)
     existed, processor = time.time(), time.process_time()

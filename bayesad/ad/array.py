@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import sys
 from collections.abc import Callable, Iterator
@@ -91,7 +92,7 @@ class TracedArray:
         lead, rest = self.shape[:depth], self.shape[depth:]
         values = shaping.stack_rows([_broadcast_to(v, rest) for v in pending.values()])
         positions = np.array(list(pending), dtype=np.int64)
-        if len(pending) == int(np.prod(lead, dtype=np.int64)):
+        if len(pending) == math.prod(lead):
             flat = np.ravel_multi_index(tuple(positions.T), lead)
             if not np.array_equal(flat, np.arange(flat.size)):
                 values = values[np.argsort(flat)]
@@ -130,7 +131,7 @@ class TracedArray:
     @property
     def is_buffer(self) -> bool:
         """Whether only plain values are inside."""
-        return self._pending is None and self.node is None
+        return self._pending is None and (self._node if self._base is None else self.node) is None
 
     # --- what NumPy arrays have
     @property
@@ -151,7 +152,7 @@ class TracedArray:
 
     @property
     def size(self) -> int:
-        return int(np.prod(self.shape, dtype=np.int64))
+        return math.prod(self.shape)
 
     @property
     def T(self) -> Any:
@@ -620,7 +621,7 @@ def _plain_index(index: Any) -> Any:
 
 def is_traced_index(index: Any) -> bool:
     parts = index if isinstance(index, tuple) else (index,)
-    return any(is_traced(part) for part in parts)
+    return any([is_traced(part) for part in parts])
 
 
 def asarray(x: Any) -> Any:
@@ -629,7 +630,7 @@ def asarray(x: Any) -> Any:
         return x
     if isinstance(x, (list, tuple)) and _contains_traced(x):
         rows = [asarray(row) for row in x]
-        shapes = {np.shape(row) for row in rows}
+        shapes = {row.shape for row in rows}
         if len(shapes) > 1:
             raise ValueError(f"the rows of a nested sequence of traced arrays differ in shape: {sorted(shapes)}")
         return shaping.stack_rows(rows)

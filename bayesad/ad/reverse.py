@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 import operator
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -273,7 +274,7 @@ def _scattered(entries: list[Element], depth: int, shape: tuple[int, ...]) -> An
         merged[position] = g if position not in merged else merged[position] + g
     rows = [broadcast_to(g, rest) for g in merged.values()]
     positions = np.array(list(merged), dtype=np.int64)
-    if len(merged) == int(np.prod(shape[:depth], dtype=np.int64)):
+    if len(merged) == math.prod(shape[:depth]):
         order = np.argsort(np.ravel_multi_index(tuple(positions.T), shape[:depth]))
         stacked = stack_rows([rows[i] for i in order])
         return stacked if depth == 1 else np.reshape(stacked, shape)

@@ -167,7 +167,10 @@ class _NumPyInATrace(ModuleType):
     """NumPy as the user's modules see it inside a trace: what makes arrays makes buffers."""
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(np, name)
+        value = getattr(np, name)
+        if isinstance(value, np.ufunc):  # stays the same
+            setattr(self, name, value)
+        return value
 
 
 # --- when a replacement acts

@@ -125,7 +125,7 @@ class Trace:
         self.source: Any = None  # in an abstract trace: the user's line that new operations belong to
         self._known: dict[Any, Any] = {}
         self._constants: dict[Any, tuple[Node, Any]] = {}
-        self._numbers: dict[float, tuple[Node, Any]] = {}
+        self._numbers: dict[tuple[type, Any], tuple[Node, Any]] = {}
 
     @classmethod
     def extending(cls, program: Program, rewrite: Callable[..., Any]) -> Trace:
@@ -175,10 +175,12 @@ class Trace:
 
     def operand(self, x: Any) -> tuple[Node, Any]:
         """The constant node for plain data and its value; a number as one of NumPy, which is quick to compute with."""
-        if (type(x) is float or type(x) is np.float64) and x:  # the sign of a zero counts
-            found = self._numbers.get(x)
+        kind = type(x)
+        if (kind is float or kind is np.float64 or kind is int) and x:  # the sign of a zero counts
+            found = self._numbers.get((kind, x))
             if found is None:
-                found = self._numbers[float(x)] = self.constant(x), np.float64(x)
+                node = self.constant(x)
+                found = self._numbers[kind, x] = node, node.value[()]
             return found
         node = self.constant(x)
         return node, node.value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,7 @@ def ndim(a: Any) -> int:
 @implements(np.size)
 def size(a: Any, axis: Any = None) -> int:
     dimensions = asarray(a).shape
-    return int(np.prod(dimensions if axis is None else [dimensions[i] for i in normalise_axes(axis, len(dimensions))]))
+    return math.prod(dimensions if axis is None else [dimensions[i] for i in normalise_axes(axis, len(dimensions))])
 
 
 # --- shapes and axes (views)
@@ -50,9 +51,9 @@ def reshape(a: Any, shape: Any = None, order: str = "C", *, newshape: Any = None
     wanted = shape if shape is not None else newshape
     wanted = tuple(int(n) for n in wanted) if isinstance(wanted, (tuple, list)) else (int(wanted),)
     if -1 in wanted:
-        known = -int(np.prod(wanted, dtype=np.int64))
+        known = -math.prod(wanted)
         wanted = tuple(a.size // known if n == -1 else n for n in wanted) if known else wanted
-    if int(np.prod(wanted, dtype=np.int64)) != a.size:
+    if math.prod(wanted) != a.size:
         raise ValueError(f"an array of shape {a.shape} ({a.size} elements) cannot be reshaped to {wanted}")
     if order == "F":
         return transpose(shaping.reshape(transpose(a), wanted[::-1]))

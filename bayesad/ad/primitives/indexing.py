@@ -175,7 +175,7 @@ def getitem(a: Any, index: Any) -> Any:
     """``a[index]`` for traced arrays or traced indices."""
     from bayesad.ad.array import bind
 
-    parsed, arrays = parse(index, np.shape(a))
+    parsed, arrays = parse(index, a.shape)
     if not parsed.items:
         return a
     return bind(take, (a, *arrays), {"index": parsed})
@@ -185,13 +185,33 @@ def setitem(a: Any, index: Any, new: Any) -> Any:
     """``a`` with ``a[index] = new``, as a new array."""
     from bayesad.ad.array import bind
 
-    parsed, arrays = parse(index, np.shape(a))
+    parsed, arrays = parse(index, a.shape)
     return bind(index_set, (a, new, *arrays), {"index": parsed})
 
 
 def _taken_shape(shape: tuple[int, ...], index: Index, arrays: tuple[Any, ...]) -> tuple[int, ...]:
+    if not arrays:
+        return _sliced_shape(shape, index)
     stand_in = np.broadcast_to(np.False_, shape)  # costs no memory
     return stand_in[index.resolve(tuple(np.zeros(a.shape, dtype=np.int64) for a in arrays))].shape
+
+
+def _sliced_shape(shape: tuple[int, ...], index: Index) -> tuple[int, ...]:
+    """The shape of what an index of ints, slices and new axes takes."""
+    taken: list[int] = []
+    axis = 0
+    for item in index.items:
+        if item is None:
+            taken.append(1)
+            continue
+        if axis == len(shape):
+            raise IndexError(f"too many indices for an array of shape {shape}: {index}")
+        if type(item) is int:
+            _position(item, shape, axis)
+        else:
+            taken.append(len(range(*slice(*item[1:]).indices(shape[axis]))))
+        axis += 1
+    return (*taken, *shape[axis:])
 
 
 def _scattered(v: Any, *arrays: Any, index: Index, shape: tuple[int, ...]) -> tuple[tuple[int, ...], np.dtype]:

@@ -20,9 +20,14 @@ def _bind(primitive: Any, args: tuple[Any, ...], **attributes: Any) -> Any:
     return bind(primitive, args, attributes)
 
 
+def shape_of(a: Any) -> tuple[int, ...]:
+    """Of an array or a number; np.shape takes longer, as it asks a traced array by NumPy's protocol."""
+    return getattr(a, "shape", ())
+
+
 # --- functions used by rules and by the NumPy functions built on these primitives
 def reshape(a: Any, shape: tuple[int, ...]) -> Any:
-    return a if np.shape(a) == shape else _bind(reshape_p, (a,), shape=shape)
+    return a if shape_of(a) == shape else _bind(reshape_p, (a,), shape=shape)
 
 
 def transpose(a: Any, axes: tuple[int, ...]) -> Any:
@@ -30,7 +35,7 @@ def transpose(a: Any, axes: tuple[int, ...]) -> Any:
 
 
 def broadcast_to(a: Any, shape: tuple[int, ...]) -> Any:
-    return a if np.shape(a) == shape else _bind(broadcast_p, (a,), shape=shape)
+    return a if shape_of(a) == shape else _bind(broadcast_p, (a,), shape=shape)
 
 
 def concatenate(arrays: Sequence[Any], axis: int) -> Any:
@@ -46,7 +51,7 @@ def sum_to(g: Any, shape: tuple[int, ...]) -> Any:
     """Sum an array over the axes along which ``shape`` was broadcast to it."""
     from bayesad.ad.primitives.reductions import sum_p
 
-    have = np.shape(g)
+    have = shape_of(g)
     if have == shape:
         return g
     lead = len(have) - len(shape)
@@ -64,7 +69,7 @@ def unbroadcast(g: Any, full: tuple[int, ...], shape: tuple[int, ...]) -> Any:
     """
     from bayesad.ad.primitives.reductions import sum_p
 
-    have = np.shape(g)
+    have = shape_of(g)
     if have == shape == full:
         return g
     lead = len(full) - len(shape)
@@ -72,7 +77,7 @@ def unbroadcast(g: Any, full: tuple[int, ...], shape: tuple[int, ...]) -> Any:
     target = (1,) * lead + shape
     repeated = [i for i, n in enumerate(full) if target[i] == 1 and n != 1]
     summed = tuple(i for i in repeated if padded[i] != 1)
-    repeats = int(np.prod([full[i] for i in repeated if i not in summed], dtype=np.int64))
+    repeats = math.prod([full[i] for i in repeated if i not in summed])
     if summed:
         g = _bind(sum_p, (reshape(g, padded),), axes=summed)
         kept = tuple(1 if i in summed else n for i, n in enumerate(padded))[lead:]
@@ -147,7 +152,7 @@ def _flipped(a: Any, axes: tuple[int, ...]) -> tuple[tuple[int, ...], np.dtype]:
 
 
 def _concatenate_vjp(g: Any, y: Any, *arrays: Any, axis: int) -> Any:
-    ends = np.cumsum([0] + [np.shape(a)[axis] for a in arrays]).tolist()
+    ends = np.cumsum([0] + [a.shape[axis] for a in arrays]).tolist()
     before = (slice(None),) * axis
     return tuple(g[(*before, slice(i, j))] for i, j in itertools.pairwise(ends))
 
