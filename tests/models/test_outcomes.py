@@ -1,4 +1,4 @@
-"""Densities of the models of censored, ordered, inflated and missing outcomes, written a second time with scipy."""
+"""Densities of models of censored, ordered, inflated, joint and missing outcomes, written a second time with scipy."""
 
 import numpy as np
 import pytest
@@ -68,7 +68,17 @@ def epilepsy(data, level, slopes, spread, z, phi):
     return prior + stats.nbinom.logpmf(data["seizures"], phi, phi / (phi + mean)).sum()
 
 
-DENSITIES = (leukaemia, sleepstudy, biochemists, wine, airquality, epilepsy)
+def stocks(data, mean, scale, chol):
+    prior = stats.norm.logpdf(mean).sum() + stats.halfnorm.logpdf(scale, scale=3).sum()
+    prior += np.log(0.75) + np.log1p(-(chol[1, 0] ** 2))  # LKJ as in `sleepstudy`
+    laws = [stats.logistic(mean[i], scale[i]) for i in range(2)]
+    values = [data["dax"], data["ftse"]]
+    scores = np.column_stack([-special.ndtri_exp(law.logsf(x)) for law, x in zip(laws, values, strict=True)])
+    joint = stats.multivariate_normal(np.zeros(2), chol @ chol.T).logpdf(scores) - stats.norm.logpdf(scores).sum(axis=1)
+    return prior + joint.sum() + sum(law.logpdf(x).sum() for law, x in zip(laws, values, strict=True))
+
+
+DENSITIES = (leukaemia, sleepstudy, biochemists, wine, airquality, epilepsy, stocks)
 
 
 @pytest.mark.parametrize("density", DENSITIES, ids=lambda density: density.__name__)
