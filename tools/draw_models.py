@@ -57,7 +57,7 @@ def write_page(config: Path) -> None:
     figure = picture(tree, posterior) if picture else plot_trace(tree, table, list(table.index[:ROWS]), title=name)
     save_small(figure, PAGES / f"{name}.png")
     title, text, code = parts(file.read_text())
-    output = shown.getvalue().partition("run folder:")[0].strip("\n")
+    output = shown.getvalue().partition("run folder:")[0].strip("\n").replace(folder, f"runs/{name}")
     lines = [f"# {title}", "", text, "", f"![{title}]({name}.png)", ""]
     lines += ["```sh", f"bayesad sample models/{name}.py --config configs/{name}.toml", "```", ""]
     lines += ["```python", code, "```", "", "```", output, "```", ""]

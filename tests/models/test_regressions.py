@@ -50,6 +50,19 @@ def poisson_overdispersed(data, alpha, beta_price, beta_law, sigma_season, seaso
     return prior + stats.nbinom.logpmf(data["drivers"], phi, phi / (phi + mean)).sum()
 
 
+def diabetes(data, sigma, beta_z, beta_R2, beta_share):
+    def standardised(X):
+        return (X - X.mean(axis=0)) / X.std(axis=0)
+
+    single = standardised(np.column_stack([value for name, value in data.items() if name != "progression"]))
+    pairs = [single[:, i] * single[:, j] for i in range(10) for j in range(i + 1, 10)]
+    X = np.concatenate([single, standardised(np.column_stack(pairs))], axis=1)
+    beta = beta_z * sigma * np.sqrt(beta_share * beta_R2 / (1 - beta_R2))
+    prior = half_normal(sigma, 1) + normal(beta_z, 0, 1) + stats.beta.logpdf(beta_R2, 1, 1)
+    prior += stats.dirichlet.logpdf(beta_share / beta_share.sum(), np.full(55, 0.3))
+    return prior + normal(standardised(data["progression"]), X @ beta, sigma)
+
+
 DENSITIES = (
     linear_regression,
     eight_schools,
@@ -57,6 +70,7 @@ DENSITIES = (
     logistic_regression,
     radon,
     poisson_overdispersed,
+    diabetes,
 )
 
 
