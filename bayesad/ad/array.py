@@ -71,15 +71,24 @@ class TracedArray:
     # --- state
     def _refresh(self) -> None:
         """Bring views and pending writes up to date."""
-        if self._base is not None:
-            self._base._refresh()
-            if self._seen != self._base._version:
-                fresh = self._view(self._base)  # type: ignore[misc]
-                self._trace, self._node, self._value = fresh._trace, fresh._node, fresh._value
-                self._seen = self._base._version
-                self._version += 1
+        self._follow()
         if self._pending:
             self._flush()
+
+    def _follow(self) -> None:
+        """Let a view show what its base holds now; what is pending there stays so."""
+        base = self._base
+        if base is None:
+            return
+        base._follow()
+        if self._seen != base._version:
+            fresh = self._view(base)  # type: ignore[misc]
+            if type(fresh) is TracedArray:
+                self._trace, self._node, self._value = fresh._trace, fresh._node, fresh._value
+            else:  # of plain values
+                self._trace, self._node, self._value = None, None, fresh
+            self._seen = base._version
+            self._version += 1
 
     def _settle(self) -> None:
         if self._base is not None or self._pending:
@@ -331,9 +340,11 @@ class TracedArray:
                 if len(position) >= depth:
                     row = pending.get(position[:depth])
                     if row is None:
-                        return _take_plain(self, index)
-                    row = _broadcast_to(row, self.shape[depth:])
-                    return row[position[depth:]] if len(position) > depth else row
+                        row = _take_plain(self, index)
+                    else:
+                        row = _broadcast_to(row, self.shape[depth:])
+                        row = row[position[depth:]] if len(position) > depth else row
+                    return _linked(self, lambda a: a[index], row) if np.ndim(row) else row
         if self.is_buffer and not is_traced_index(index):
             plain = _plain_index(index)
             picked = self._value[plain]
@@ -679,6 +690,10 @@ def _view_of(base: TracedArray, view: Callable[[Any], Any], result: Any) -> Any:
         result = TracedArray(None, None, result)
     elif not isinstance(result, TracedArray) or not _may_be_view(result, base):
         return result
+    return _linked(base, view, result)
+
+
+def _linked(base: TracedArray, view: Callable[[Any], Any], result: TracedArray) -> TracedArray:
     linked = TracedArray(result._trace, result._node, result._value)
     linked._base, linked._view, linked._seen = base, view, base._version
     return linked
@@ -744,5 +759,6 @@ def _plain_position(index: Any, shape: tuple[int, ...]) -> tuple[int, ...] | Non
 def _take_plain(a: TracedArray, index: Any) -> Any:
     """Element of an array with pending writes elsewhere, without materialising those."""
     if a._node is None:
-        return np.copy(a._value[index])[()]
+        picked = a._value[index]
+        return TracedArray(None, None, picked) if np.ndim(picked) else picked
     return indexing.getitem(TracedArray(a._trace, a._node, a._value), index)

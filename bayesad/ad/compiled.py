@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Sequence
@@ -441,6 +442,36 @@ class Compiled:
     def compilations(self) -> int:
         """How many programs have been made machine code or were found as such on disk."""
         return sum(path.compilations for path in self.paths)
+
+    @property
+    def retraced(self) -> list[str]:
+        """Why the function was traced again, for each time: arguments of another form, or the branch that parted."""
+        reasons = []
+        for number, known in enumerate(self._known.values()):
+            for i, path in enumerate(known.paths):
+                if i:
+                    reasons.append(f"the branch at {_parting(path, known.paths[:i])} went another way")
+                elif number:
+                    reasons.append("other shapes, dtypes or structure of the arguments")
+        return reasons
+
+    def __repr__(self) -> str:
+        counts = f"{len(self.paths)} paths traced, {self.compilations} programs compiled"
+        return f"<compiled {self.__name__}: {counts}>"
+
+
+def _parting(path: Path, others: Sequence[Path]) -> str:
+    """The line of the first branch that a path takes another way than all the others."""
+
+    def choices(one: Path) -> list[tuple[str, bool]]:
+        return [(guard.line, guard.attributes["expected"]) for guard in one.traced.guards]
+
+    own = choices(path)
+    shared = [
+        sum(1 for _ in itertools.takewhile(lambda ab: ab[0] == ab[1], zip(own, choices(o), strict=False)))
+        for o in others
+    ]
+    return own[min(max(shared), len(own) - 1)][0]
 
 
 def compile(f: Callable[..., Any], *, rewrites: Iterable[str] | None = None) -> Compiled:

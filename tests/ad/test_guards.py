@@ -1,5 +1,7 @@
 """Branches on values: every path has its own program, and its gradient is that of the branch taken."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -210,3 +212,19 @@ def test_results_of_different_structure_on_different_paths():
         total, (first, square) = compiled(x)
         assert (total, first) == (3.0, 1.0)
         np.testing.assert_array_equal(square, np.outer(x, x))
+
+
+def test_why_a_function_was_traced_again_is_told():
+    def f(x):
+        if x[0] > 0:
+            return np.sum(x)
+        return np.prod(x) if x[1] > 0 else np.sum(x**2)
+
+    first = f.__code__.co_firstlineno
+    compiled = ad.compile(f)
+    for x in ([1.0, 1.0], [-1.0, 1.0], [-1.0, -1.0], [2.0, 3.0], [1.0, 2.0, 3.0]):
+        compiled(np.array(x))
+    lines = [re.search(r"test_guards.py:(\d+)", reason) for reason in compiled.retraced]
+    assert [int(line[1]) - first if line else None for line in lines] == [1, 3, None]
+    assert "other shapes" in compiled.retraced[2]
+    assert repr(compiled) == "<compiled f: 4 paths traced, 0 programs compiled>"
