@@ -3,11 +3,12 @@
 A loop with products of tall matrices of data, with sums of logarithms of 1 + e (`log_products`), or one that scatters,
 runs in blocks of rows: first the products' rows, then what is computed element by element, as vector code, then what
 the block adds to sums over the rows. So each tile of a matrix is read from memory once, and what does not vectorise is
-kept out of the loop that does.
+kept out of the loop that does. Where there is little but the scatters, some rows at a time are taken through all of it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,8 @@ __all__ = ["combine", "describe", "identity", "run_loop", "total_offset"]
 IDENTITIES = {"sum": 0.0, "scatter": 0.0, "prod": 1.0, "max": -np.inf, "min": np.inf, "any": 0.0, "all": 1.0}
 ROWS = 128  # in a block without products
 FEWEST_FOR_BLOCKS = 256
+CHEAP = {"add", "subtract", "multiply", "negative", "square"}
+MOST_OF_A_CHEAP_ROW = 16  # operations
 LANES = 4  # copies of what is scattered to: rows of one group that follow each other need not wait for each other
 
 
@@ -59,7 +62,9 @@ def _innermost(shape: tuple[int, ...]) -> int:
 def describe(loop: Loop) -> str:
     """A line about a loop, for inspection."""
     size = " × ".join(map(str, loop.shape))
-    return f"loop over {size}" + (f" in blocks of {_rows(loop)} rows" if _in_blocks(loop) else "")
+    if not _in_blocks(loop):
+        return f"loop over {size}"
+    return f"loop over {size}" + (" row by row" if _is_cheap(loop) else f" in blocks of {_rows(loop)} rows")
 
 
 def _elementwise(lowering: Lowering, loop: Loop, totals: dict[Node, str], position: Position, flat: bool) -> None:
@@ -182,6 +187,9 @@ def _rows(loop: Loop) -> int:
 
 def _run_blocks(lowering: Lowering, loop: Loop, totals: dict[Node, str], lanes: dict[Node, str]) -> None:
     (n,) = loop.shape
+    if _is_cheap(loop):
+        _run_rows(lowering, loop, totals, lanes)
+        return
     blocks = _sorted_into_blocks(lowering, loop)
     sums = {node: products.start_sum(lowering, node) for node in blocks.after if product(node)}
     running = {node: log_products.start(lowering) for node in blocks.after if node.primitive.name == "sum"}
@@ -283,23 +291,68 @@ def _scatter_block(
     def add(j: str, lane: int) -> None:
         position = [lowering.plus(base, j)]
         element = lowering.load(buffer, "f", j) if buffer else lowering.value(node.inputs[0], position)
-        offset = lowering.plus(total_offset(lowering, node, position), str(lane * node.size))
-        total = lowering.load(place, "f", offset)
-        lowering.store(place, "f", offset, combine(lowering, "scatter", total, element))
+        _scatter(lowering, node, place, position, element, lane % n_lanes)
 
-    def add_group(group: str) -> None:
-        first = lowering.times(group, LANES)
-        for j in range(LANES):
-            add(lowering.plus(first, str(j)), j % n_lanes)
+    _in_lanes(lowering, count, add)
 
-    whole, rest = divmod(count, LANES)
-    if whole:
-        lowering.loop(whole, add_group, vectorise=False)
-    for j in range(rest):
-        add(str(whole * LANES + j), j % n_lanes)
+
+# --- rows by themselves
+def _is_cheap(loop: Loop) -> bool:
+    """Whether a loop that scatters computes so little that vectors would not make up for passing through memory."""
+    others = [node for node in loop.nodes if node.primitive.name != "scatter"]
+    if len(others) > MOST_OF_A_CHEAP_ROW:
+        return False
+    return all(node.primitive.name in CHEAP or (node.primitive.name == "sum" and node.shape == ()) for node in others)
+
+
+def _run_rows(lowering: Lowering, loop: Loop, totals: dict[Node, str], lanes: dict[Node, str]) -> None:
+    """Row by row, some at a time with totals of their own, so that none waits for the one before."""
+    sums = [node for node in totals if node.primitive.name == "sum"]
+    own = [{node: _start_total(lowering, node) for node in sums} for _ in range(LANES)]
+
+    def row(j: str, lane: int) -> None:
+        position = [j]
+        lowering.local = {}
+        for node in loop.nodes:
+            if node in own[lane]:
+                _add_to_total(lowering, node, own[lane][node], position, flat=False)
+            elif node in totals:
+                element = _operand(lowering, node.inputs[0], position, flat=False)
+                _scatter(lowering, node, totals[node], position, element, lane if node in lanes else 0)
+            else:
+                _compute(lowering, node, position, flat=False)
+        lowering.local = {}
+
+    _in_lanes(lowering, loop.shape[0], row)
+    for node in sums:
+        for lane in range(LANES):
+            total, more = (lowering.load(place, "f", "0") for place in (totals[node], own[lane][node]))
+            lowering.store(totals[node], "f", "0", combine(lowering, "sum", total, more))
 
 
 # --- lanes of scatters
+def _in_lanes(lowering: Lowering, n: int, row: Callable[[str, int], None]) -> None:
+    """``row(j, lane)`` for n rows, the lanes one after the other."""
+
+    def group(number: str) -> None:
+        first = lowering.times(number, LANES)
+        for lane in range(LANES):
+            row(lowering.plus(first, str(lane)), lane)
+
+    whole, rest = divmod(n, LANES)
+    if whole:
+        lowering.loop(whole, group, vectorise=False)
+    for lane in range(rest):
+        row(str(whole * LANES + lane), lane)
+
+
+def _scatter(lowering: Lowering, node: Node, place: str, position: Position, element: Operand, lane: int) -> None:
+    """Add an element to what is scattered to, or to a lane's copy of it."""
+    offset = lowering.plus(total_offset(lowering, node, position), str(lane * node.size))
+    total = lowering.load(place, "f", offset)
+    lowering.store(place, "f", offset, combine(lowering, "scatter", total, element))
+
+
 def _has_lanes(node: Node) -> bool:
     """Whether a scatter gets copies of its result to add to: where these are few beside its rows."""
     return node.primitive.name == "scatter" and LANES * node.size <= node.inputs[0].size
