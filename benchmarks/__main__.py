@@ -14,6 +14,7 @@ TABLES = {
     "cost": "gradient against the log density alone, on all reference posteriors",
     "compile": "tracing, differentiating, machine code; with an empty and with a filled cache",
     "sampler": "NUTS beyond its gradients, per leapfrog step",
+    "efficiency": "effective draws per gradient, divergences and R-hat, over several seeds",
     "startup": "eight schools from process start to draws, summary and plots",
     "runs": "whole runs of bayesad sample against Stan, nutpie, PyMC and NumPyro",
     "memory": "the largest resident set of a run on much data",

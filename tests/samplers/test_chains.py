@@ -240,10 +240,11 @@ def expected_updates(draws, start, dimension, may_be_dense):
 def approximation(first_step, target, acceptances):
     """Robbins & Monro's recursion in NumPy: the step size after every update, and the averaged one."""
     t = np.arange(1, len(acceptances) + 1)
-    log_steps = math.log(first_step) + np.cumsum(2.0 / np.sqrt(t + 4.0) * (acceptances - target))
+    errors = np.log(np.maximum(acceptances, 0.1)) - (2.0 - target) * math.log(target)
+    log_steps = math.log(first_step) + np.cumsum(2.0 / np.sqrt(t + 4.0) * target * errors)
     weights = t**-0.75
     kept = np.append(np.cumprod((1 - weights)[::-1])[::-1][1:], 1.0)
-    return np.exp(log_steps), np.exp(np.sum(weights * kept * log_steps))
+    return np.exp(log_steps), np.sum(weights * kept * np.exp(-4.0 * log_steps)) ** -0.25
 
 
 def test_tree_depth_is_limited_and_said_to_be(targets):
