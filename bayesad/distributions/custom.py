@@ -9,7 +9,7 @@ from bayesad import ad
 from bayesad.distributions.base import Distribution, Shape
 from bayesad.distributions.lazy import special
 from bayesad.distributions.nesting import require_numbers
-from bayesad.distributions.supports import REAL, Support
+from bayesad.distributions.supports import Support
 from bayesad.errors import DistributionError
 
 __all__ = ["Bijection", "CustomDistribution", "transformed"]
@@ -18,7 +18,7 @@ __all__ = ["Bijection", "CustomDistribution", "transformed"]
 # --- a density of one's own
 def CustomDistribution(
     log_prob: Callable[[Any], Any],
-    support: Support | str = REAL,
+    support: Support | str = "real",
     sample: Callable[[np.random.Generator, Shape], Any] | None = None,
     *,
     cdf: Callable[[Any], Any] | None = None,
