@@ -150,7 +150,7 @@ _NAMES = {
         "SkewNormal",
         "SkewStudentT",
     ),
-    "state_space": ("LinearGaussianStateSpace", "Moments"),
+    "state_space": ("LinearGaussianStateSpace",),
     "supports": ("Support",),
     "time_series": ("AR", "ARMA", "GARCH", "GaussianRandomWalk", "MvGaussianRandomWalk", "RandomWalk"),
     "wrappers": ("ordered", "restricted", "truncated", "zero_sum"),

@@ -94,7 +94,7 @@ class Graph:
         if ad.is_traced(adjacency):
             raise DistributionError("Graph: an adjacency is data; this one depends on parameters.")
         if hasattr(adjacency, "tocoo"):
-            sparse = adjacency.tocoo()
+            sparse = adjacency.tocsr().tocoo()  # entries given in parts are added up
             shape, rows, columns, weights = sparse.shape, sparse.row, sparse.col, sparse.data
         else:
             dense = value_of(ad.asarray(adjacency))

@@ -12,7 +12,7 @@ from bayesad.distributions.numerics import HALF_LOG_2PI, solve_lower
 from bayesad.distributions.supports import REAL
 from bayesad.errors import DistributionError
 
-__all__ = ["LinearGaussianStateSpace", "Moments"]
+__all__ = ["LinearGaussianStateSpace"]
 
 
 class Moments(NamedTuple):

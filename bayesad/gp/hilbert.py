@@ -21,6 +21,13 @@ from bayesad.gp.kernels import Kernel, points
 
 __all__ = ["HilbertBasis", "PeriodicBasis"]
 
+# Variances of coefficients that underflow count as this one, so that the derivative of their root is finite.
+_LEAST = 1e-300
+
+
+def _root(variance: Any) -> Any:
+    return np.sqrt(np.maximum(variance, _LEAST))
+
 
 def _data(X: Any) -> np.ndarray:
     if ad.is_traced(X):
@@ -81,7 +88,7 @@ class HilbertBasis:
 
     def weights(self, kernel: Kernel) -> Any:
         """Standard deviations of the coefficients, shape (M,)."""
-        return np.sqrt(kernel.spectral_density(self.frequencies))
+        return _root(kernel.spectral_density(self.frequencies))
 
     def function(self, kernel: Kernel, coefficients: Any, X: Any = None) -> Any:
         """The function with these coefficients.
@@ -135,7 +142,7 @@ class PeriodicBasis:
         """Standard deviations of the coefficients, shape (M,): exp(a cos t) = I_0(a) + 2 Σ I_j(a) cos(j t)."""
         order = np.arange(self.m + 1.0)
         variance = special.ive(order, 1.0 / length_scale**2) * np.where(order == 0, 1.0, 2.0)
-        sd = np.sqrt(variance)
+        sd = _root(variance)
         return np.concatenate([sd, sd[1:]])
 
     def function(self, length_scale: Any, coefficients: Any, X: Any = None) -> Any:

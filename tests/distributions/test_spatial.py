@@ -67,6 +67,11 @@ def test_what_is_no_graph_is_an_error(make: Callable[[], Graph]) -> None:
         make()
 
 
+def test_parts_of_a_weight_are_added_up() -> None:
+    twice = sparse.coo_array((np.ones(4), ([0, 1, 0, 1], [1, 0, 1, 0])), shape=(2, 2))
+    np.testing.assert_array_equal(Graph.of(twice).weights, [2.0])
+
+
 def test_a_graph_is_known_again() -> None:
     assert Graph.of(W) is Graph.of(W.copy()) is Graph.from_pairs(PAIRS)
 

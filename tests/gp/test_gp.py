@@ -220,6 +220,18 @@ def test_periodic_basis_has_the_covariance_of_the_kernel() -> None:
     assert ad.check(lambda s: np.sum(basis.function(s, beta) ** 2), np.float64(0.9))
 
 
+@pytest.mark.parametrize("length", [1e-3, 300.0])
+def test_derivatives_are_finite_where_variances_underflow(length: float) -> None:
+    basis, periodic = gp.HilbertBasis(X, m=30), gp.PeriodicBasis(X, m=30, period=1.0)
+    beta = RNG.normal(size=30)
+    for f in (
+        lambda s: np.sum(basis.function(gp.ExpQuad(s), beta)),
+        lambda s: np.sum(periodic.function(s, np.append(beta, np.append(beta, 1.0)))),
+    ):
+        value, slope = ad.value_and_gradient(f, np.float64(length))
+        assert np.isfinite([value, slope]).all()
+
+
 # --- in models
 def test_models_of_processes_draw_and_predict() -> None:
     @ba.model
