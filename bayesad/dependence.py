@@ -60,8 +60,9 @@ def dependence(posterior: Posterior) -> tuple[dict[str, list[str]], bool]:
         reached[node] = nothing.union(*(reached.get(x, nothing) for x in node.inputs))
     asked = sorted(nothing.union(*(reached[guard] for guard in program.guards)))
     more = _by_changes(posterior, [names[i] for i in asked]) if asked else {}
+    place = {name: i for i, name in enumerate(names)}
     found = {
-        label: [n for i, n in enumerate(names) if i in reached.get(node, nothing) or n in more.get(label, ())]
+        label: [names[i] for i in sorted(reached.get(node, nothing).union(place[n] for n in more.get(label, ())))]
         for label, node in zip(labels, program.outputs, strict=True)
     }
     return found, True

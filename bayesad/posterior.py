@@ -68,6 +68,7 @@ class Posterior:
         }
         self.unconstrained = Unconstrained(self)
         self.enumeration: Any = self._enumeration() if self.structure.summed else None
+        self._recovery: Any = None
         self._log_density_at = ad.compile(self._trace_log_density_at, rewrites=self.rewrites)
         self._terms_at = ad.compile(self._trace_terms_at, rewrites=())
         self._pointwise_at = ad.compile(self._trace_pointwise_at, rewrites=())
@@ -204,9 +205,11 @@ class Posterior:
         """
         if self.enumeration is None:
             return {}
-        from bayesad.recovery import recover
+        if self._recovery is None:
+            from bayesad.recovery import Recovery
 
-        return recover(self, np.asarray(q, dtype=np.float64), rng)
+            self._recovery = Recovery(self)
+        return self._recovery.draw(np.asarray(q, dtype=np.float64), rng)
 
     def initial(self, rng: np.random.Generator, kind: Any = "uniform") -> np.ndarray:
         """A starting point with finite log density and gradient.

@@ -18,70 +18,73 @@ from bayesad.running import Handler, Site, at_site
 if TYPE_CHECKING:
     from bayesad.posterior import Posterior
 
-__all__ = ["pointwise", "recover"]
+__all__ = ["Recovery", "pointwise"]
 
 AT_ONCE = 2**24  # numbers in memory
 
 
-def recover(posterior: Posterior, q: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Draws of the summed-out unknowns given each of several points, and the quantities that depend on them.
+class Recovery:
+    """Draws of the summed-out unknowns of a posterior, and of the quantities that depend on them."""
 
-    The draws are exact: from the joint distribution of all unknowns given the parameters and the data.
+    def __init__(self, posterior: Posterior) -> None:
+        self._posterior = posterior
+        self._made: Enumeration = posterior.enumeration
+        self._kept = ad.compile(self._trace_kept, rewrites=())
+        self._dependent = ad.compile(self._trace_dependent, rewrites=())
 
-    Parameters
-    ----------
-    posterior : Posterior
-    q : float array, shape (n, dimension)
-        Unconstrained points.
-    rng : numpy.random.Generator
+    def draw(self, q: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Exact draws from the joint distribution of all unknowns given the parameters and the data.
 
-    Returns
-    -------
-    dict
-        Name -> array, shape (n, *shape), of the unknowns, and the deterministic quantities and completed variables that
-        depend on them.
-    """
-    made: Enumeration = posterior.enumeration
-    if not len(q):
-        return {name: value[:0] for name, value in recover(posterior, np.zeros((1, q.shape[-1])), rng).items()}
+        Parameters
+        ----------
+        q : float array, shape (n, dimension)
+            Unconstrained points.
+        rng : numpy.random.Generator
 
-    def kept_at(point: Any) -> Any:
-        return made.summed(posterior, lambda site: posterior.unconstrained.constrain(site, point)[0], check=False)[1]
+        Returns
+        -------
+        dict
+            Name -> array, shape (n, *shape), of the unknowns, and the deterministic quantities and completed variables
+            that depend on them.
+        """
+        if not len(q):
+            return {name: value[:0] for name, value in self.draw(np.zeros((1, q.shape[-1])), rng).items()}
+        made = self._made
+        numbers = sum(np.size(part) for parts in self._kept(q[0]) for part in parts)
+        step = max(1, AT_ONCE // max(numbers, 1))
+        pieces = [
+            draw_back(rng, made.order, made.unknowns, map_rows(self._kept, q[start : start + step]))
+            for start in range(0, len(q), step)
+        ]
+        index = {name: np.concatenate([piece[name] for piece in pieces]) for name in made.unknowns}
+        values = {name: np.asarray(made.unknowns[name].at(i)) for name, i in index.items()}
+        return values | (self._quantities(q, values) if made.dependent else {})
 
-    compiled = ad.compile(kept_at, rewrites=())
-    numbers = sum(np.size(part) for parts in compiled(q[0]) for part in parts)
-    step = max(1, AT_ONCE // max(numbers, 1))
-    pieces = []
-    for start in range(0, len(q), step):
-        kept = map_rows(compiled, q[start : start + step])
-        pieces.append(draw_back(rng, made.order, made.unknowns, kept))
-    index = {name: np.concatenate([piece[name] for piece in pieces]) for name in made.unknowns}
-    values = {name: np.asarray(made.unknowns[name].at(i)) for name, i in index.items()}
-    return values | (_dependent(posterior, q, values) if made.dependent else {})
+    def _quantities(self, q: np.ndarray, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        if self._made.traceable:
+            return map_rows(self._dependent, {"q": q, "summed": values})
+        rows = [
+            self._trace_dependent({"q": q[i], "summed": {n: v[i][()] for n, v in values.items()}})
+            for i in range(len(q))
+        ]
+        return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
 
+    def _trace_kept(self, q: Any) -> Any:
+        constrain = self._posterior.unconstrained.constrain
+        return self._made.summed(self._posterior, lambda site: constrain(site, q)[0], check=False)[1]
 
-def _dependent(posterior: Posterior, q: np.ndarray, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Deterministic quantities and completed variables that depend on the unknowns."""
-    made: Enumeration = posterior.enumeration
-
-    def quantities(at: Any) -> dict[str, Any]:
+    def _trace_dependent(self, at: Any) -> dict[str, Any]:
         found: dict[str, Any] = {}
 
         def note(site: Site, value: Any) -> None:
-            if site.name in made.dependent:
+            if site.name in self._made.dependent:
                 found[site.name] = value
 
         def parameter(site: Site) -> Any:
-            return posterior.unconstrained.constrain(site, at["q"])[0]
+            return self._posterior.unconstrained.constrain(site, at["q"])[0]
 
-        posterior.run(Handler(parameter, note=note, summed=lambda site: at["summed"][site.name]))
+        self._posterior.run(Handler(parameter, note=note, summed=lambda site: at["summed"][site.name]))
         return found
-
-    points = {"q": q, "summed": values}
-    if made.traceable:
-        return map_rows(ad.compile(quantities, rewrites=()), points)
-    rows = [quantities({"q": q[i], "summed": {n: v[i][()] for n, v in values.items()}}) for i in range(len(q))]
-    return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
 
 
 # --- log likelihood
