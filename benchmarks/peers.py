@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -28,10 +29,13 @@ class Library:
         Like NumPy.
     recursion : callable
         ``recursion(step, start, inputs)``: the states after each input, ``step(state, input) -> state``.
+    solve_lower : callable, optional
+        ``solve_lower(L, b)``: x with ``L x = b`` for a lower triangle.
     """
 
     namespace: Any
     recursion: Callable[..., Any]
+    solve_lower: Callable[..., Any] | None = None
 
 
 class Jax:
@@ -39,6 +43,7 @@ class Jax:
 
     def __init__(self, density: Density, data: Mapping[str, Any], q: Array) -> None:
         import jax
+        import jax.scipy.linalg
 
         jax.config.update("jax_enable_x64", True)
 
@@ -49,7 +54,8 @@ class Jax:
 
             return jax.lax.scan(both, jax.numpy.asarray(start), inputs)[1]
 
-        library = Library(jax.numpy, recursion)
+        solve_lower = functools.partial(jax.scipy.linalg.solve_triangular, lower=True)
+        library = Library(jax.numpy, recursion, solve_lower)
         value_and_gradient = jax.value_and_grad(lambda q, data: density(library, q, **data))
 
         def loop(q: Any, n: Any, data: Any) -> Any:
@@ -77,6 +83,7 @@ class Autograd:
     def __init__(self, density: Density, data: Mapping[str, Any], q: Array) -> None:
         import autograd
         import autograd.numpy
+        import autograd.scipy.linalg
 
         def recursion(step: Callable[..., Any], start: Any, inputs: Any) -> Any:
             states = [start]
@@ -84,7 +91,8 @@ class Autograd:
                 states.append(step(states[-1], x))
             return autograd.numpy.array(states[1:])
 
-        library = Library(autograd.numpy, recursion)
+        solve_lower = functools.partial(autograd.scipy.linalg.solve_triangular, lower=True)
+        library = Library(autograd.numpy, recursion, solve_lower)
         self._function = autograd.value_and_grad(lambda q: density(library, q, **data))
         self._q = q
 

@@ -6,8 +6,10 @@ import time
 import numpy as np
 import pytest
 
+from bayesad import ad
 from bayesad.errors import BayesadError
 from benchmarks import __main__ as command
+from benchmarks import array_functions, functions
 from benchmarks.cases import CASES, hierarchical, linear, logistic
 from benchmarks.compile import stages
 from benchmarks.contestants import COMPILER, bayesad_density, bayesad_value
@@ -111,3 +113,35 @@ def test_command_measures_one_row(capsys, monkeypatch):
 def test_command_names_the_tables_there_are():
     with pytest.raises(SystemExit):
         command.main(["gradient"])
+
+
+SMALL_FUNCTIONS = {
+    "network": (array_functions.network, functions.network(6, (4, 3, 2))),
+    "gp": (array_functions.gaussian_process, functions.gaussian_process(7)),
+    "lstm": (array_functions.lstm, functions.lstm(3, 2, 2)),
+    "gmm": (array_functions.mixture, functions.mixture(9, 3, 2)),
+}
+
+
+@pytest.mark.parametrize("name", SMALL_FUNCTIONS)
+def test_benchmarked_functions_have_the_gradient_of_differences(name):
+    function, (data, q) = SMALL_FUNCTIONS[name]
+    assert name in {function.name for function in functions.FUNCTIONS}
+    found = ad.check(lambda q: function(functions.OURS, q, **data), q)
+    assert found, str(found)
+
+
+def test_the_rows_of_the_bundle_adjustment_are_those_of_its_jacobian():
+    data, q = functions.bundle(4)
+    (bundle,) = [function for function in functions.FUNCTIONS if function.name == "bundle"]
+    rows = functions._rows(bundle, data, q, "bayesad").evaluate(q)[1]
+    jacobian = ad.jacobian(lambda q: array_functions.bundle_residuals(functions.OURS, q, **data), q)
+    own = np.stack([jacobian[:, i, :, i] for i in range(4)], axis=-1)  # an observation varies with its own numbers
+    np.testing.assert_allclose(rows, own, rtol=1e-12)
+    assert np.count_nonzero(np.abs(jacobian) > 0) <= np.count_nonzero(np.ones_like(own))
+    h = 1e-6
+    for k in (0, 6, 13):
+        step = np.zeros_like(q)
+        step[k] = h * np.abs(q[k])
+        ahead, behind = (array_functions.bundle_residuals(functions.OURS, q + d, **data) for d in (step, -step))
+        np.testing.assert_allclose((ahead - behind) / (2 * step[k]), rows[:, k], rtol=1e-5, atol=1e-6)

@@ -1,0 +1,236 @@
+"""Derivatives of functions without a model: value and gradient against the value alone, JAX and HIPS autograd."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+
+from bayesad import ad
+from bayesad.errors import BayesadError
+from benchmarks import array_functions
+from benchmarks.contestants import Native, disagreement
+from benchmarks.options import Options
+from benchmarks.peers import PEERS, Library
+from benchmarks.report import Cell, Figure, Table
+from benchmarks.timing import Timings, take_turns
+
+__all__ = ["FUNCTIONS", "Function", "table"]
+
+AGREEMENT = 1e-8
+COLUMNS = {"value": "value µs", "bayesad": "with gradient µs", "jax": "JAX µs", "autograd": "autograd µs"}
+OF_VALUE, OF_BEST = "gradient / value", "best peer / bayesad"
+MOST_OF_VALUE, MEAN_OF_VALUE = 3.0, 2.0
+LEAST_OF_PEERS, MEAN_OF_PEERS = 1.0, 1.5
+NOTE = (
+    "Medians of interleaved turns; ratios are medians of those of each turn. bayesad is called by a compiled loop, "
+    "JAX by a fori_loop of its own, autograd from Python. One thread; processor time. The Jacobian of the bundle "
+    "adjustment is called from Python by all: two reverse passes, as its observations do not share inputs."
+)
+
+
+def _recursion(step: Callable[..., Any], start: Any, inputs: Any) -> Any:
+    def both(state: Any, x: Any) -> Any:
+        state = step(state, x)
+        return state, state
+
+    return ad.scan(both, start, inputs)[1]
+
+
+def _solve_lower(a: Any, b: Any) -> Any:
+    return scipy.linalg.solve_triangular(a, b, lower=True)
+
+
+OURS = Library(np, _recursion, _solve_lower)
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function of a vector, its data, and where it is evaluated.
+
+    Attributes
+    ----------
+    name, title : str
+    function : callable
+        ``function(library, q, **data)``.
+    make : callable
+        The data and the point.
+    """
+
+    name: str
+    title: str
+    function: Callable[..., Any]
+    make: Callable[[], tuple[dict[str, Any], np.ndarray]]
+
+
+def network(rows: int, sizes: tuple[int, int, int]) -> tuple[dict[str, Any], np.ndarray]:
+    rng = np.random.default_rng(1)
+    n, m, k = sizes
+    target = np.eye(k)[rng.integers(0, k, rows)]
+    weights = [rng.normal(size=n * m) / np.sqrt(n), np.zeros(m), rng.normal(size=m * k) / np.sqrt(m), np.zeros(k)]
+    return {"x": rng.uniform(size=(rows, n)), "target": target, "hidden": np.zeros(m)}, np.concatenate(weights)
+
+
+def gaussian_process(n: int) -> tuple[dict[str, Any], np.ndarray]:
+    rng = np.random.default_rng(2)
+    x = np.sort(rng.uniform(0, 10, n))
+    y = np.sin(x) + 0.3 * rng.normal(size=n)
+    return {"squares": np.subtract.outer(x, x) ** 2, "y": y, "unit": np.eye(n), "every": np.arange(n)}, np.array(
+        [0.1, 0.2, -1.0]
+    )
+
+
+def lstm(steps: int, n: int, m: int) -> tuple[dict[str, Any], np.ndarray]:
+    rng = np.random.default_rng(3)
+    data = {"x": rng.normal(size=(steps, n)), "y": rng.normal(size=steps), "hidden": np.zeros(m)}
+    return data, rng.normal(size=4 * m * (n + m + 1)) / np.sqrt(m)
+
+
+def mixture(n: int, d: int, k: int) -> tuple[dict[str, Any], np.ndarray]:
+    rng = np.random.default_rng(4)
+    place = np.zeros((d, d), dtype=np.int64)
+    place[np.tril_indices(d, -1)] = d + np.arange(d * (d - 1) // 2)
+    data = {
+        "x": rng.normal(size=(n, d)), "components": np.zeros(k), "place": place,
+        "lower": np.tril(np.ones((d, d)), -1), "diagonal": np.eye(d),
+    }  # fmt: skip
+    return data, 0.3 * rng.normal(size=k * (1 + d + d + d * (d - 1) // 2))
+
+
+def bundle(n: int) -> tuple[dict[str, Any], np.ndarray]:
+    rng = np.random.default_rng(5)
+    camera = [0.1, 0.2, -0.1, 0.0, 0.0, -5.0, 500.0, 320.0, 240.0, 0.01, 0.001]
+    q = np.array([*camera, 0.5, 0.5, 3.0, 1.0])[:, None] * (1 + 0.1 * rng.normal(size=(15, n)))
+    return {"seen": 300 + 50 * rng.normal(size=(2, n))}, q
+
+
+FUNCTIONS = [
+    Function(name, title, function, functools.partial(make, *sizes))
+    for name, title, function, make, sizes in (
+        ("network", "MLP loss 784-128-10, batch 256", array_functions.network, network, (256, (784, 128, 10))),
+        ("gp", "Gaussian-process log likelihood, n = 300", array_functions.gaussian_process, gaussian_process, (300,)),
+        ("lstm", "LSTM cell of 32, 100 steps", array_functions.lstm, lstm, (100, 16, 32)),
+        ("gmm", "GMM log likelihood, d = 10, K = 25, N = 1000", array_functions.mixture, mixture, (1000, 10, 25)),
+        ("bundle", "bundle adjustment Jacobian, 1000 rows", array_functions.bundle_residuals, bundle, (1000,)),
+    )
+]
+
+
+def native(function: Function, data: dict[str, Any], q: np.ndarray, *, gradient: bool = True) -> Native:
+    """The value, with or without the gradient, as machine code in a compiled loop."""
+    compiled = ad.compile(lambda q: function.function(OURS, q, **data), rewrites=())
+    density = compiled.log_density(q, gradient=gradient)
+    table, keep = density.context()
+    return Native(density.address, table.ctypes.data, q, (table, keep))
+
+
+class Rows:
+    """Both rows of each observation's Jacobian, by two reverse passes called from Python.
+
+    Parameters
+    ----------
+    pull : callable
+        ``pull(q, w)``: the cotangent of q for a cotangent w of the residuals.
+    """
+
+    def __init__(self, pull: Callable[[Any, Any], Any], q: np.ndarray) -> None:
+        self._pull, self._q = pull, q
+        self._seeds = [np.repeat([[a], [1.0 - a]], q.shape[1], axis=1) for a in (1.0, 0.0)]
+
+    def evaluate(self, q: np.ndarray) -> tuple[float, np.ndarray]:
+        return 0.0, np.stack([np.array(self._pull(q, w)) for w in self._seeds])
+
+    def run(self, n: int) -> None:
+        for _ in range(n):
+            for w in self._seeds:
+                np.asarray(self._pull(self._q, w))
+
+
+def _rows(function: Function, data: dict[str, Any], q: np.ndarray, name: str) -> Rows:
+    f = function.function
+    if name == "bayesad":
+        weighed = ad.compile(lambda q, w: np.sum(w * f(OURS, q, **data)), rewrites=())
+        shadow = np.zeros_like(q)
+
+        def pull(q: Any, w: Any) -> Any:
+            shadow[...] = 0.0
+            ad.autodiff(ad.Reverse, weighed, ad.Active, ad.Duplicated(q, shadow), ad.Const(w))
+            return shadow
+
+        return Rows(pull, q)
+    if name == "jax":
+        import jax
+
+        jax.config.update("jax_enable_x64", True)
+        library = Library(jax.numpy, _recursion)
+        return Rows(jax.jit(lambda q, w: jax.vjp(lambda q: f(library, q, **data), q)[1](w)[0]), q)
+    import autograd
+    import autograd.numpy
+
+    library = Library(autograd.numpy, _recursion)
+    return Rows(autograd.grad(lambda q, w: autograd.numpy.sum(w * f(library, q, **data))), q)
+
+
+def contestants(function: Function, peers: list[str]) -> dict[str, Any]:
+    """The contestants by name; "value" is bayesad's without the gradient.
+
+    Raises
+    ------
+    BayesadError
+        If one of them computes something else.
+    """
+    data, q = function.make()
+    if q.ndim > 1:
+        found: dict[str, Any] = {name: _rows(function, data, q, name) for name in ("bayesad", *peers)}
+    else:
+        found = {"bayesad": native(function, data, q)}
+        found |= {name: PEERS[name](function.function, data, q) for name in peers}
+    for name, contestant in found.items():
+        error = disagreement(found["bayesad"], contestant, [q, q * 1.01])
+        if not error <= AGREEMENT:
+            raise BayesadError(f"{function.name}: bayesad and {name} differ by {error:.1e}; nothing to compare")
+    return found if q.ndim > 1 else {"value": native(function, data, q, gradient=False), **found}
+
+
+def table(options: Options) -> Table:
+    """Measure the functions that the options select."""
+    result = Table(
+        "functions", "Functions without a model", ["function", *COLUMNS.values(), OF_VALUE, OF_BEST], note=NOTE
+    )
+    peers = [name for name in ("jax", "autograd") if importlib.util.find_spec(name)]
+    of_value, of_peers = [], []
+    for function in FUNCTIONS:
+        if not options.selects(function.name):
+            continue
+        options.say(function.title)
+        found = contestants(function, peers)
+        timings = take_turns({name: one.run for name, one in found.items()}, options.effort)
+        row: dict[str, Cell] = {"function": function.title}
+        row |= {COLUMNS[name]: 1e6 * timings.median(name) for name in timings.seconds}
+        if "value" in timings.seconds:
+            of_value.append(timings.ratio("bayesad", "value"))
+            row[OF_VALUE] = of_value[-1]
+            result.figures.append(Figure(f"{function.title}: gradient / value", of_value[-1], MOST_OF_VALUE))
+        if peers:
+            of_peers.append(_of_best(timings, peers))
+            row[OF_BEST] = of_peers[-1]
+            what = f"{function.title}: best peer / bayesad"
+            result.figures.append(Figure(what, of_peers[-1], LEAST_OF_PEERS, at_most=False))
+        result.rows.append(row)
+    for what, ratios, limit, at_most in (
+        ("gradient / value", of_value, MEAN_OF_VALUE, True), ("best peer / bayesad", of_peers, MEAN_OF_PEERS, False)
+    ):  # fmt: skip
+        if len(ratios) > 1:
+            mean = float(np.exp(np.mean(np.log(ratios))))
+            result.figures.append(Figure(f"{what}, geometric mean", mean, limit, at_most=at_most))
+    return result
+
+
+def _of_best(timings: Timings, peers: list[str]) -> float:
+    best = min(peers, key=timings.median)
+    return timings.ratio(best, "bayesad")
