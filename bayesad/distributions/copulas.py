@@ -29,6 +29,9 @@ __all__ = ["ClaytonCopula", "FrankCopula", "GaussianCopula", "GumbelCopula", "St
 # Logarithms of probabilities below this stand for it where a quantile is taken of the probability itself.
 _LEAST = -690.0
 
+# The logarithm of the least positive number.
+_UNDERFLOW = -745.0
+
 
 class _Tails(NamedTuple):
     """Where an entry is in its marginal law: logarithms of the distribution function u and of 1 − u."""
@@ -108,7 +111,12 @@ def _bounds(bounds: list[Any], none: float) -> Any:
 
 
 def _tails(entries: list[tuple[Distribution, Any]]) -> list[_Tails]:
-    return [_Tails(d._log_cdf(x), d._log_sf(x)) for d, x in entries]
+    return [_Tails(_floored(d._log_cdf(x)), _floored(d._log_sf(x))) for d, x in entries]
+
+
+def _floored(log_p: Any) -> Any:
+    """The logarithm of a probability; where that underflowed because the law has no logarithmic form, of the least."""
+    return np.where(log_p == -np.inf, _UNDERFLOW, log_p)
 
 
 def _nearer(tails: _Tails) -> tuple[Any, Any]:
@@ -172,7 +180,7 @@ class GaussianCopula(_Elliptical):
     def _score(d: Distribution, x: Any) -> Any:
         if type(d) is Normal:
             return (x - d.mu) / d.sigma
-        below, log_p = _nearer(_Tails(d._log_cdf(x), d._log_sf(x)))
+        below, log_p = _nearer(_tails([(d, x)])[0])
         z = special.ndtri_exp(log_p)
         return np.where(below, z, -z)
 

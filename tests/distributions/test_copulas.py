@@ -9,6 +9,7 @@ import pytest
 import scipy.stats as st
 
 import bayesad as ba
+from bayesad import ad
 from bayesad.distributions import (
     ClaytonCopula,
     Exponential,
@@ -145,6 +146,21 @@ def test_archimedean_copulas_keep_their_digits_far_in_the_tails(law: Any, theta:
             log_c = a + b - A + (theta - 1) * mp.log(a * b) + (1 - 2 * theta) * mp.log(A) + mp.log(A + theta - 1)
         expected = float(log_c + mp.fsum(mp.log(mp.npdf(mp.mpf(v))) for v in x.tolist()))
     assert law([Normal(0, 1), Normal(0, 1)], theta).log_prob(x) == pytest.approx(expected, rel=1e-11)
+
+
+@pytest.mark.parametrize(
+    ("law", "extra"), [(GaussianCopula, R2), (ClaytonCopula, 2.0), (FrankCopula, 2.0), (GumbelCopula, 2.0)]
+)
+def test_densities_and_derivatives_are_finite_where_tails_underflow(law: Any, extra: Any) -> None:
+    """A gamma law at 1e4, where its tail is exp(−1e4): a chain that starts there finds its way back."""
+    x = np.array([[1e4, 2.0], [1e-200, 1e3], [1e-200, 1e-250]])
+
+    def log_density(rate: Any) -> Any:
+        return np.sum(law([Gamma(2.0, rate), Gamma(3.0, rate)], extra).log_prob(x))
+
+    value, slope = ad.value_and_gradient(log_density, np.float64(1.0))
+    assert np.isfinite([value, slope]).all()
+    assert slope < -1e4
 
 
 # --- draws
