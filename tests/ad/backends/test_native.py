@@ -180,3 +180,9 @@ def test_failed_factorisation_is_nan_as_in_the_interpreter():
     program, _, _ = ad.trace(lambda a: np.sum(np.linalg.cholesky(a)), np.eye(5))
     assert np.isnan(executor(program)([-np.eye(5)])[0])
     assert np.isnan(interpreter(program)([-np.eye(5)])[0])
+
+
+def test_data_begin_with_a_cache_line():
+    data = [RNG.normal(size=n)[1:] for n in (6, 8, 9)]  # not all of these do
+    program, _, _ = ad.trace(lambda x: sum(np.sum(np.exp(x[0] * d)) for d in data), np.ones(2))
+    assert {constant.ctypes.data % 64 for constant in NativeProgram(program).constants} == {0}

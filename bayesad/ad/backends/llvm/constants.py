@@ -8,7 +8,10 @@ import numpy as np
 
 from bayesad.ad.program import Node
 
-__all__ = ["Constant", "as_they_are", "positions", "tiles"]
+__all__ = ["Constant", "as_they_are", "bytes_in_lines", "positions", "tiles"]
+
+LINE = 64  # bytes of a cache line
+MOST_COPIED = 2**20  # bytes
 
 
 class Constant(NamedTuple):
@@ -46,10 +49,10 @@ class Constant(NamedTuple):
     def memory(self) -> np.ndarray:
         """A contiguous array with what the machine code reads."""
         if self.form == "plain":
-            return np.ascontiguousarray(self.node.value)
+            return _in_lines(np.ascontiguousarray(self.node.value))
         if self.form == "positions":
             positions = np.where(self.node.value < 0, self.node.value + self.size, self.node.value)
-            return np.ascontiguousarray(positions, dtype=np.int32 if self.is_short else np.int64)
+            return _in_lines(np.ascontiguousarray(positions, dtype=np.int32 if self.is_short else np.int64))
         return _tiled(self._matrix(), self.size)
 
     def _matrix(self) -> np.ndarray:
@@ -69,13 +72,26 @@ def tiles(node: Node, rows: int, *, transposed: bool) -> Constant:
     return Constant(node, "tiles of columns" if transposed else "tiles", rows)
 
 
+def _in_lines(array: np.ndarray) -> np.ndarray:
+    """The array, or a copy if it is small, from the begin of a cache line on: no vector of it lies in two of them."""
+    if array.nbytes > MOST_COPIED or array.__array_interface__["data"][0] % LINE == 0:
+        return array
+    copy = bytes_in_lines(array.nbytes).view(array.dtype).reshape(array.shape)
+    copy[...] = array
+    return copy
+
+
+def bytes_in_lines(nbytes: int) -> np.ndarray:
+    """Zeros from the begin of a cache line on."""
+    raw = np.zeros(nbytes + LINE, dtype=np.uint8)
+    start = -raw.__array_interface__["data"][0] % LINE
+    return raw[start : start + nbytes]
+
+
 def _tiled(matrix: np.ndarray, rows: int) -> np.ndarray:
     n, k = matrix.shape
     whole = n // rows
-    # Memory at the begin of a cache line: a tile then touches as few of them as possible.
-    raw = np.empty(-(-n // rows) * rows * k + 8)
-    start = (-raw.ctypes.data % 64) // 8
-    memory = raw[start : start + raw.size - 8].reshape(-1, k, rows)
+    memory = bytes_in_lines(-(-n // rows) * rows * k * 8).view(np.float64).reshape(-1, k, rows)
     memory[:whole] = matrix[: whole * rows].reshape(whole, rows, k).transpose(0, 2, 1)
     if whole < len(memory):
         memory[whole] = 0.0

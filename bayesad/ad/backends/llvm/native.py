@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayesad.ad.backends.llvm import jit, libraries
+from bayesad.ad.backends.llvm.constants import bytes_in_lines
 from bayesad.ad.backends.llvm.prepared import is_log_density, prepare
 from bayesad.ad.backends.llvm.table import HEADER, LOG_DENSITY, NEXT, NUMBER, RUN, Layout
 from bayesad.ad.backends.numpy import GuardFailed
@@ -67,7 +68,7 @@ class NativeProgram:
 
     def table(self, number: int) -> tuple[np.ndarray, list[Any]]:
         """A new table with a workspace of its own, the last of its chain; and what must be kept alive with it."""
-        workspace = _aligned_bytes(self.layout.workspace_size)
+        workspace = bytes_in_lines(self.layout.workspace_size)
         header = [0] * HEADER
         header[RUN], header[LOG_DENSITY] = self.library["run"], self.library.get("log_density", 0)
         header[NUMBER] = number
@@ -260,12 +261,6 @@ def memory(address: int, node: Node) -> np.ndarray:
     dtype = DTYPES[node.dtype.kind]
     raw: Any = (ctypes.c_char * (node.size * dtype.itemsize)).from_address(address)
     return np.frombuffer(raw, dtype, node.size).reshape(node.shape)
-
-
-def _aligned_bytes(n: int) -> np.ndarray:
-    raw = np.zeros(n + 64, dtype=np.uint8)
-    start = -raw.ctypes.data % 64
-    return raw[start : start + n]
 
 
 @functools.cache
