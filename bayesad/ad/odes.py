@@ -32,8 +32,9 @@ def odeint(
     """Solve ``dy/dt = rhs(t, y, *args)``, ``y(t0) = y0`` at the times ``ts``.
 
     The right-hand side is traced once and becomes part of the compiled function, which solves without Python.
-    Derivatives reach ``y0``, ``ts``, ``t0``, ``args`` and what the right-hand side closes over; they come from the
-    sensitivities, solved together with the states to the same tolerance.
+    Derivatives reach ``y0``, ``ts``, ``t0``, ``args`` and what the right-hand side closes over. Those by up to sixteen
+    numbers, and all of "bdf", come from sensitivities, solved together with the states to the same tolerance; by more
+    numbers, from the adjoint of the steps that the states take.
 
     Parameters
     ----------

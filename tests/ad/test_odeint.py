@@ -11,6 +11,8 @@ from bayesad.ad.backends.llvm.bdf import bdf
 from bayesad.ad.backends.llvm.kernel import FAST_MATH, compile_kernel, python_log_density
 from bayesad.ad.backends.llvm.native import executor
 from bayesad.ad.backends.llvm.runge_kutta import dopri5, dopri8
+from bayesad.ad.backends.llvm.runge_kutta_adjoint import dopri5_adjoint, dopri8_adjoint
+from bayesad.ad.primitives import ode_adjoint, odes
 from bayesad.ad.primitives.odes import workspace_size
 from bayesad.errors import SolverError
 
@@ -181,6 +183,79 @@ def test_value_and_gradient_take_one_solve():
 
     path = ad.compile(f).path(np.array([1.3, 2.5]))
     assert str(path.reverse(1, True)).count("= odeint(") == 1
+
+
+# --- many parameters: the adjoint, and loops over sensitivities
+def network(v, method="dopri5", tolerance=1e-9):
+    """Three states whose slopes have thirteen weights; sum of squares at three times of which one moves."""
+    w, y0, t0, last = v[:13], v[13:16], v[16], v[17]
+
+    def rhs(t, y):
+        return np.tanh(np.reshape(w[:9], (3, 3)) @ y) - w[12] * y + w[9:12] * np.sin(t)
+
+    times = np.stack([0.5, 1.0, last])
+    return np.sum(ad.odeint(rhs, y0, times, t0=t0, method=method, rtol=tolerance, atol=tolerance) ** 2)
+
+
+WEIGHTS = np.append(np.random.default_rng(3).normal(size=16), [0.1, 2.5])
+
+
+@pytest.mark.parametrize("method", ["dopri5", "dopri8"])
+def test_the_adjoint_of_many_parameters(method):
+    gradient = ad.compile(lambda v: network(v, method)).path(WEIGHTS).reverse(1, True)
+    assert "odeint_adjoint(" in str(gradient)
+    value, found = executor(gradient)([WEIGHTS])
+    assert np.isclose(value, network(WEIGHTS, method), rtol=1e-12)
+    assert np.allclose(ad.gradient(lambda v: network(v, method), WEIGHTS), found, rtol=1e-10, atol=1e-12)
+    for i, step in enumerate(1e-4 * np.eye(len(WEIGHTS))):
+        difference = (network(WEIGHTS + step, method, 1e-12) - network(WEIGHTS - step, method, 1e-12)) / 2e-4
+        assert np.isclose(found[i], difference, rtol=1e-5, atol=1e-6)
+
+
+def test_second_derivatives_through_the_adjoint():
+    v = np.random.default_rng(4).normal(size=len(WEIGHTS))
+    forward_over_reverse = ad.hvp(network, WEIGHTS, v)
+    reverse_over_reverse = ad.gradient(lambda w: np.sum(ad.gradient(network, w) * v), WEIGHTS)
+    above, below = (ad.gradient(lambda w: network(w, "dopri8", 1e-12), WEIGHTS + s * v) for s in (1e-4, -1e-4))
+    assert np.allclose(forward_over_reverse, (above - below) / 2e-4, rtol=1e-4, atol=1e-5)
+    assert np.allclose(reverse_over_reverse, forward_over_reverse, rtol=1e-6, atol=1e-6)
+
+
+def test_sensitivities_in_a_loop_are_those_one_by_one(monkeypatch):
+    def gradient():
+        return ad.gradient(lambda v: network(v, "bdf", 1e-7), WEIGHTS)
+
+    one_by_one = gradient()
+    monkeypatch.setattr(odes, "LONGEST_BODY", 0)
+    odes._beside_sensitivities.cache_clear()
+    assert np.allclose(gradient(), one_by_one, rtol=1e-9, atol=1e-10)
+
+
+@pytest.mark.parametrize("kernel", [dopri5_adjoint, dopri8_adjoint])
+def test_adjoint_kernels_are_the_same_compiled_and_uncompiled(kernel):
+    def rhs(q, slopes):
+        slopes[0], slopes[1] = q[2], -0.7 * q[1]
+        return 0.0
+
+    def pulled(q, out):
+        out[:3] = -0.7 * q[4], q[3], -q[1] * q[4]
+        return 0.0
+
+    method = kernel.__name__.removesuffix("_adjoint")
+    solved = []
+    for run, f, g in (
+        (kernel, rhs, pulled),
+        (compile_kernel(kernel, fast_math=FAST_MATH), python_log_density(rhs, 3, 2), python_log_density(pulled, 5, 3)),
+    ):
+        out, work = np.zeros(3), np.zeros(ode_adjoint.workspace_size(method, 2, 2, 1, len(TS)))
+        start, seeds = np.array([1.0, 0.5]), np.array([0.0, 0.0, 0.0, 0.0, 1.0, 0.0])
+        assert run(f, g, 2, 2, 1, len(TS), 0.0, TS, start, seeds, 1e-7, 1e-7, 500, out, work) == 0
+        solved.append(out)
+    w = np.sqrt(0.7)
+    c, s = np.cos(3 * w), np.sin(3 * w)
+    exact = [c, s / w, -3 * s / (2 * w) + 0.5 * (3 * c / (2 * w**2) - s / (2 * w**3))]
+    assert np.allclose(*solved, rtol=1e-12)
+    assert np.allclose(solved[0], exact, rtol=1e-5)
 
 
 # --- failures

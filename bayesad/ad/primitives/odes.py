@@ -4,7 +4,8 @@ Its inputs are the first state y0 (size,), the times ts (count,), t0, and the in
 and the invariants with one output, the slopes (size,). Its value has a row for every time.
 
 Derivatives are solves themselves, of larger systems in the same form. A tangent is that of state and tangent side by
-side. Cotangents come from the sensitivities of the states to all that varies, one block after the other:
+side. Cotangents of many numbers come from going back over the steps (`ode_adjoint`), those of few, and of implicit
+methods, from the sensitivities of the states to all that varies, one block after the other:
 
     s' = (df/dy) s + (df/dp) dp,    s(t0) = dy0 - f(t0, y0) dt0
 
@@ -29,12 +30,26 @@ from bayesad.ad.primitives import loops
 from bayesad.ad.primitives.bodies import interpreted
 from bayesad.ad.primitives.elementwise import stop_gradient
 from bayesad.ad.primitives.loops import described
-from bayesad.ad.primitives.table import FLOAT, define
+from bayesad.ad.primitives.table import FLOAT, Primitive, define
 from bayesad.ad.program import INPUT, Node, Program
 from bayesad.errors import SolverError
 
-__all__ = ["METHODS", "failure", "odeint_p", "shared", "solve", "workspace_size"]
+__all__ = [
+    "METHODS",
+    "MOST_STEPS",
+    "called",
+    "ended",
+    "failure",
+    "odeint_p",
+    "shared",
+    "solve",
+    "tangent",
+    "workspace_size",
+]
 
+MOST_STEPS = 100_000
+MOST_SENSITIVITIES = 16  # where there are more, one pass back over the steps is cheaper
+LONGEST_BODY = 2000  # operations of a body with its sensitivities one by one; beyond, they are a loop
 MOST_CALLS = 10_000  # of slopes by the interpreter
 
 
@@ -81,56 +96,69 @@ class _TooLong(Exception):
 def _evaluate(y0: Any, ts: Any, t0: Any, *invariants: Any, **attributes: Any) -> np.ndarray:
     """By the method's kernel, which calls the interpreter; a solve that takes long is begun again as machine code."""
     from bayesad.ad.backends.llvm.native import called_kernel
-    from bayesad.ad.failures import failing
 
     y0, ts, others = np.array(y0, dtype=FLOAT), np.array(ts, dtype=FLOAT), [np.asarray(x)[()] for x in invariants]
     method, states, rtol, atol = (attributes[key] for key in ("method", "states", "rtol", "atol"))
-    rhs = _called(attributes["body"], len(y0), len(y0), others)
+    rhs = called(attributes["body"], [len(y0)], len(y0), others)
     matrix = attributes["jacobian"]
-    derivative = rhs if matrix is None else _called(matrix, len(y0), states * states, others)
+    derivative = rhs if matrix is None else called(matrix, [len(y0)], states * states, others)
     rows, work = np.empty((len(ts), len(y0))), np.zeros(workspace_size(method, states, len(y0)))
     status = called_kernel(method)(
         rhs, derivative, states, len(y0), len(ts), float(t0), ts, y0, rtol, atol, np.ravel(rows), work
     )
-    error = rhs.error or derivative.error
+    inputs = [np.asarray(x) for x in (y0, ts, t0, *invariants)]
+    return ended(odeint_p, inputs, attributes, rows, status, work[0], rhs.error or derivative.error)
+
+
+def ended(
+    primitive: Primitive, inputs: list[Any], attributes: dict[str, Any], result: np.ndarray, status: int, t: float,
+    error: BaseException | None,
+) -> np.ndarray:  # fmt: skip
+    """The result of a kernel that called the interpreter; where that took too long, that of machine code alone."""
+    from bayesad.ad.failures import failing
+
     if isinstance(error, _TooLong):
-        arrays = [np.asarray(x) for x in (y0, ts, t0, *invariants)]
-        run = _machine_code(tuple(attributes.items()), tuple([(x.shape, x.dtype) for x in arrays]))
+        run = _machine_code(primitive, tuple(attributes.items()), tuple([(x.shape, x.dtype) for x in inputs]))
         try:
-            return run(arrays)[0]
+            return run(inputs)[0]
         except SolverError as failure:
             failing(failure)
-            return np.full(rows.shape, np.nan)
+            return np.full(result.shape, np.nan)
     if error:
         raise error
     if status:
-        failing(_failed(status, work[0], method, rtol, atol))
-    return rows
+        failing(_failed(status, t, *[attributes[key] for key in ("method", "rtol", "atol")]))
+    return result
 
 
-def _called(program: Program, size: int, results: int, invariants: Sequence[Any]) -> Any:
-    """A program of t, y and invariants as kernels call it."""
+def called(program: Program, sizes: Sequence[int], results: int, invariants: Sequence[Any]) -> Any:
+    """A program of t, vectors of these sizes, and invariants, as kernels call it."""
     from bayesad.ad.backends.llvm.kernel import python_log_density
 
     run = interpreted(program)
     calls = itertools.count()
+    ends = list(itertools.accumulate(sizes, initial=1))
 
     def fill(argument: np.ndarray, result: np.ndarray) -> float:
         if next(calls) == MOST_CALLS:
             raise _TooLong
-        result[:] = np.ravel(run([argument[0], argument[1:], *invariants])[0])
+        vectors = [argument[a:b] for a, b in itertools.pairwise(ends)]
+        result[:] = np.ravel(run([argument[0], *vectors, *invariants])[0])
         return 0.0
 
-    return python_log_density(fill, 1 + size, results)
+    return python_log_density(fill, ends[-1], results)
 
 
 @functools.lru_cache(maxsize=64)
-def _machine_code(attributes: tuple[tuple[str, Any], ...], arrays: tuple[Any, ...]) -> Callable[..., list[Any]]:
-    """A solve alone as machine code, for arrays of these shapes and dtypes."""
+def _machine_code(
+    primitive: Primitive, attributes: tuple[tuple[str, Any], ...], arrays: tuple[Any, ...]
+) -> Callable[..., list[Any]]:
+    """One operation alone as machine code, for arrays of these shapes and dtypes."""
     from bayesad.ad.backends.llvm.native import executor
 
     inputs = tuple([Node(INPUT, (), {}, shape, dtype) for shape, dtype in arrays])
-    node = Node(odeint_p, inputs, dict(attributes), *_infer(*inputs))
+    given = dict(attributes)
+    node = Node(primitive, inputs, given, *primitive.infer(*inputs, **given))
     return executor(Program(inputs, (node,), (node,), "solve"))
 
 
@@ -160,7 +188,7 @@ def failure(method: str, rtol: float, atol: float) -> Node:
 
 
 # --- derivatives
-def _jvp(tangents: Sequence[Any], y: Any, *args: Any, **attributes: Any) -> Any:
+def tangent(tangents: Sequence[Any], y: Any, *args: Any, **attributes: Any) -> Any:
     """The tangent of all states: the second half of a solve of twice the size, and the slopes for moving times."""
     body, size = attributes["body"], args[0].shape[0]
     dy0, dts, dt0, *others = tangents
@@ -168,34 +196,52 @@ def _jvp(tangents: Sequence[Any], y: Any, *args: Any, **attributes: Any) -> Any:
         moved = -dt0 * _slope(body, args)
         dy0 = moved if dy0 is None else dy0 + moved
     moving = [i for i, t in enumerate(others) if t is not None]
-    tangent: Any = 0.0
+    moved_rows: Any = 0.0
     if dy0 is not None or moving:
         wider = _beside_tangent(body, tuple(moving))
         start = np.concatenate([args[0], np.zeros(size) if dy0 is None else dy0])
-        tangent = _solve_wider(wider, start, args, [others[i] for i in moving], attributes)[:, size:]
-    return tangent if dts is None else tangent + dts[:, None] * _slopes(body, y, args)
+        moved_rows = _solve_wider(wider, start, args, [others[i] for i in moving], attributes)[:, size:]
+    return moved_rows if dts is None else moved_rows + dts[:, None] * _slopes(body, y, args)
 
 
 def _vjp(g: Any, y: Any, *args: Any, **attributes: Any) -> tuple[Any, ...]:
-    """Cotangents by the sensitivities to every number that varies."""
-    body, size, count = attributes["body"], args[0].shape[0], args[1].shape[0]
+    """Cotangents by the sensitivities to every number that varies, or where these are many by the adjoint."""
+    from bayesad.ad.primitives import ode_adjoint
+
     found: list[Any] = [None] * len(args)
     varies = [i for i, a in enumerate(args) if is_traced(a) and a.dtype == FLOAT and a.size]
     seeds = [i for i in varies if i != 1]
-    if seeds:
-        scales = {i: np.reshape(_magnitude(args[i]), (-1,)) for i in seeds}
-        ends = np.cumsum([0, *[len(scales[i]) for i in seeds]])
-        starts = [args[0], *[_start(body, args, i, scales[i]) for i in seeds]]
-        moving = [i for i in seeds if i > 2]
-        wider = _beside_sensitivities(body, tuple([i - 3 for i in moving]), int(ends[len(seeds) - len(moving)]))
-        solved = _solve_wider(wider, np.concatenate(starts), args, [scales[i] for i in moving], attributes)
-        rows = np.reshape(solved[:, size:], (count, int(ends[-1]), size))
-        sums = np.sum(rows * g[:, None, :], axis=(0, 2))
-        for i, begin, end in zip(seeds, ends, ends[1:], strict=False):
-            found[i] = np.reshape(sums[begin:end] / scales[i], args[i].shape)
+    moving = [i for i in seeds if i > 2]
+    if sum([args[i].size for i in seeds]) > MOST_SENSITIVITIES and attributes["method"] in ode_adjoint.METHODS:
+        start, others = ode_adjoint.pull_back(g, args, [i - 3 for i in moving], attributes)
+        found[0] = start
+        if 2 in seeds:
+            found[2] = -np.sum(start * _slope(attributes["body"], args))
+        for i, cotangent in zip(moving, others, strict=True):
+            found[i] = cotangent
+    elif seeds:
+        for i, cotangent in _by_sensitivities(g, seeds, args, attributes).items():
+            found[i] = cotangent
     if 1 in varies:
-        found[1] = np.sum(g * _slopes(body, y, args), axis=1)
+        found[1] = np.sum(g * _slopes(attributes["body"], y, args), axis=1)
     return tuple(found)
+
+
+def _by_sensitivities(g: Any, seeds: Sequence[int], args: Sequence[Any], attributes: dict[str, Any]) -> dict[int, Any]:
+    """The cotangents of those inputs, which have sensitivities to all of their numbers."""
+    body, size, count = attributes["body"], args[0].shape[0], args[1].shape[0]
+    scales = {i: np.reshape(_magnitude(args[i]), (-1,)) for i in seeds}
+    ends = [int(n) for n in np.cumsum([0, *[len(scales[i]) for i in seeds]])]
+    starts = [args[0], *[_start(body, args, i, scales[i]) for i in seeds]]
+    moving = [i for i in seeds if i > 2]
+    wider = _beside_sensitivities(body, tuple([i - 3 for i in moving]), ends[len(seeds) - len(moving)])
+    solved = _solve_wider(wider, np.concatenate(starts), args, [scales[i] for i in moving], attributes)
+    rows = np.reshape(solved[:, size:], (count, ends[-1], size))
+    sums = np.sum(rows * g[:, None, :], axis=(0, 2))
+    return {
+        i: np.reshape(sums[begin:end] / scales[i], args[i].shape)
+        for i, (begin, end) in zip(seeds, itertools.pairwise(ends), strict=True)
+    }
 
 
 def _magnitude(x: Any) -> Any:
@@ -276,6 +322,8 @@ def _beside_sensitivities(body: Program, moving: tuple[int, ...], n_first: int) 
     def all_of_them(t: Any, y: Any, *invariants: Any) -> list[Any]:
         given = [t, y[:size], *invariants[:n]]
         rows = np.reshape(y[size:], (total, size))
+        if total * len(body.nodes) > LONGEST_BODY:
+            return [np.concatenate([evaluate(body, given)[0], _in_a_loop(body, moving, given, rows, invariants[n:])])]
         alone = forward(body, [1])
         found = [evaluate(body, given)[0], *[evaluate(alone, [*given, rows[k]])[1] for k in range(n_first)]]
         k = n_first
@@ -290,6 +338,30 @@ def _beside_sensitivities(body: Program, moving: tuple[int, ...], n_first: int) 
     t, _, *others = map(described, body.inputs)
     like = [t, _like((size * (1 + total),)), *others, *[_like((length,)) for length in lengths]]
     return loops.build(all_of_them, like, f"{body.name}.sensitivities")
+
+
+def _in_a_loop(body: Program, moving: Sequence[int], given: Sequence[Any], rows: Any, scales: Sequence[Any]) -> Any:
+    """The slopes of sensitivities, row by row, as one vector; those to the invariants' numbers come last."""
+    from bayesad.ad.compiled import evaluate
+    from bayesad.ad.forward import forward
+
+    total = rows.shape[0]
+    pushed = forward(body, [1, *[2 + i for i in moving]])
+    k = total - sum(len(scale) for scale in scales)
+    directions = []
+    for i, scale in zip(moving, scales, strict=True):
+        m = len(scale)
+        padded = np.concatenate([np.zeros((k, m)), np.eye(m) * scale, np.zeros((total - k - m, m))])
+        directions.append(np.reshape(padded, (total, *body.inputs[2 + i].shape)))
+        k += m
+
+    def step(row: Any, *rest: Any) -> list[Any]:
+        own, others = rest[: len(moving)], rest[len(moving) :]
+        return [evaluate(pushed, [*others, row, *own])[1]]
+
+    like = [described(rows[0]), *[described(d[0]) for d in directions], *map(described, given)]
+    program = loops.build(step, like, f"{body.name}.sensitivity")
+    return np.reshape(loops.scan(program, [], [rows, *directions], given, length=total).y(0), (-1,))
 
 
 # --- solves that others contain
@@ -340,4 +412,4 @@ def _with_wider_first(program: Program, wider: dict[Node, Node]) -> tuple[Node, 
     return tuple(done)
 
 
-odeint_p = define("odeint", _evaluate, _infer, vjp=_vjp, jvp=_jvp, singular=True)
+odeint_p = define("odeint", _evaluate, _infer, vjp=_vjp, jvp=tangent, singular=True)

@@ -11,7 +11,6 @@ import math
 from bayesad.ad.backends.llvm.kernel import Bool, Float, Floats, Int, LogDensity
 from bayesad.ad.backends.llvm.runge_kutta import (
     FINISHED,
-    MOST_STEPS,
     NOT_FINITE,
     OUT_OF_ORDER,
     SMALLEST_STEP,
@@ -22,6 +21,7 @@ from bayesad.ad.backends.llvm.runge_kutta import (
     first_step,
     is_finite,
 )
+from bayesad.ad.primitives.odes import MOST_STEPS
 
 __all__ = ["bdf"]
 

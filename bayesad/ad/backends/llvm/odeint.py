@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from bayesad.ad.backends.llvm.subroutines import in_memory, report_failure, subroutine
 from bayesad.ad.backends.llvm.vector_math import hexadecimal
+from bayesad.ad.primitives import ode_adjoint
 from bayesad.ad.primitives.odes import failure, workspace_size
 from bayesad.ad.program import Node
 
 if TYPE_CHECKING:
     from bayesad.ad.backends.llvm.lower import Lowering
 
-__all__ = ["odeint"]
+__all__ = ["odeint", "odeint_adjoint"]
 
 
 def odeint(lowering: Lowering, node: Node) -> bool:
@@ -33,4 +34,24 @@ def odeint(lowering: Lowering, node: Node) -> bool:
     )
     time = lowering.load(work, "f", "0")[0]
     report_failure(lowering, status, [time], failure(given["method"], given["rtol"], given["atol"]))
+    return True
+
+
+def odeint_adjoint(lowering: Lowering, node: Node) -> bool:
+    """Write the way back over the steps of a solve as the call of its method's kernel."""
+    given = node.attributes
+    seeds, y0, ts, t0, *invariants = [in_memory(lowering, source) for source in node.inputs]
+    n, count, states, method = node.inputs[1].size, node.inputs[2].size, given["states"], given["method"]
+    rhs = subroutine(lowering, given["body"], 2, invariants)
+    pulled = subroutine(lowering, given["pulled"], 3, invariants)
+    numbers = ode_adjoint.workspace_size(method, states, n, node.size - n, count)
+    work = lowering.parameter("a", f"workspace {lowering.reserve(8 * numbers)}")
+    status = lowering.op(
+        f"call i64 {lowering.special(f'{method}_adjoint')}(ptr {rhs}, ptr {pulled}, i64 {states}, i64 {n}, "
+        f"i64 {node.size - n}, i64 {count}, double {lowering.load(t0, 'f', '0')[0]}, ptr {ts}, ptr {y0}, ptr {seeds}, "
+        f"double {hexadecimal(given['rtol'])}, double {hexadecimal(given['atol'])}, "
+        f"i64 {ode_adjoint.most_steps(n)}, ptr {lowering.pointer(node)}, ptr {work})"
+    )
+    time = lowering.load(work, "f", "0")[0]
+    report_failure(lowering, status, [time], failure(method, given["rtol"], given["atol"]))
     return True

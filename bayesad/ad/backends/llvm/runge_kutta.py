@@ -8,14 +8,14 @@ largest: the states, or one of their sensitivities.
 
 import math
 
-from bayesad.ad.backends.llvm.kernel import Float, Floats, Int, LogDensity
+from bayesad.ad.backends.llvm.kernel import Bool, Float, Floats, Int, LogDensity
+from bayesad.ad.primitives.odes import MOST_STEPS
 
-__all__ = ["FINISHED", "MOST_STEPS", "NOT_FINITE", "OUT_OF_ORDER", "TOO_MANY_STEPS", "TOO_SMALL", "dopri5", "dopri8"]
+__all__ = ["FINISHED", "NOT_FINITE", "OUT_OF_ORDER", "TOO_MANY_STEPS", "TOO_SMALL", "dopri5", "dopri8"]
 
 FINISHED, TOO_SMALL, NOT_FINITE, TOO_MANY_STEPS, OUT_OF_ORDER = range(5)
 """How a solve ends; anything but FINISHED is a failure."""
 
-MOST_STEPS = 100_000
 SMALLEST_STEP = 16 * 2.0**-52  # relative to the time
 SAFETY = 0.9
 LEAST_FACTOR, GREATEST_FACTOR = 0.2, 10.0  # of a step to the one before
@@ -117,7 +117,7 @@ def failed(status: Int, t: Float, row: Int, count: Int, size: Int, out: Floats, 
 
 def runge_kutta(
     rhs: LogDensity, stages: Int, order: Int, states: Int, size: Int, count: Int, t0: Float, ts: Floats, y0: Floats,
-    rtol: Float, atol: Float, tableau: Floats, out: Floats, work: Floats,
+    rtol: Float, atol: Float, tableau: Floats, out: Floats, work: Floats, most_steps: Int, kept: Floats, keeps: Bool,
 ) -> Int:  # fmt: skip
     """Solve from t0 on, stepping exactly onto every time in ``ts``.
 
@@ -136,6 +136,9 @@ def runge_kutta(
         Result.
     work : Floats ((stages + 5) size + 2,)
         work[0] is the time reached.
+    kept : Floats (count + most_steps (size + 2),)
+        Where ``keeps``: for every row the number of steps taken until then; of every step the time and the state at
+        its begin, and its length.
     """
     a = tableau
     b = a[stages * (stages - 1) // 2 :]
@@ -160,6 +163,7 @@ def runge_kutta(
     if count > 0 and ts[count - 1] > t0:
         h = first_step(rhs, states, size, float(order), t0, ts[count - 1] - t0, rtol, atol, y, k, argument, error)
     steps = 0
+    accepted = 0
     greatest = GREATEST_FACTOR
     for row in range(count):
         end = ts[row]
@@ -175,7 +179,7 @@ def runge_kutta(
             if step < left and not step > SMALLEST_STEP * abs(t):
                 status = TOO_SMALL if is_finite(size, new) == 1 else NOT_FINITE
                 return failed(status, t, row, count, size, out, work)
-            if steps == MOST_STEPS:
+            if steps == most_steps:
                 return failed(TOO_MANY_STEPS, t, row, count, size, out, work)
             steps += 1
             place = 0
@@ -213,6 +217,13 @@ def runge_kutta(
             if norm > 0.0:
                 factor = max(LEAST_FACTOR, SAFETY * math.pow(norm, -1.0 / float(order)))
             if norm <= 1.0:
+                if keeps:
+                    begin = kept[count + accepted * (size + 2) :]
+                    begin[0] = t
+                    begin[1] = step
+                    for i in range(size):
+                        begin[2 + i] = y[i]
+                accepted += 1
                 t = end if step == left else t + step
                 slope = k[stages * size :]
                 for i in range(size):
@@ -225,8 +236,32 @@ def runge_kutta(
                 greatest = 1.0
         for i in range(size):
             out[row * size + i] = y[i]
+        if keeps:
+            kept[row] = float(accepted)
     work[0] = t
     return FINISHED
+
+
+def fill_dopri5(tableau: Floats) -> None:
+    for i in range(15):
+        tableau[i] = DOPRI5_A[i]
+    for i in range(6):
+        tableau[15 + i] = DOPRI5_B[i]
+        tableau[21 + i] = DOPRI5_C[i]
+    for i in range(7):
+        tableau[27 + i] = DOPRI5_E[i]
+        tableau[34 + i] = 0.0
+
+
+def fill_dopri8(tableau: Floats) -> None:
+    for i in range(66):
+        tableau[i] = DOPRI8_A[i]
+    for i in range(12):
+        tableau[66 + i] = DOPRI8_B[i]
+        tableau[78 + i] = DOPRI8_C[i]
+    for i in range(13):
+        tableau[90 + i] = DOPRI8_E5[i]
+        tableau[103 + i] = DOPRI8_E3[i]
 
 
 def dopri5(
@@ -234,16 +269,12 @@ def dopri5(
     rtol: Float, atol: Float, out: Floats, work: Floats,
 ) -> Int:  # fmt: skip
     """Order 5, error of order 4: cheap steps."""
-    for i in range(15):
-        work[i] = DOPRI5_A[i]
-    for i in range(6):
-        work[15 + i] = DOPRI5_B[i]
-        work[21 + i] = DOPRI5_C[i]
-    for i in range(7):
-        work[27 + i] = DOPRI5_E[i]
-        work[34 + i] = 0.0
-    status = runge_kutta(rhs, 6, 5, states, size, count, t0, ts, y0, rtol, atol, work, out, work[41:])
-    work[0] = work[41]
+    fill_dopri5(work)
+    own = work[41:]
+    status = runge_kutta(
+        rhs, 6, 5, states, size, count, t0, ts, y0, rtol, atol, work, out, own, MOST_STEPS, own, False
+    )  # fmt: skip
+    work[0] = own[0]
     return status
 
 
@@ -252,14 +283,10 @@ def dopri8(
     rtol: Float, atol: Float, out: Floats, work: Floats,
 ) -> Int:  # fmt: skip
     """Order 8, error of orders 5 and 3: long steps for smooth solutions at tight tolerances."""
-    for i in range(66):
-        work[i] = DOPRI8_A[i]
-    for i in range(12):
-        work[66 + i] = DOPRI8_B[i]
-        work[78 + i] = DOPRI8_C[i]
-    for i in range(13):
-        work[90 + i] = DOPRI8_E5[i]
-        work[103 + i] = DOPRI8_E3[i]
-    status = runge_kutta(rhs, 12, 8, states, size, count, t0, ts, y0, rtol, atol, work, out, work[116:])
-    work[0] = work[116]
+    fill_dopri8(work)
+    own = work[116:]
+    status = runge_kutta(
+        rhs, 12, 8, states, size, count, t0, ts, y0, rtol, atol, work, out, own, MOST_STEPS, own, False
+    )  # fmt: skip
+    work[0] = own[0]
     return status
