@@ -17,6 +17,7 @@ __all__ = ["Loop", "Schedule", "Step", "is_reduction", "iteration_shape", "plan"
 
 REDUCTIONS = {"sum", "prod", "max", "min", "any", "all", "scatter"}
 VIEWS = {"reshape", "transpose", "broadcast_to", "take", "flip"}
+MOVING = {"stack", "concatenate", "take", "index_set", "scatter"}  # operations on whole arrays that only move elements
 TINY = 4  # arrays of up to so many elements are kept as scalars, one by one
 TINY_IN_LONG_PROGRAMS = 16  # there a loop for each would cost more to compile than it saves
 LONG = 300
@@ -69,15 +70,18 @@ def plan(program: Program) -> Schedule:
 
 
 def _earliest(program: Program, kinds: dict[Node, str]) -> dict[Node, int]:
-    """The earliest level of every node."""
+    """The earliest level of every node; work on whole arrays waits for the guards before it, which may spare it."""
     level: dict[Node, int] = {}
+    guarded = 0
     for node in program.nodes:
-        at = 0
+        at = guarded if kinds[node] == "whole" and node.primitive.name not in MOVING else 0
         for source in node.inputs:
             if source in level:
                 in_loop = kinds[source] == "loop" and not _can_fuse(node, source, kinds)
                 at = max(at, level[source] + in_loop)
         level[node] = at
+        if node.primitive is GUARD:
+            guarded = max(guarded, at)
     return level
 
 
