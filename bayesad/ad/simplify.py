@@ -20,6 +20,8 @@ from bayesad.ad.trace import Trace
 
 __all__ = ["RULES", "Replacement", "replace", "rewrite", "simplify"]
 
+FEWEST_FOR_A_PRODUCT = 8  # rows and columns; smaller outer products are summed in the loop that makes them
+
 Replacement = Callable[[Callable[[Node], Any]], Any]
 RULES: dict[str, list[Callable[..., Any]]] = {}
 
@@ -287,6 +289,19 @@ def _without_scalars(trace: Trace, a: Node, depth: int) -> tuple[Any, list[Any],
     if quotient:
         return x / y, [*above_x, *below_y], [*below_x, *above_y]
     return x * y, [*above_x, *above_y], [*below_x, *below_y]
+
+
+@rule("sum")
+def outer_products_summed(trace: Trace, a: Node, axes: tuple[int, ...]) -> Any:
+    """A sum of many outer products is one of matrices: ``sum_t u[t, :, None] * v[t, None, :]`` is ``u.T @ v``."""
+    if axes != (0,) or not _is(a, "multiply") or len(a.shape) != 3 or min(a.shape[1:]) < FEWEST_FOR_A_PRODUCT:
+        return None
+    n, rows, columns = a.shape
+    for u, v in (a.inputs, a.inputs[::-1]):
+        if u.shape == (n, rows, 1) and v.shape == (n, 1, columns):
+            left, right = np.reshape(_array(trace, u), (n, rows)), np.reshape(_array(trace, v), (n, columns))
+            return np.matmul(np.transpose(left), right)
+    return None
 
 
 @rule("sum")

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import bayesad.ad.deriving  # noqa: F401, with all the modules that have rules
 from bayesad import ad
 from bayesad.ad import simplify as module
 from bayesad.ad.backends.numpy import run
@@ -20,8 +21,14 @@ def set_to_itself(x):
     return a
 
 
+def outer_products(x):
+    u, v = x[:, None] * np.arange(1.0, 9.0), x[:, None] + np.arange(9.0)
+    return np.sum(u[:, :, None] * v[:, None, :], axis=0)
+
+
 # rule -> functions to which it applies
 CASES = {
+    "outer_products_summed": [outer_products],
     "add_zero": [lambda x: x + 0.0, lambda x: 0.0 + x],
     "subtract_zero": [lambda x: x - 0.0, lambda x: 0.0 - x],
     "multiply_by_one": [lambda x: x * 1.0, lambda x: 1.0 * x, lambda x: x * -1.0],
@@ -201,3 +208,34 @@ def test_gradient_of_a_regression_is_short():
     program = compiled.paths[0].reverse(1, seed=True)
     assert len([node for node in program.nodes if node.shape == (20,)]) <= 5
     assert len(program.nodes) <= 32
+
+
+def _names(program):
+    return [node.primitive.name for node in program.nodes]
+
+
+def test_a_sum_of_outer_products_is_a_product_of_matrices():
+    rng = np.random.default_rng(0)
+    u, v = rng.normal(size=(5, 9)), rng.normal(size=(5, 8))
+    for f in (
+        lambda u, v: np.sum(u[:, :, None] * v[:, None, :], axis=0),
+        lambda u, v: np.sum(v[:, None, :] * u[:, :, None], axis=0),
+    ):
+        program = simplify(trace(f, u, v)[0])
+        assert "matmul" in _names(program) and "multiply" not in _names(program)
+        np.testing.assert_allclose(run(program, u, v)[0], f(u, v), rtol=1e-13)
+        few = simplify(trace(f, u[:, :3], v)[0])
+        assert "matmul" not in _names(few)
+    other = simplify(trace(lambda u, v: np.sum(u[:, :, None] * v[:, None, :], axis=1), u, v)[0])
+    assert "matmul" not in _names(other)
+
+
+def test_the_gradient_of_a_recurrent_layer_sums_its_outer_products_by_one_product():
+    rows = np.random.default_rng(0).normal(size=(6, 10))
+
+    def f(w):
+        return np.sum(ad.scan(lambda h, x: (np.tanh(w @ h + x),) * 2, np.zeros(10), rows)[1])
+
+    w = 0.1 * np.random.default_rng(1).normal(size=(10, 10))
+    assert "f64[6,10,10]" not in ad.inspect(f, w, stage="gradient")
+    assert ad.check(f, w)
