@@ -26,8 +26,9 @@ from bayesad.errors import DistributionError
 
 __all__ = ["ClaytonCopula", "FrankCopula", "GaussianCopula", "GumbelCopula", "StudentTCopula"]
 
-# Logarithms of probabilities below this stand for it where a quantile is taken of the probability itself.
-_LEAST = -690.0
+# Logarithms of probabilities per degree of freedom, up to 2.5 of these, below which t scores stay where they are: there
+# they are about 1e40, and for more degrees of freedom the probability is 1e-100, up to which scipy.special has them.
+_LEAST_PER_NU, _MOST_NU = -92.0, 2.5
 
 # The logarithm of the least positive number.
 _UNDERFLOW = -745.0
@@ -202,7 +203,7 @@ class StudentTCopula(_Elliptical):
 
     Notes
     -----
-    Scores of marginal probabilities below 1e-300 are those of 1e-300.
+    Scores of marginal probabilities below 1e-100 (with nu < 2.5 below exp(−92 nu)) are those of this.
     """
 
     marginals: Any
@@ -219,7 +220,7 @@ class StudentTCopula(_Elliptical):
 
     def _score(self, tails: _Tails) -> Any:
         below, log_p = _nearer(tails)
-        t = special.stdtrit(self.nu, np.exp(np.maximum(log_p, _LEAST)))
+        t = special.stdtrit(self.nu, np.exp(np.maximum(log_p, _LEAST_PER_NU * np.minimum(self.nu, _MOST_NU))))
         return np.where(below, t, -t)
 
     def _draw_uniform(self, rng: np.random.Generator, shape: Shape) -> np.ndarray:

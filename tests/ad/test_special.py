@@ -231,6 +231,16 @@ def test_incomplete_functions_at_and_beyond_the_ends():
     assert gamma_score(np.ones((0, 2)), 1.0).shape == (0, 2)
 
 
+def test_student_score_far_in_heavy_tails():
+    def tail(df, t):
+        return mp.betainc(df / 2, mp.mpf(1) / 2, 0, df / (df + t * t), regularized=True) / 2
+
+    for df, t in ((0.2, 1e60), (0.5, 1e120), (3.0, 1e40)):
+        with mp.workdps(60):
+            expected = float(mp.diff(lambda v, t=t: tail(v, mp.mpf(t)), mp.mpf(df)))
+        assert float(student_score(df, -t)) == pytest.approx(expected, rel=1e-9)
+
+
 def test_quantiles_move_with_the_parameters_of_their_law():
     # the distribution function at the quantile stays p, so all its derivatives along the curve vanish
     for p in (1e-6, 0.2, 0.9):

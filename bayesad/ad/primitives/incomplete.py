@@ -174,8 +174,9 @@ def student_score(df: Any, t: Any) -> Any:
         return 0.5 * log_t + 0.5 * df_ * log_rest
 
     def score(v: Any) -> Any:
-        r = np.exp(v) / df_
-        return 0.5 * (_psi_difference(df_) + (r / (1.0 + r) - np.log1p(r)) + 1.0 / (df_ * (1.0 + 1.0 / r)))
+        log_r = v - np.log(df_)
+        share = sp.expit(log_r)
+        return 0.5 * (_psi_difference(df_) + (share - np.logaddexp(0.0, log_r)) + share / df_)
 
     start = 2.0 * np.log(t)
     side = np.where(score(start[:, None])[:, 0] >= 0.0, -1.0, 1.0)
