@@ -96,6 +96,8 @@ FORMULAS = {
     "MultinomialLogit": r"\text{as Multinomial with } \theta=\mathrm{softmax}(\gamma)",
     "DirichletMultinomial": r"p(x) = \frac{n!\,\Gamma(\sum_k\alpha_k)}{\Gamma(n+\sum_k\alpha_k)}"
     r"\prod_k\frac{\Gamma(x_k+\alpha_k)}{x_k!\,\Gamma(\alpha_k)}",
+    "Wiener": r"p(x) = \frac{\alpha}{\sqrt{2\pi t^3}}\,e^{\delta\alpha(1-\beta)-\delta^2t/2}"
+    r"\sum_{k=-\infty}^\infty (1-\beta+2k)\,e^{-\alpha^2(1-\beta+2k)^2/(2t)},\quad t=x-\tau",
     # vectors and matrices
     "Dirichlet": r"p(x) = \frac{\Gamma(\sum_k\alpha_k)}{\prod_k\Gamma(\alpha_k)}\prod_k x_k^{\alpha_k-1}",
     "MvNormal": r"p(x) = (2\pi)^{-K/2}|\Sigma|^{-1/2}\exp\left(-\tfrac12(x-\mu)^\top\Sigma^{-1}(x-\mu)\right)",
@@ -179,6 +181,7 @@ PICTURES = {
     "YuleSimon": [L.YuleSimon(1), L.YuleSimon(4)],
     "OrderedLogistic": [L.OrderedLogistic(eta, [-1.0, 0.0, 2.0]) for eta in (-1.0, 0.5, 2.0)],
     "OrderedProbit": [L.OrderedProbit(eta, [-1.0, 0.0, 2.0]) for eta in (-1.0, 0.5, 2.0)],
+    "Wiener": [L.Wiener(1, 0.2, 0.5, 0), L.Wiener(1.5, 0.2, 0.5, 1), L.Wiener(2, 0.1, 0.3, 0.5)],
     "truncated": [L.truncated(NORMAL, -0.5), L.truncated(NORMAL, -1, 1.5)],
     "restricted": [L.restricted(NORMAL, -0.5), L.restricted(NORMAL, -1, 1.5)],
     "Mixture": [
@@ -209,6 +212,7 @@ FAMILIES = {  # module -> heading
     "markov": "Chains of states",
     "spatial": "Space",
     "copulas": "Copulas",
+    "diffusion": "Times of decisions",
     "regression": "Outcomes of a regression",
     "wrappers": "On another support",
     "censoring": "Censored",

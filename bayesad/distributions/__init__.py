@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from bayesad.distributions.copulas import *  # noqa: F403
     from bayesad.distributions.counts import *  # noqa: F403
     from bayesad.distributions.custom import *  # noqa: F403
+    from bayesad.distributions.diffusion import *  # noqa: F403
     from bayesad.distributions.discrete import *  # noqa: F403
     from bayesad.distributions.extremes import *  # noqa: F403
     from bayesad.distributions.interop import *  # noqa: F403
@@ -84,6 +85,7 @@ _NAMES = {
         "YuleSimon",
     ),
     "custom": ("Bijection", "CustomDistribution", "transformed"),
+    "diffusion": ("Wiener",),
     "discrete": (
         "Bernoulli",
         "BernoulliLogit",

@@ -48,7 +48,7 @@ def extremes(row: Row, parameters: tuple[float, ...]) -> np.ndarray:
 
 # Modules of laws that are no laws of single numbers, or are made from such; their tests are in files of their own.
 ELSEWHERE = {"base", "copulas", "interop", "markov", "matrices", "mixtures", "multinomial", "multivariate", "ordinal"}
-ELSEWHERE |= {"spatial", "state_space", "time_series"}
+ELSEWHERE |= {"diffusion", "spatial", "state_space", "time_series"}
 
 
 def test_the_table_has_every_law_of_single_numbers() -> None:
@@ -260,3 +260,22 @@ def test_gradient_is_zero_outside_the_support(row: Row) -> None:
     value, gradient = ad.value_and_gradient(log_density, {**point, "x": np.array([-1e3])})
     assert value == -np.inf
     assert all((g == 0.0).all() for g in gradient.values())
+
+
+def test_machine_code_of_all_laws_in_one_program_equals_the_interpreter() -> None:
+    values = [np.unique(row.twin(*row.gradient_at).ppf([0.03, 0.4, 0.8, 0.999])) for row in LAWS]
+    whole = [is_whole(row.law, name) for row in LAWS for name in row.law(*row.gradient_at).parameters]
+    given = np.concatenate([row.gradient_at for row in LAWS])
+
+    def log_density(q: Any) -> Any:
+        parameters = [g if w else q[i] for i, (g, w) in enumerate(zip(given, whole, strict=True))]
+        total, start = 0.0, 0
+        for row, x in zip(LAWS, values, strict=True):
+            stop = start + len(row.gradient_at)
+            total, start = total + np.sum(row.law(*parameters[start:stop]).log_prob(x)), stop
+        return total
+
+    value, gradient = ad.value_and_gradient(log_density, given)
+    native_value, native_gradient = ad.compile(log_density).log_density(given).at(given)
+    np.testing.assert_allclose(native_value, value, rtol=1e-13)
+    np.testing.assert_allclose(native_gradient, gradient, rtol=1e-10, atol=1e-10)
