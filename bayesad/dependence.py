@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -17,10 +18,80 @@ from bayesad.transforms import constrain
 if TYPE_CHECKING:
     from bayesad.posterior import Posterior
 
-__all__ = ["at_random", "dependence", "same"]
+__all__ = ["Part", "at_random", "dependence", "parts_of", "same"]
 
 ONE_BY_ONE = 8  # unknowns whose values the code asks for, that are changed each on its own
+FEW = 64  # combinations of values up to which a term is taken as a whole
 SAME = 1e-12  # relative difference of log densities that rounding may make
+
+
+class Part(NamedTuple):
+    """Entries of a term that depend on the same unknowns; entries are positions in the flat term, None for all."""
+
+    term: str
+    entries: np.ndarray | None
+    names: tuple[str, ...]
+
+    def of(self, density: Any) -> Any:
+        """The entries of the term's log density."""
+        flat = np.reshape(density, -1)
+        return flat if self.entries is None else flat[self.entries]
+
+
+def parts_of(posterior: Posterior, depends: Mapping[str, Sequence[str]]) -> list[Part]:
+    """The terms, those that depend on many unknowns together taken apart by what each entry depends on.
+
+    An array that was put together from the steps of a loop is such a term. An unknown's own term stays whole.
+    """
+    parts: list[Part] = []
+    for label, names in depends.items():
+        term = label[1:]
+        together = float(np.prod([posterior.structure.summed[n].size for n in names], dtype=float))
+        if label[0] == "+" and (together <= FEW or len(names) == 1 or term in posterior.structure.summed):
+            parts.append(Part(term, None, tuple(names)))
+        elif label[0] == "+":
+            parts += _taken_apart(posterior, label, names)
+    return parts
+
+
+def _taken_apart(posterior: Posterior, label: str, names: Sequence[str]) -> list[Part]:
+    """Which entries of a term change with which unknowns: by the bits of their numbers, else one by one."""
+    rng = np.random.default_rng(4)
+    point = at_random(posterior, rng)
+    unknowns = posterior.structure.summed
+
+    def density(given: Mapping[str, Any]) -> np.ndarray:
+        return np.reshape(_plain_outputs(posterior, point, given)[label], -1)
+
+    bases = [_filled(unknowns), _filled(unknowns, rng)]
+    before = [density(base) for base in bases]
+
+    def changed(chosen: Sequence[str]) -> np.ndarray:
+        found = np.zeros(before[0].shape, dtype=bool)
+        for base, there in zip(bases, before, strict=True):
+            for step in range(1, max((unknowns[n].size for n in chosen), default=1)):
+                moved = {n: _moved(unknowns[n], base[n], step) for n in chosen}
+                found |= ~same(density({**base, **moved}), there)
+        return found
+
+    size = before[0].size
+    numbers, several, touched = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=bool), np.zeros(size, dtype=bool)
+    for bit in range((len(names) - 1).bit_length()):
+        with_bit = changed([n for i, n in enumerate(names) if i >> bit & 1])
+        without = changed([n for i, n in enumerate(names) if not i >> bit & 1])
+        several |= with_bit & without
+        touched |= with_bit | without
+        numbers |= with_bit.astype(np.int64) << bit
+    sets = np.zeros((len(names), size), dtype=bool)
+    alone = np.flatnonzero(touched & ~several)
+    sets[numbers[alone], alone] = True
+    if several.any():
+        sets[:, several] = np.stack([changed([n])[several] for n in names])
+    found = []
+    for pattern in np.unique(sets, axis=1).T:
+        entries = np.flatnonzero((sets == pattern[:, None]).all(axis=0))
+        found.append(Part(label[1:], entries, tuple(itertools.compress(names, pattern))))
+    return found
 
 
 def dependence(posterior: Posterior) -> tuple[dict[str, list[str]], bool]:
@@ -113,8 +184,7 @@ def _by_changes(posterior: Posterior, names: Sequence[str]) -> dict[str, list[st
     point = at_random(posterior, np.random.default_rng(3))
     found: dict[str, set[str]] = {}
     stride = len(names) if len(names) <= ONE_BY_ONE else ONE_BY_ONE
-    for base in (0, 1):
-        start = {n: u.at(base and rng.integers(u.size, size=u.shape)) for n, u in unknowns.items()}
+    for start in (_filled(unknowns), _filled(unknowns, rng)):
         before = _plain_outputs(posterior, point, start)
         for residue in range(stride):
             changed = names[residue::stride]
@@ -128,6 +198,11 @@ def _by_changes(posterior: Posterior, names: Sequence[str]) -> dict[str, list[st
                     if last and label in before and not np.all(same(value, before[label])):
                         found[label].add(last)
     return {label: [n for n in unknowns if n in some] for label, some in found.items()}
+
+
+def _filled(unknowns: Mapping[str, Summed], rng: np.random.Generator | None = None) -> dict[str, Any]:
+    """The first value of every unknown, or random ones."""
+    return {n: u.at(0 if rng is None else rng.integers(u.size, size=u.shape)) for n, u in unknowns.items()}
 
 
 def _moved(unknown: Summed, value: Any, step: int) -> Any:

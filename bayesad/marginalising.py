@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayesad.dependence import at_random, dependence, same
+from bayesad.dependence import Part, at_random, dependence, parts_of, same
 from bayesad.distributions.supports import contains
 from bayesad.elimination import Factor, eliminations
 from bayesad.enumeration import Block, Enumeration, Terms, Values, run_terms, table_of, values_at
@@ -43,32 +43,29 @@ def enumeration(posterior: Posterior) -> Enumeration:
     unknowns = posterior.structure.summed
     depends, traceable = dependence(posterior)
     quantities = frozenset(name[1:] for name in depends if name[0] == "=" and depends[name])
-    terms = {name[1:]: names for name, names in depends.items() if name[0] == "+"}
+    parts = parts_of(posterior, depends)
     for name, unknown in unknowns.items():
         if unknown.chain and depends[f"~{name}"]:
             raise _problem(
                 posterior, name, f"the chain's own probabilities depend on {_listed(depends[f'~{name}'])}; {_INSTEAD}"
             )
-    colours = _colours(unknowns, terms.values())
-    runs = _runs(posterior, colours, terms)
+    colours = _colours(unknowns, [part.names for part in parts])
+    runs = _runs(posterior, colours, parts)
     draft = Enumeration(unknowns, colours, runs, (), {}, (), quantities, traceable)
     point, found = _numbers(posterior, draft)
-    rows = {
-        name: {u: _known_rows(unknowns[u], name, np.size(found[runs[0]].terms[name])) for u in names}
-        for name, names in terms.items()
-    }
-    _decode(posterior, draft, point, found, rows)
-    blocks = tuple(block for name, own in rows.items() if own for block in _blocks(name, own, single=name in unknowns))
-    independent = {name: _left(own) for name, own in rows.items()}
+    first = found[runs[0]].terms
+    rows = [{u: _known_rows(unknowns[u], p.term, np.size(p.of(first[p.term]))) for u in p.names} for p in parts]
+    _decode(posterior, draft, point, found, parts, rows)
+    blocks = tuple(block for part, own in zip(parts, rows, strict=True) for block in _blocks(part, own, unknowns))
     found_order = eliminations(unknowns, [block.factor for block in blocks])
     if isinstance(found_order, str):
         raise _problem(posterior, next(iter(unknowns)), f"{found_order}; {_INSTEAD}")
     made = draft._replace(
         blocks=blocks,
-        independent={name: entries for name, entries in independent.items() if entries is None or entries.size},
+        independent=_independent(parts, rows),
         order=found_order,
     )
-    _put_to_the_test(posterior, made, rows)
+    _put_to_the_test(posterior, made, parts, rows)
     return made
 
 
@@ -85,12 +82,12 @@ def _colours(unknowns: Mapping[str, Summed], groups: Iterable[Sequence[str]]) ->
     return colours
 
 
-def _runs(posterior: Posterior, colours: Mapping[str, int], terms: Mapping[str, Sequence[str]]) -> tuple[Values, ...]:
+def _runs(posterior: Posterior, colours: Mapping[str, int], parts: Sequence[Part]) -> tuple[Values, ...]:
     """Every combination of values that a term needs, once each."""
     unknowns = posterior.structure.summed
     width = max(colours.values()) + 1
     needed: dict[Values, None] = {(0,) * width: None}
-    for term, names in terms.items():
+    for term, _, names in parts:
         sizes = [unknowns[name].size for name in names]
         if np.prod(sizes, dtype=float) > MOST_RUNS:
             raise _problem(
@@ -163,16 +160,22 @@ def _known_rows(unknown: Summed, term: str, entries: int) -> np.ndarray | None:
 
 
 def _decode(
-    posterior: Posterior, draft: Enumeration, point: Any, found: Mapping[Values, Terms], rows: dict[str, Any]
+    posterior: Posterior,
+    draft: Enumeration,
+    point: Any,
+    found: Mapping[Values, Terms],
+    parts: Sequence[Part],
+    rows: Sequence[Rows],
 ) -> None:
-    """Find the element each entry belongs to, for the terms where it is not known yet; -1 where to none."""
-    asked: dict[tuple[int, int, Values], list[tuple[str, str, np.ndarray]]] = {}
-    for term, own in rows.items():
-        names = list(own)
-        for axis, name in enumerate(names):
+    """Find the element each entry belongs to, where it is not known yet; -1 where to none."""
+    asked: dict[tuple[int, int, Values], list[tuple[Part, str, np.ndarray, np.ndarray]]] = {}
+    for part, own in zip(parts, rows, strict=True):
+        for axis, name in enumerate(part.names):
             if own[name] is not None:
                 continue
-            table = np.moveaxis(table_of(found, term, names, None, draft.unknowns, draft.colours), axis, 0)
+            table = np.moveaxis(
+                table_of(found, part.term, part.names, part.entries, draft.unknowns, draft.colours), axis, 0
+            )
             others = table.shape[1:-1]
             flat = table.reshape(table.shape[0], -1, table.shape[-1])
             differs = ~same(flat, flat[:1]).reshape(-1, flat.shape[-1])
@@ -181,11 +184,11 @@ def _decode(
             for key in np.unique(first[own[name] == 0]):
                 value, other = divmod(int(key), flat.shape[1])
                 place = [int(i) for i in np.unravel_index(other, others)] if others else []
-                base = values_at(len(draft.runs[0]), [n for n in names if n != name], place, draft.colours)
+                base = values_at(len(draft.runs[0]), [n for n in part.names if n != name], place, draft.colours)
                 entries = np.flatnonzero((first == key) & (own[name] == 0))
-                asked.setdefault((draft.colours[name], value, base), []).append((term, name, entries))
+                asked.setdefault((draft.colours[name], value, base), []).append((part, name, own[name], entries))
     for (colour, value, base), who in asked.items():
-        _decode_at(posterior, draft, point, found, rows, (colour, value, base), who)
+        _decode_at(posterior, draft, point, found, (colour, value, base), who)
 
 
 def _decode_at(
@@ -193,9 +196,8 @@ def _decode_at(
     draft: Enumeration,
     point: Any,
     found: Mapping[Values, Terms],
-    rows: dict[str, Any],
     key: tuple[int, int, Values],
-    who: Sequence[tuple[str, str, np.ndarray]],
+    who: Sequence[tuple[Part, str, np.ndarray, np.ndarray]],
 ) -> None:
     """The bits of the elements' numbers, from runs in which the elements with that bit have another value."""
     colour, value, base = key
@@ -208,52 +210,65 @@ def _decode_at(
             filling[name] = has_bit * min(value, u.size - 1)
         with np.errstate(all="ignore"):
             run = run_terms(posterior, point, filling, check=True)
-        for term, name, entries in who:
-            now, off, on = (np.reshape(r.terms[term], -1)[entries] for r in (run, found[base], found[changed]))
+        for part, name, rows, entries in who:
+            now, off, on = (part.of(r.terms[part.term])[entries] for r in (run, found[base], found[changed]))
             is_on = same(now, on)
             if not np.all(is_on | same(now, off)):
-                raise _several(posterior, term, name)
-            rows[term][name][entries] |= is_on.astype(np.int64) << bit
-    for term, name, entries in who:
-        if np.any(rows[term][name][entries] >= draft.unknowns[name].elements):
-            raise _several(posterior, term, name)
+                raise _several(posterior, part.term, name)
+            rows[entries] |= is_on.astype(np.int64) << bit
+    for part, name, rows, entries in who:
+        if np.any(rows[entries] >= draft.unknowns[name].elements):
+            raise _several(posterior, part.term, name)
 
 
-def _blocks(term: str, rows: Rows, *, single: bool) -> list[Block]:
-    """The entries of a term by the unknowns they depend on; an unknown's own term stays together."""
-    names = tuple(rows)
-    if single:
-        return [Block(term, None, Factor(names, tuple(rows.values())))]
+def _blocks(part: Part, rows: Rows, unknowns: Mapping[str, Summed]) -> list[Block]:
+    """The entries of a part by the unknowns they depend on; an unknown's own term stays together."""
+    if not rows:
+        return []
+    if part.term in unknowns:
+        return [Block(part.term, None, Factor(part.names, tuple(rows.values())))]
     touched = np.stack([row >= 0 for row in rows.values()])
     blocks = []
     for pattern in np.unique(touched, axis=1).T:
         if pattern.any():
-            entries = np.flatnonzero((touched == pattern[:, None]).all(axis=0))
-            kept = tuple(itertools.compress(names, pattern))
-            whole = None if entries.size == touched.shape[1] else entries
-            blocks.append(Block(term, whole, Factor(kept, tuple(rows[name][entries] for name in kept))))
+            here = np.flatnonzero((touched == pattern[:, None]).all(axis=0))
+            kept = tuple(itertools.compress(part.names, pattern))
+            entries = here if part.entries is None else part.entries[here]
+            whole = part.entries is None and here.size == touched.shape[1]
+            blocks.append(
+                Block(part.term, None if whole else entries, Factor(kept, tuple(rows[name][here] for name in kept)))
+            )
     return blocks
 
 
-def _left(rows: Rows) -> np.ndarray | None:
-    """The entries that belong to no unknown; None for all."""
-    return np.flatnonzero(np.all([row < 0 for row in rows.values()], axis=0)) if rows else None
+def _independent(parts: Sequence[Part], rows: Sequence[Rows]) -> dict[str, np.ndarray | None]:
+    """The entries of every term that belong to no unknown; None for all."""
+    found: dict[str, Any] = {}
+    for part, own in zip(parts, rows, strict=True):
+        entries = part.entries
+        if own:
+            left = np.flatnonzero(np.all([row < 0 for row in own.values()], axis=0))
+            entries = left if entries is None else entries[left]
+        if entries is None or entries.size:
+            before = found.get(part.term)
+            found[part.term] = entries if before is None else np.concatenate([before, entries])
+    return found
 
 
-def _put_to_the_test(posterior: Posterior, made: Enumeration, rows: Mapping[str, Rows]) -> None:
+def _put_to_the_test(posterior: Posterior, made: Enumeration, parts: Sequence[Part], rows: Sequence[Rows]) -> None:
     """Compare the tables with runs at unknowns drawn at random, at another point."""
     rng = np.random.default_rng(1)
     point, found = _numbers(posterior, made, first=TRIES)
-    tables = {term: table_of(found, term, list(own), None, made.unknowns, made.colours) for term, own in rows.items()}
+    tables = [table_of(found, p.term, p.names, p.entries, made.unknowns, made.colours) for p in parts]
     for _ in range(2):
         filling = {name: rng.integers(u.size, size=u.shape) for name, u in made.unknowns.items()}
         with np.errstate(all="ignore"):
             run = run_terms(posterior, point, filling, check=True)
-        for term, own in rows.items():
+        for part, own, table in zip(parts, rows, tables, strict=True):
             picked = [np.where(row >= 0, np.reshape(filling[n], -1)[row], 0) for n, row in own.items()]
-            expected = tables[term][(*picked, np.arange(tables[term].shape[-1]))]
-            if not np.all(same(np.reshape(run.terms[term], -1), expected)):
-                raise _several(posterior, term, next(iter(own), next(iter(made.unknowns))))
+            expected = table[(*picked, np.arange(table.shape[-1]))]
+            if not np.all(same(part.of(run.terms[part.term]), expected)):
+                raise _several(posterior, part.term, next(iter(own), next(iter(made.unknowns))))
 
 
 # --- errors

@@ -199,6 +199,16 @@ def constants_joint(y, shift, **states):
 
 
 @ba.model
+def chain_put_together(y):
+    mu = ba.sample("mu", ba.Normal(0, 3), shape=3)
+    step = ba.sample("step", ba.Dirichlet(np.ones((3, 3))))
+    z = [ba.sample("z0", ba.Categorical(START), marginalize=True)]
+    for t in range(1, len(y)):
+        z.append(ba.sample(f"z{t}", ba.Categorical(step[z[-1]]), marginalize=True))
+    ba.sample("y", ba.Normal(mu[np.stack(z)], 1), obs=y)
+
+
+@ba.model
 def chain_of_rows(y):
     mu = ba.sample("mu", ba.Normal(0, 3), shape=2)
     stay = ba.sample("stay", ba.Beta(2, 2))
@@ -289,6 +299,13 @@ CASES = {
     ),
     "chain by loop": Case(chain_by_loop, {"y": Y[0, :4]}, {"mu": MU, "step": STEP}, LOOP, loop_joint),
     "chain of constants": Case(chain_of_constants, {"y": Y[0, :4]}, {"shift": 0.3}, LOOP, constants_joint),
+    "chain put together": Case(
+        chain_put_together,
+        {"y": Y[0, :5]},
+        {"mu": MU, "step": STEP},
+        {f"z{t}": ((), range(3)) for t in range(5)},
+        loop_joint,
+    ),
     "chain of rows": Case(
         chain_of_rows,
         {"y": Y[:, :3]},
@@ -403,7 +420,9 @@ def test_log_likelihood_of_an_observation_has_its_unknown_summed_out(run):
     assert found.dims == ("chain", "draw", "row")
 
 
-@pytest.mark.parametrize("name", ["chain by loop", "chain as vector", "nested", "two per row", "missing"])
+@pytest.mark.parametrize(
+    "name", ["chain by loop", "chain put together", "chain as vector", "nested", "two per row", "missing"]
+)
 def test_log_likelihood_sums_over_the_unknowns_distribution_without_the_other_observations(name):
     case = CASES[name]
     found = case.posterior().pointwise_log_likelihood(case.params)
@@ -413,6 +432,7 @@ def test_log_likelihood_sums_over_the_unknowns_distribution_without_the_other_ob
     def density_of_y(k):  # by difference, for the joint densities have it as their last term
         means = {
             "chain by loop": lambda: MU[[int(k[f"z{t}"]) for t in range(4)]],
+            "chain put together": lambda: MU[[int(k[f"z{t}"]) for t in range(5)]],
             "chain as vector": lambda: MU[k["z"]],
             "nested": lambda: MU[k["k"]],
             "two per row": lambda: MU[:2][k["a"]] * k["b"],
