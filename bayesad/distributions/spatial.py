@@ -205,6 +205,11 @@ def _connected(law: str, adjacency: Any) -> Graph:
     return graph
 
 
+def _check_mean(law: str, mu: Any, n: int) -> None:
+    if mu.shape and mu.shape[-1] not in (1, n):
+        raise DistributionError(f"{law}: mu has shape {mu.shape}, but there are {n} areas.")
+
+
 def _squares_of_differences(graph: Graph, x: Any) -> Any:
     """Σ over pairs of weight (x_i − x_j)²."""
     return (graph.weights * (x[..., graph.first] - x[..., graph.second]) ** 2).sum(axis=-1)
@@ -316,9 +321,7 @@ class CAR(Distribution):
         return graph
 
     def _validate(self) -> None:
-        n = self.event_shape[0]
-        if self.mu.shape and self.mu.shape[-1] not in (1, n):
-            raise DistributionError(f"CAR: mu has shape {self.mu.shape}, but there are {n} areas.")
+        _check_mean(self._name, self.mu, self.graph.n)
 
     def _log_density(self, x: Any) -> Any:
         """xᵀ (D − alpha W) x = alpha Σ_pairs weight (x_i − x_j)² + (1 − alpha) Σ_i degree x_i²."""
@@ -364,11 +367,14 @@ class BYM2(Distribution):
     sigma : array
     rho : array
         Between 0 and 1 (excluded, as there is no density on all of space for it).
+    mu : array, shape () or (..., n)
+        Mean: of observations with spatial errors, their regression.
     """
 
     adjacency: Any
     sigma: Positive
     rho: Probability
+    mu: RealOrVector = 0.0
     support = REAL
 
     @property
@@ -376,7 +382,7 @@ class BYM2(Distribution):
         return (self.graph.n,)
 
     def _validate(self) -> None:
-        self.graph  # noqa: B018  (so that an unfit one is told at once)
+        _check_mean(self._name, self.mu, self.graph.n)
         if not ad.is_traced(self.rho) and np.any(self.rho == 1.0):
             raise DistributionError("BYM2: rho must be below 1; for a purely spatial effect use ICAR.")
 
@@ -389,13 +395,13 @@ class BYM2(Distribution):
         values, vectors = self.graph.spectrum
         rho = self.rho[..., None]
         variance = self.sigma[..., None] ** 2 * (1.0 - rho + rho * values)
-        return (-0.5 * (np.matmul(x, vectors) ** 2 / variance + np.log(variance)) - HALF_LOG_2PI).sum(axis=-1)
+        return (-0.5 * (np.matmul(x - self.mu, vectors) ** 2 / variance + np.log(variance)) - HALF_LOG_2PI).sum(axis=-1)
 
     def _draw(self, rng: np.random.Generator, shape: Shape) -> np.ndarray:
         values, vectors = self.graph.spectrum
         rho = self.rho[..., None]
         sd = self.sigma[..., None] * np.sqrt(1.0 - rho + rho * values)
-        return np.matmul(sd * rng.standard_normal(shape), vectors.T)
+        return self.mu + np.matmul(sd * rng.standard_normal(shape), vectors.T)
 
     def _mean(self) -> Any:
-        return 0.0
+        return self.mu

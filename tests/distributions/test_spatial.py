@@ -167,18 +167,22 @@ def test_scaling_factor_is_the_geometric_mean_of_variances() -> None:
 @pytest.mark.parametrize("rho", [0.0, 0.6, 0.999])
 def test_bym2_is_a_normal_law(rho: float) -> None:
     x = RNG.normal(size=(3, 6))
-    cov = covariance_of_bym2(0.8, rho)
-    d = BYM2(W, 0.8, rho)
-    np.testing.assert_allclose(d.log_prob(x), st.multivariate_normal(np.zeros(6), cov).logpdf(x), rtol=1e-9)
+    cov, mu = covariance_of_bym2(0.8, rho), np.linspace(-1, 1, 6)
+    d = BYM2(W, 0.8, rho, mu)
+    np.testing.assert_allclose(d.log_prob(x), st.multivariate_normal(mu, cov).logpdf(x), rtol=1e-9)
+    np.testing.assert_array_equal(d.mean, mu)
     whiten = np.linalg.inv(np.linalg.cholesky(cov))
-    z = d.sample(np.random.default_rng(4), 3000) @ whiten.T
+    z = (d.sample(np.random.default_rng(4), 3000) - mu) @ whiten.T
     for direction in (*np.eye(6), np.full(6, 6**-0.5)):
         assert st.kstest(z @ direction, "norm").pvalue > FALSE_ALARM
 
 
 def test_bym2_batches_and_gradients(assert_gradient: Callable[..., None]) -> None:
-    point = {"sigma": np.array([0.5, 2.0]), "rho": np.float64(0.4), "x": RNG.normal(size=(2, 6))}
-    assert_gradient(lambda p: np.sum(BYM2(W, p["sigma"], p["rho"]).log_prob(p["x"])), point)
+    point = {"sigma": np.array([0.5, 2.0]), "rho": np.float64(0.4), "mu": np.float64(0.3), "x": RNG.normal(size=(2, 6))}
+    assert_gradient(lambda p: np.sum(BYM2(W, p["sigma"], p["rho"], p["mu"]).log_prob(p["x"])), point)
+    for make in (lambda: BYM2(W, 1.0, 0.5, np.zeros(5)), lambda: CAR(W, 0.5, 1.0, np.zeros(5))):
+        with pytest.raises(DistributionError, match=r"mu has shape \(5,\), but there are 6 areas"):
+            make()
     with pytest.raises(DistributionError, match="rho must be below 1"):
         BYM2(W, 1.0, 1.0)
 
