@@ -36,7 +36,7 @@ def ulps(found, exact):
 
 
 @pytest.mark.parametrize("name", SIZES)
-@pytest.mark.parametrize("n", [FEWEST_ROWS, 1667])
+@pytest.mark.parametrize("n", [FEWEST_ROWS, 1000, 1667, 2160])
 def test_sums_are_accurate_to_some_units_in_the_last_place(name, n):
     x = SIZES[name](n)
     assert ulps(run(lambda v: np.sum(log_expit(v)), x), exact(x)) <= 4

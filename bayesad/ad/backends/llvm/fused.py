@@ -28,6 +28,7 @@ __all__ = ["combine", "describe", "identity", "run_loop", "total_offset"]
 
 IDENTITIES = {"sum": 0.0, "scatter": 0.0, "prod": 1.0, "max": -np.inf, "min": np.inf, "any": 0.0, "all": 1.0}
 ROWS = 128  # in a block without products
+MOST_ON_THE_STACK = 128
 FEWEST_FOR_BLOCKS = 256
 CHEAP = {"add", "subtract", "multiply", "negative", "square"}
 MOST_OF_A_CHEAP_ROW = 16  # operations
@@ -182,7 +183,11 @@ def _in_blocks(loop: Loop) -> bool:
 def _rows(loop: Loop) -> int:
     """How many rows a block has."""
     (n,) = loop.shape
-    return products.rows_of_a_tile(n) if any(product(node) for node in loop.nodes) else min(ROWS, n)
+    if any(product(node) for node in loop.nodes):
+        return products.rows_of_a_tile(n)
+    if any(log_products.is_log_product(node, loop.nodes) for node in loop.nodes):
+        return log_products.rows_of_a_block(n)
+    return min(ROWS, n)
 
 
 def _run_blocks(lowering: Lowering, loop: Loop, totals: dict[Node, str], lanes: dict[Node, str]) -> None:
@@ -235,10 +240,17 @@ def _sorted_into_blocks(lowering: Lowering, loop: Loop) -> _Blocks:
             blocks.after.append(node)
             source = _collected(node)
             if source not in blocks.buffers and (source in inside or node.primitive.name != "scatter"):
-                blocks.buffers[source] = lowering.block_memory(blocks.rows)
+                blocks.buffers[source] = _buffer(lowering, blocks.rows)
         else:
             blocks.inner.append(node)
     return blocks
+
+
+def _buffer(lowering: Lowering, rows: int) -> str:
+    """Memory for a block's elements of a vector."""
+    if rows <= MOST_ON_THE_STACK:
+        return lowering.block_memory(rows)
+    return lowering.parameter("p", f"workspace {lowering.reserve(8 * rows)}")
 
 
 def _collects_from_blocks(node: Node, inside: set[Node]) -> bool:

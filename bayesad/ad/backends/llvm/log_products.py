@@ -2,10 +2,9 @@
 
 The product is kept as q in 1 + q, and 1 + q times 1 + e is 1 + (q + e + q e): all terms are positive, so that small
 ones are not lost beside the 1. One such step has a relative error of at most two units of rounding u. The factors of
-a block are multiplied in a tree, and blocks one after the other until there are 512 rows: with at most 32 blocks and
-trees of at most 6 steps q is off by less than 80 u, relatively, and on average by some units. The condition of
-log(1 + q), which is q / ((1 + q) log(1 + q)), is at most 1. A sum of 512 logarithms one after the other may be off by
-more. The product of 512 factors is at most 2**512.
+a block are multiplied in trees, and trees and blocks one after the other: with at most 64 of these and 6 steps in a
+tree q is off by less than 150 u, relatively, and on average by some units. The condition of log(1 + q), which is
+q / ((1 + q) log(1 + q)), is at most 1. A sum of so many logarithms one after the other may be off by more.
 """
 
 from __future__ import annotations
@@ -19,11 +18,20 @@ from bayesad.ad.program import Node
 if TYPE_CHECKING:
     from bayesad.ad.backends.llvm.lower import Lowering
 
-__all__ = ["FEWEST_ROWS", "add_block", "add_logarithm", "factors", "is_log_product", "start"]
+__all__ = ["FEWEST_ROWS", "add_block", "add_logarithm", "factors", "is_log_product", "rows_of_a_block", "start"]
 
 FEWEST_ROWS = 256
 ROWS_OF_A_LOGARITHM = 512
 MOST_AT_ONCE = 48  # rows whose factors are multiplied in one tree
+PIECE = 16  # the same in larger blocks, whose rows are a multiple of it
+MOST_IN_ONE_BLOCK = 1000  # their product is at most 2**1000
+
+
+def rows_of_a_block(n: int) -> int:
+    """How many of n rows are taken at a time: all, or a number that leaves no rest, if there is one."""
+    if n <= MOST_IN_ONE_BLOCK:
+        return -(-n // PIECE) * PIECE
+    return next((rows for rows in range(ROWS_OF_A_LOGARITHM, 6 * PIECE, -PIECE) if n % rows == 0), 8 * PIECE)
 
 
 def is_log_product(node: Node, inside: Collection[Node]) -> bool:
@@ -73,14 +81,13 @@ def add_logarithm(lowering: Lowering, product: str, total: str) -> None:
     """Add the logarithm of a product to a total in memory."""
     value = lowering.op(f"load {VECTOR}, ptr {product}")
     q = _tree(lowering, "double", [lowering.op(f"extractelement {VECTOR} {value}, i64 {i}") for i in range(WIDTH)])
-    logarithm = lowering.op(f"call double @{lowering.function('bayesad.log1p', 1)}(double {q})")
+    logarithm = lowering.op(f"call double @{lowering.function('bayesad.log1p', 1, rare=True)}(double {q})")
     before, _ = lowering.load(total, "f", "0")
     lowering.store(total, "f", "0", (lowering.op(f"fadd double {before}, {logarithm}"), "f"))
 
 
 def _in_pieces(lowering: Lowering, place: str, rows: int) -> str:
-    piece = 8 * WIDTH
-    assert rows % piece == 0
+    piece = PIECE
     product = lowering.local_memory(VECTOR)
     lowering.say(f"store {VECTOR} zeroinitializer, ptr {product}")
 

@@ -67,11 +67,13 @@ class Writer:
         self.count += 1
         return f"{stem}{self.count}"
 
-    def function(self, name: str, arity: int) -> str:
-        """The name to call a function of doubles by: inlined into loops, called from straight-line code."""
+    def function(self, name: str, arity: int, *, rare: bool = False) -> str:
+        """The name to call a function of doubles by: inlined into loops, if it is not rare there, called from
+        straight-line code."""
         if name.startswith("bayesad."):
-            name = vector_math.symbol(name.removeprefix("bayesad."), inline=self.loops_open > 0)
-            self.inlined += self.loops_open > 0
+            inline = self.loops_open > 0 and not rare
+            name = vector_math.symbol(name.removeprefix("bayesad."), inline=inline)
+            self.inlined += inline
             self.mathematics[name] = None
         else:
             self.declared[name] = arity
