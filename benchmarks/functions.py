@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.util
-from collections.abc import Callable
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,13 +28,15 @@ __all__ = ["FUNCTIONS", "Function", "table"]
 
 AGREEMENT = 1e-8
 COLUMNS = {"value": "value µs", "bayesad": "with gradient µs", "jax": "JAX µs", "autograd": "autograd µs"}
-OF_VALUE, OF_BEST = "gradient / value", "best peer / bayesad"
-MOST_OF_VALUE, MEAN_OF_VALUE = 3.0, 2.0
-LEAST_OF_PEERS, MEAN_OF_PEERS = 1.0, 1.5
+FIRST = {"bayesad": "first call ms", "jax": "JAX first call ms"}
+OF_VALUE, OF_BEST, OF_FIRST = "gradient / value", "best peer / bayesad", "first call, JAX / bayesad"
+EACH = {OF_VALUE: 3.0, OF_BEST: 1.0, OF_FIRST: 2.0}
+MEAN = {OF_VALUE: 2.0, OF_BEST: 1.5}
 NOTE = (
     "Medians of interleaved turns; ratios are medians of those of each turn. bayesad is called by a compiled loop, "
     "JAX by a fori_loop of its own, autograd from Python. One thread; processor time. The Jacobian of the bundle "
-    "adjustment is called from Python by all: two reverse passes, as its observations do not share inputs."
+    "adjustment is called from Python by all: two reverse passes, as its observations do not share inputs. The first "
+    "call traces, differentiates and compiles, with nothing on disk."
 )
 
 
@@ -197,38 +203,77 @@ def contestants(function: Function, peers: list[str]) -> dict[str, Any]:
     return found if q.ndim > 1 else {"value": native(function, data, q, gradient=False), **found}
 
 
+def first_calls(function: Function, names: list[str]) -> dict[str, float]:
+    """Seconds of processor time from a function to its first value and gradient, with nothing on disk."""
+    data, q = function.make()
+    makers: dict[str, Callable[[], Any]] = {"bayesad": lambda: native(function, data, q)}
+    makers |= {name: functools.partial(PEERS[name], function.function, data, q) for name in names if name in PEERS}
+    if q.ndim > 1:
+        makers = {name: functools.partial(_rows, function, data, q, name) for name in names}
+    seconds = {}
+    with tempfile.TemporaryDirectory() as folder, _environment("BAYESAD_CACHE_DIR", folder):
+        for name in names:
+            begin = time.process_time()
+            makers[name]().evaluate(q)
+            seconds[name] = time.process_time() - begin
+    return seconds
+
+
+@contextlib.contextmanager
+def _environment(name: str, value: str) -> Iterator[None]:
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        os.environ.pop(name)
+        if before is not None:
+            os.environ[name] = before
+
+
 def table(options: Options) -> Table:
     """Measure the functions that the options select."""
-    result = Table(
-        "functions", "Functions without a model", ["function", *COLUMNS.values(), OF_VALUE, OF_BEST], note=NOTE
-    )
+    columns = ["function", *COLUMNS.values(), OF_VALUE, OF_BEST, *FIRST.values()]
+    result = Table("functions", "Functions without a model", columns, note=NOTE)
     peers = [name for name in ("jax", "autograd") if importlib.util.find_spec(name)]
-    of_value, of_peers = [], []
+    timed = [name for name in FIRST if name == "bayesad" or name in peers]
+    first_calls(FUNCTIONS[0], timed)  # imports, and what is made once
+    ratios: dict[str, list[float]] = {OF_VALUE: [], OF_BEST: [], OF_FIRST: []}
     for function in FUNCTIONS:
-        if not options.selects(function.name):
-            continue
-        options.say(function.title)
-        found = contestants(function, peers)
-        timings = take_turns({name: one.run for name, one in found.items()}, options.effort)
-        row: dict[str, Cell] = {"function": function.title}
-        row |= {COLUMNS[name]: 1e6 * timings.median(name) for name in timings.seconds}
-        if "value" in timings.seconds:
-            of_value.append(timings.ratio("bayesad", "value"))
-            row[OF_VALUE] = of_value[-1]
-            result.figures.append(Figure(f"{function.title}: gradient / value", of_value[-1], MOST_OF_VALUE))
-        if peers:
-            of_peers.append(_of_best(timings, peers))
-            row[OF_BEST] = of_peers[-1]
-            what = f"{function.title}: best peer / bayesad"
-            result.figures.append(Figure(what, of_peers[-1], LEAST_OF_PEERS, at_most=False))
-        result.rows.append(row)
-    for what, ratios, limit, at_most in (
-        ("gradient / value", of_value, MEAN_OF_VALUE, True), ("best peer / bayesad", of_peers, MEAN_OF_PEERS, False)
-    ):  # fmt: skip
-        if len(ratios) > 1:
-            mean = float(np.exp(np.mean(np.log(ratios))))
-            result.figures.append(Figure(f"{what}, geometric mean", mean, limit, at_most=at_most))
+        if options.selects(function.name):
+            row, found = _row(function, peers, timed, options)
+            result.rows.append(row)
+            result.figures += [
+                Figure(f"{function.title}: {what}", ratio, EACH[what], at_most=what == OF_VALUE)
+                for what, ratio in found.items()
+            ]
+            for what, ratio in found.items():
+                ratios[what].append(ratio)
+    for what, limit in MEAN.items():
+        if len(ratios[what]) > 1:
+            mean = float(np.exp(np.mean(np.log(ratios[what]))))
+            result.figures.append(Figure(f"{what}, geometric mean", mean, limit, at_most=what == OF_VALUE))
     return result
+
+
+def _row(
+    function: Function, peers: list[str], timed: list[str], options: Options
+) -> tuple[dict[str, Cell], dict[str, float]]:
+    """A row of the table, and the ratios in it that are judged."""
+    options.say(function.title)
+    timings = take_turns({name: one.run for name, one in contestants(function, peers).items()}, options.effort)
+    first = first_calls(function, timed)
+    ratios = {}
+    if "value" in timings.seconds:
+        ratios[OF_VALUE] = timings.ratio("bayesad", "value")
+    if peers:
+        ratios[OF_BEST] = _of_best(timings, peers)
+    if "jax" in first:
+        ratios[OF_FIRST] = first["jax"] / first["bayesad"]
+    row: dict[str, Cell] = {"function": function.title}
+    row |= {COLUMNS[name]: 1e6 * timings.median(name) for name in timings.seconds}
+    row |= {what: ratio for what, ratio in ratios.items() if what != OF_FIRST}
+    return row | {FIRST[name]: 1e3 * seconds for name, seconds in first.items()}, ratios
 
 
 def _of_best(timings: Timings, peers: list[str]) -> float:

@@ -1,6 +1,7 @@
 """The contestants of the benchmarks compute the same log density, and the harness reports what it measured."""
 
 import json
+import os
 import time
 
 import numpy as np
@@ -129,6 +130,14 @@ def test_benchmarked_functions_have_the_gradient_of_differences(name):
     assert name in {function.name for function in functions.FUNCTIONS}
     found = ad.check(lambda q: function(functions.OURS, q, **data), q)
     assert found, str(found)
+
+
+def test_first_calls_are_measured_with_an_empty_cache_that_is_put_back(monkeypatch):
+    monkeypatch.setenv("BAYESAD_CACHE_DIR", "somewhere")
+    function, (data, q) = SMALL_FUNCTIONS["network"]
+    found = functions.first_calls(functions.Function("small", "small", function, lambda: (data, q)), ["bayesad"])
+    assert found.keys() == {"bayesad"} and 0 < found["bayesad"] < 10
+    assert os.environ["BAYESAD_CACHE_DIR"] == "somewhere"
 
 
 def test_the_rows_of_the_bundle_adjustment_are_those_of_its_jacobian():
