@@ -301,7 +301,8 @@ def _corr_constrain(support: Support, u: Any) -> tuple[Any, Any]:
     factor, log_det = _cholesky_corr_constrain(support, u)
     k = factor.shape[-1]
     log_diagonal = np.log(np.diagonal(factor, axis1=-2, axis2=-1))
-    return _times_transpose(factor), log_det + np.sum(np.arange(k - 1.0, -1.0, -1.0) * log_diagonal, axis=-1)
+    value = np.where(np.eye(k, dtype=bool), 1.0, _times_transpose(factor))  # ones without rounding: constant draws
+    return value, log_det + np.sum(np.arange(k - 1.0, -1.0, -1.0) * log_diagonal, axis=-1)
 
 
 def _corr_unconstrain(support: Support, x: Any) -> Any:

@@ -209,6 +209,12 @@ def test_covariance_matrices_are_transformed_as_stan_does():
     assert log_det == pytest.approx(3 * math.log(2.0) + 4 * 0.2 + 3 * -0.4 + 2 * 0.1, rel=1e-14)
 
 
+def test_correlation_matrices_have_ones_on_their_diagonal():
+    x, _ = constrain(Support("corr"), draw_u(Support("corr"), (50, 5, 5)))
+    np.testing.assert_array_equal(np.diagonal(x, axis1=-2, axis2=-1), np.ones((50, 5)))
+    np.testing.assert_array_equal(x, np.swapaxes(x, -1, -2))
+
+
 def test_covariance_matrices_of_very_different_scales_round_trip():
     u = np.array([-30.0, 0.5, 40.0, 1.0, -2.0, -1.0])
     factor, _ = constrain(Support("cholesky_cov"), u)
