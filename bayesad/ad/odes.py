@@ -11,7 +11,7 @@ from bayesad.ad.array import TracedArray
 from bayesad.ad.bodies import as_floats, traced_body
 from bayesad.ad.primitives import odes
 from bayesad.ad.primitives.bodies import jacobian
-from bayesad.ad.program import Program
+from bayesad.ad.trace import current_depth
 from bayesad.errors import SolverError
 
 __all__ = ["odeint"]
@@ -84,13 +84,19 @@ def odeint(
     times = _floats("ts", ts, 1)
     origin = _floats("t0", t0, 0)
     _check_times(times, origin)
-    body, captures = _traced(rhs, start, origin, args)
-    size = start.shape[0]
-    attributes = {
-        "body": body, "of": None, "jacobian": jacobian(body, 1) if method == "bdf" else None, "states": size,
-        "method": method, "rtol": float(rtol), "atol": float(atol),
-    }  # fmt: skip
-    return odes.solve(start, times, origin, captures, **attributes)
+    given: dict[str, Any] = {"states": start.shape[0], "method": method, "rtol": float(rtol), "atol": float(atol)}
+
+    def slopes(t: Any, y: Any) -> Any:
+        return _slopes(rhs(t, y, *args), y.shape)
+
+    if not current_depth() and method != "bdf":
+        slopes(origin[()], start.copy())
+        solved = odes.solve_plain(lambda t, y: rhs(t, y, *args), start, times, origin, **given)
+        if solved is not None:
+            return solved
+    body, captures = traced_body("odeint", slopes, [origin, start])
+    matrix = jacobian(body, 1) if method == "bdf" else None
+    return odes.solve(start, times, origin, captures, body=body, of=None, jacobian=matrix, **given)
 
 
 def _floats(name: str, x: Any, ndim: int) -> Any:
@@ -116,16 +122,12 @@ def _check_times(ts: Any, t0: Any) -> None:
         )
 
 
-def _traced(rhs: Callable[..., Any], y0: Any, t0: Any, args: tuple[Any, ...]) -> tuple[Program, list[Any]]:
-    """The program of (t, y, captured arrays) that rhs is, and the captured arrays."""
-
-    def checked(result: Any) -> Any:
-        slopes = as_floats(result)
-        if slopes.shape != y0.shape:
-            raise SolverError(
-                f"odeint: rhs returned slopes of shape {slopes.shape} for states of shape {y0.shape}; it has to return "
-                "one slope for each state"
-            )
-        return slopes
-
-    return traced_body("odeint", lambda t, y: rhs(t, y, *args), [t0, y0], checked)
+def _slopes(result: Any, shape: tuple[int, ...]) -> Any:
+    """What rhs returned, as an array of floats."""
+    slopes = as_floats(result)
+    if slopes.shape != shape:
+        raise SolverError(
+            f"odeint: rhs returned slopes of shape {slopes.shape} for states of shape {shape}; it has to return one "
+            "slope for each state"
+        )
+    return slopes

@@ -84,6 +84,25 @@ def test_a_linear_system_and_the_derivatives_by_its_matrix():
             assert np.allclose(found[:, i, j], (exact(a + step) - exact(a - step)) / 2e-6, rtol=1e-6, atol=1e-8)
 
 
+def test_plain_numbers_are_solved_without_a_program():
+    """The slopes are called as they are: with the same result, and branches may be taken."""
+    calls = []
+
+    def rhs(t, y):
+        calls.append(type(y))
+        return [y[1], -y[0] if t < 1.0 else -2.0 * y[0]]
+
+    def end(last):
+        return ad.odeint(lambda t, y: [y[1], np.where(t < 1.0, -1.0, -2.0) * y[0]], [1.0, 0.0], [1.0, last])[-1]
+
+    assert np.allclose(ad.odeint(rhs, [1.0, 0.0], [1.0, 2.0])[-1], machine_code(lambda x: end(x["t"]), {"t": 2.0}))
+    assert set(calls) == {np.ndarray}
+    with pytest.raises(SolverError, match=r"branches on a value at .*test_odeint.py"):
+        ad.gradient(lambda last: ad.odeint(rhs, [1.0, 0.0], [1.0, last])[0, 0], 2.0)
+    with pytest.raises(ZeroDivisionError):
+        ad.odeint(lambda t, y: [1 / 0], [1.0], [1.0])
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_machine_code_does_what_the_interpreter_does(method):
     def f(x):
@@ -300,7 +319,7 @@ def test_while_sampling_a_failure_is_a_log_density_of_minus_infinity():
         ({"method": "euler"}, "method is one of"),
         ({"rtol": 0.0}, "rtol has to be a positive number"),
         ({"rhs": lambda t, y: [y[0], y[0]]}, r"slopes of shape \(2,\) for states of shape \(1,\)"),
-        ({"rhs": lambda t, y: y if y[0] > 0 else -y}, "branches on a value at .*test_odeint.py"),
+        ({"rhs": lambda t, y: y if y[0] > 0 else -y, "method": "bdf"}, "branches on a value at .*test_odeint.py"),
         ({"y0": [np.nan]}, "not finite"),
     ],
 )

@@ -43,6 +43,7 @@ __all__ = [
     "odeint_p",
     "shared",
     "solve",
+    "solve_plain",
     "tangent",
     "workspace_size",
 ]
@@ -95,19 +96,47 @@ class _TooLong(Exception):
 
 def _evaluate(y0: Any, ts: Any, t0: Any, *invariants: Any, **attributes: Any) -> np.ndarray:
     """By the method's kernel, which calls the interpreter; a solve that takes long is begun again as machine code."""
+    states, others, matrix = attributes["states"], [np.asarray(x)[()] for x in invariants], attributes["jacobian"]
+    rhs = called(attributes["body"], [len(y0)], len(y0), others)
+    derivative = rhs if matrix is None else called(matrix, [len(y0)], states * states, others)
+    rows, status, t = _by_kernel(rhs, derivative, y0, ts, t0, attributes)
+    inputs = [np.asarray(x) for x in (y0, ts, t0, *invariants)]
+    return ended(odeint_p, inputs, attributes, rows, status, t, rhs.error or derivative.error)
+
+
+def _by_kernel(
+    rhs: Any, derivative: Any, y0: Any, ts: Any, t0: Any, attributes: dict[str, Any]
+) -> tuple[np.ndarray, int, float]:
+    """The rows of a solve, how it ended, and the time reached."""
     from bayesad.ad.backends.llvm.native import called_kernel
 
-    y0, ts, others = np.array(y0, dtype=FLOAT), np.array(ts, dtype=FLOAT), [np.asarray(x)[()] for x in invariants]
     method, states, rtol, atol = (attributes[key] for key in ("method", "states", "rtol", "atol"))
-    rhs = called(attributes["body"], [len(y0)], len(y0), others)
-    matrix = attributes["jacobian"]
-    derivative = rhs if matrix is None else called(matrix, [len(y0)], states * states, others)
-    rows, work = np.empty((len(ts), len(y0))), np.zeros(workspace_size(method, states, len(y0)))
+    start, times = np.array(y0, dtype=FLOAT), np.array(ts, dtype=FLOAT)
+    rows, work = np.empty((len(times), len(start))), np.zeros(workspace_size(method, states, len(start)))
     status = called_kernel(method)(
-        rhs, derivative, states, len(y0), len(ts), float(t0), ts, y0, rtol, atol, np.ravel(rows), work
+        rhs, derivative, states, len(start), len(times), float(t0), times, start, rtol, atol, np.ravel(rows), work
     )
-    inputs = [np.asarray(x) for x in (y0, ts, t0, *invariants)]
-    return ended(odeint_p, inputs, attributes, rows, status, work[0], rhs.error or derivative.error)
+    return rows, status, work[0]
+
+
+def solve_plain(rhs: Callable[..., Any], y0: Any, ts: Any, t0: Any, **attributes: Any) -> np.ndarray | None:
+    """A solve of plain numbers whose slopes are called as they are, without a program; None where it takes long."""
+    from bayesad.ad.backends.llvm.kernel import python_log_density
+
+    calls = itertools.count()
+
+    def fill(argument: np.ndarray, result: np.ndarray) -> float:
+        if next(calls) == MOST_CALLS:
+            raise _TooLong
+        result[:] = rhs(argument[0], argument[1:].copy())
+        return 0.0
+
+    pointer = python_log_density(fill, 1 + len(y0), len(y0))
+    with np.errstate(all="ignore"):
+        rows, status, t = _by_kernel(pointer, pointer, y0, ts, t0, attributes)
+    if isinstance(pointer.error, _TooLong):
+        return None
+    return ended(odeint_p, [], attributes, rows, status, t, pointer.error)
 
 
 def ended(
