@@ -24,6 +24,7 @@ FEW = 4  # rows up to which triangular factors are written out
 FEW_TO_PIVOT = 3  # the same where rows are exchanged
 ZERO, HALF, ONE, INFINITY, NAN = map(hexadecimal, (0.0, 0.5, 1.0, math.inf, math.nan))
 Rows = list[list[str]]
+Entry = Callable[["Lowering", Node], bool]
 
 
 class _Scalars:
@@ -60,50 +61,60 @@ class _Scalars:
         """A primitive of one argument."""
         return SCALARS[name](self.lowering, (x, "f"))[0]
 
+    def element(self, node: Node, batch: Position, *at: int | str) -> str:
+        """An element of a matrix of a stack, whose leading axes broadcast to those of the position."""
+        lead = node.shape[: node.ndim - len(at)]
+        own = batch[len(batch) - len(lead) :]
+        there = ["0" if n == 1 else i for i, n in zip(own, lead, strict=True)]
+        return as_kind(self.lowering, self.lowering.value(node, [*there, *map(str, at)]), "f")
 
-# --- elements
-def _each(lowering: Lowering, node: Node, axes: int, body: Callable[[Position], None]) -> None:
-    """``body(position)`` for every position in the leading axes of a result whose last ``axes`` are a matrix's."""
-    shape = node.shape[: node.ndim - axes]
-    if math.prod(shape):
-        lowering.nest(shape, body)
+    def matrix(self, node: Node, batch: Position) -> Rows:
+        n = node.shape[-1]
+        return [[self.element(node, batch, i, j) for j in range(n)] for i in range(n)]
+
+    def store(self, node: Node, batch: Position, value: str, *at: int | str) -> None:
+        offset = self.lowering.linear([*batch, *map(str, at)], node.shape)
+        self.lowering.store(self.lowering.pointer(node), "f", offset, (value, "f"))
 
 
-def _element(lowering: Lowering, node: Node, batch: Position, *at: int | str) -> str:
-    """An element of a matrix of a stack, whose leading axes broadcast to those of the position."""
-    lead = node.shape[: node.ndim - len(at)]
-    own = batch[len(batch) - len(lead) :]
-    there = ["0" if n == 1 else i for i, n in zip(own, lead, strict=True)]
-    return as_kind(lowering, lowering.value(node, [*there, *map(str, at)]), "f")
+def _up_to(most: int, axes: int = 2) -> Callable[[Callable[[_Scalars, Node, Position], None]], Entry]:
+    """Make an entry of what writes the result for one matrix of a stack, which takes the last axes of the result.
 
+    The entry refuses matrices of more rows.
+    """
 
-def _store(lowering: Lowering, node: Node, batch: Position, value: str, *at: int | str) -> None:
-    lowering.store(lowering.pointer(node), "f", lowering.linear([*batch, *map(str, at)], node.shape), (value, "f"))
+    def entry(one: Callable[[_Scalars, Node, Position], None]) -> Entry:
+        def write(lowering: Lowering, node: Node) -> bool:
+            if node.inputs[0].shape[-1] > most:
+                return False
+            if node.size:
+                scalars = _Scalars(lowering)
+                lowering.nest(node.shape[: node.ndim - axes], lambda batch: one(scalars, node, batch))
+            return True
+
+        write.__name__, write.__doc__ = one.__name__, one.__doc__
+        return write
+
+    return entry
 
 
 # --- Cholesky
-def cholesky(lowering: Lowering, node: Node) -> bool:
-    n, f = node.shape[-1], _Scalars(lowering)
-    if n > FEW:
-        return False
-
-    def one(batch: Position) -> None:
-        factor: Rows = [[ZERO] * n for _ in range(n)]
-        sound = "true"
-        for i, j in _below(n, diagonal=True):
-            left = _element(lowering, node.inputs[0], batch, i, j)
-            for k in range(j):
-                left = f.minus(left, f.times(factor[i][k], factor[j][k]))
-            if i == j:
-                sound = f.both(sound, f.both(f.test("ogt", left, ZERO), f.test("olt", left, INFINITY)))
-                factor[i][i] = f.function("sqrt", left)
-            else:
-                factor[i][j] = f.over(left, factor[j][j])
-        for i, j in itertools.product(range(n), repeat=2):
-            _store(lowering, node, batch, f.choose(sound, factor[i][j], NAN), i, j)
-
-    _each(lowering, node, 2, one)
-    return True
+@_up_to(FEW)
+def cholesky(f: _Scalars, node: Node, batch: Position) -> None:
+    n = node.shape[-1]
+    factor: Rows = [[ZERO] * n for _ in range(n)]
+    sound = "true"
+    for i, j in _below(n, diagonal=True):
+        left = f.element(node.inputs[0], batch, i, j)
+        for k in range(j):
+            left = f.minus(left, f.times(factor[i][k], factor[j][k]))
+        if i == j:
+            sound = f.both(sound, f.both(f.test("ogt", left, ZERO), f.test("olt", left, INFINITY)))
+            factor[i][i] = f.function("sqrt", left)
+        else:
+            factor[i][j] = f.over(left, factor[j][j])
+    for i, j in itertools.product(range(n), repeat=2):
+        f.store(node, batch, f.choose(sound, factor[i][j], NAN), i, j)
 
 
 def _below(n: int, *, diagonal: bool) -> list[tuple[int, int]]:
@@ -111,68 +122,55 @@ def _below(n: int, *, diagonal: bool) -> list[tuple[int, int]]:
     return [(i, j) for i in range(n) for j in range(i + diagonal)]
 
 
-def cholesky_pullback(lowering: Lowering, node: Node) -> bool:
+@_up_to(FEW)
+def cholesky_pullback(f: _Scalars, node: Node, batch: Position) -> None:
     """Murray 2016, section 3.1."""
-    n, f = node.shape[-1], _Scalars(lowering)
-    if n > FEW:
-        return False
-
-    def one(batch: Position) -> None:
-        factor, g = (
-            {(i, j): _element(lowering, source, batch, i, j) for i, j in _below(n, diagonal=True)}
-            for source in node.inputs
-        )
-        for k in reversed(range(n)):
-            inverse = f.over(ONE, factor[k, k])
+    n = node.shape[-1]
+    factor, g = (
+        {(i, j): f.element(source, batch, i, j) for i, j in _below(n, diagonal=True)} for source in node.inputs
+    )
+    for k in reversed(range(n)):
+        inverse = f.over(ONE, factor[k, k])
+        for i in range(k + 1, n):
+            g[i, k] = f.times(g[i, k], inverse)
+            g[k, k] = f.minus(g[k, k], f.times(factor[i, k], g[i, k]))
+        g[k, k] = f.times(g[k, k], inverse)
+        for j in range(k):
+            for i in range(k, n):
+                g[k, j] = f.minus(g[k, j], f.times(g[i, k], factor[i, j]))
             for i in range(k + 1, n):
-                g[i, k] = f.times(g[i, k], inverse)
-                g[k, k] = f.minus(g[k, k], f.times(factor[i, k], g[i, k]))
-            g[k, k] = f.times(g[k, k], inverse)
-            for j in range(k):
-                for i in range(k, n):
-                    g[k, j] = f.minus(g[k, j], f.times(g[i, k], factor[i, j]))
-                for i in range(k + 1, n):
-                    g[i, j] = f.minus(g[i, j], f.times(g[i, k], factor[k, j]))
-        for i, j in itertools.product(range(n), repeat=2):
-            _store(lowering, node, batch, f.times(HALF, g[max(i, j), min(i, j)]), i, j)
-
-    _each(lowering, node, 2, one)
-    return True
+                g[i, j] = f.minus(g[i, j], f.times(g[i, k], factor[k, j]))
+    for i, j in itertools.product(range(n), repeat=2):
+        f.store(node, batch, f.times(HALF, g[max(i, j), min(i, j)]), i, j)
 
 
 # --- triangular systems
-def solve_triangular(lowering: Lowering, node: Node) -> bool:
+@_up_to(FEW)
+def solve_triangular(f: _Scalars, node: Node, batch: Position) -> None:
     a, b = node.inputs
-    n, f = node.shape[-2], _Scalars(lowering)
-    if n > FEW:
-        return False
+    n = node.shape[-2]
     lower, trans, unit = (node.attributes[flag] for flag in ("lower", "trans", "unit"))
     order = range(n) if lower != trans else range(n - 1, -1, -1)
 
-    def one(batch: Position) -> None:
-        def entry(i: int, k: int) -> str:
-            return _element(lowering, a, batch, *((k, i) if trans else (i, k)))
+    def entry(i: int, k: int) -> str:
+        return f.element(a, batch, *((k, i) if trans else (i, k)))
 
-        matrix = {(i, k): entry(i, k) for step, i in enumerate(order) for k in order[: step + (not unit)]}
-        singular = "false"
-        for i in () if unit else order:
-            singular = lowering.op(f"or i1 {singular}, {f.test('oeq', matrix[i, i], ZERO)}")
+    matrix = {(i, k): entry(i, k) for step, i in enumerate(order) for k in order[: step + (not unit)]}
+    singular = "false"
+    for i in () if unit else order:
+        singular = f.lowering.op(f"or i1 {singular}, {f.test('oeq', matrix[i, i], ZERO)}")
 
-        def column(place: Position) -> None:
-            x: dict[int, str] = {}
-            for step, i in enumerate(order):
-                left = _element(lowering, b, batch, i, *place)
-                for k in order[:step]:
-                    left = f.minus(left, f.times(matrix[i, k], x[k]))
-                x[i] = left if unit else f.over(left, matrix[i, i])
-            for i, value in x.items():
-                _store(lowering, node, batch, f.choose(singular, NAN, value), i, *place)
+    def column(place: Position) -> None:
+        x: dict[int, str] = {}
+        for step, i in enumerate(order):
+            left = f.element(b, batch, i, *place)
+            for k in order[:step]:
+                left = f.minus(left, f.times(matrix[i, k], x[k]))
+            x[i] = left if unit else f.over(left, matrix[i, i])
+        for i, value in x.items():
+            f.store(node, batch, f.choose(singular, NAN, value), i, *place)
 
-        lowering.nest([node.shape[-1]], column)
-
-    if node.shape[-1]:
-        _each(lowering, node, 2, one)
-    return True
+    f.lowering.nest([node.shape[-1]], column)
 
 
 # --- general matrices, by elimination with row exchanges
@@ -226,47 +224,29 @@ def _singular(f: _Scalars, done: _Eliminated) -> str:
     return result
 
 
-def _matrix(lowering: Lowering, node: Node, batch: Position) -> Rows:
-    n = node.shape[-1]
-    return [[_element(lowering, node, batch, i, j) for j in range(n)] for i in range(n)]
-
-
-def solve(lowering: Lowering, node: Node) -> bool:
+@_up_to(FEW_TO_PIVOT)
+def solve(f: _Scalars, node: Node, batch: Position) -> None:
     a, b = node.inputs
-    n, f = node.shape[-2], _Scalars(lowering)
-    if n > FEW_TO_PIVOT:
-        return False
+    n = node.shape[-2]
+    done = _eliminate(f, f.matrix(a, batch))
+    singular = _singular(f, done)
 
-    def one(batch: Position) -> None:
-        done = _eliminate(f, _matrix(lowering, a, batch))
-        singular = _singular(f, done)
+    def column(place: Position) -> None:
+        x = _solve(f, done, [f.element(b, batch, i, *place) for i in range(n)])
+        for i, value in enumerate(x):
+            f.store(node, batch, f.choose(singular, NAN, value), i, *place)
 
-        def column(place: Position) -> None:
-            x = _solve(f, done, [_element(lowering, b, batch, i, *place) for i in range(n)])
-            for i, value in enumerate(x):
-                _store(lowering, node, batch, f.choose(singular, NAN, value), i, *place)
-
-        lowering.nest([node.shape[-1]], column)
-
-    if node.shape[-1]:
-        _each(lowering, node, 2, one)
-    return True
+    f.lowering.nest([node.shape[-1]], column)
 
 
-def inv(lowering: Lowering, node: Node) -> bool:
-    n, f = node.shape[-1], _Scalars(lowering)
-    if n > FEW_TO_PIVOT:
-        return False
-
-    def one(batch: Position) -> None:
-        done = _eliminate(f, _matrix(lowering, node.inputs[0], batch))
-        singular = _singular(f, done)
-        for j in range(n):
-            for i, value in enumerate(_solve(f, done, [ONE if i == j else ZERO for i in range(n)])):
-                _store(lowering, node, batch, f.choose(singular, NAN, value), i, j)
-
-    _each(lowering, node, 2, one)
-    return True
+@_up_to(FEW_TO_PIVOT)
+def inv(f: _Scalars, node: Node, batch: Position) -> None:
+    n = node.shape[-1]
+    done = _eliminate(f, f.matrix(node.inputs[0], batch))
+    singular = _singular(f, done)
+    for j in range(n):
+        for i, value in enumerate(_solve(f, done, [ONE if i == j else ZERO for i in range(n)])):
+            f.store(node, batch, f.choose(singular, NAN, value), i, j)
 
 
 def _sign(f: _Scalars, done: _Eliminated) -> str:
@@ -277,58 +257,38 @@ def _sign(f: _Scalars, done: _Eliminated) -> str:
     return f.choose(odd, hexadecimal(-1.0), ONE)
 
 
-def det(lowering: Lowering, node: Node) -> bool:
+@_up_to(FEW_TO_PIVOT, axes=0)
+def det(f: _Scalars, node: Node, batch: Position) -> None:
     (a,) = node.inputs
-    f = _Scalars(lowering)
-    if a.shape[-1] > FEW_TO_PIVOT:
-        return False
-
-    def one(batch: Position) -> None:
-        done = _eliminate(f, _matrix(lowering, a, batch))
-        product = _sign(f, done)
-        zero = _singular(f, done)
-        for k, row in enumerate(done.upper):
-            product = f.times(product, row[k])
-        _store(lowering, node, batch, f.choose(zero, ZERO, product))
-
-    _each(lowering, node, 0, one)
-    return True
+    done = _eliminate(f, f.matrix(a, batch))
+    product = _sign(f, done)
+    zero = _singular(f, done)
+    for k, row in enumerate(done.upper):
+        product = f.times(product, row[k])
+    f.store(node, batch, f.choose(zero, ZERO, product))
 
 
-def slogdet(lowering: Lowering, node: Node) -> bool:
+@_up_to(FEW_TO_PIVOT, axes=1)
+def slogdet(f: _Scalars, node: Node, batch: Position) -> None:
     (a,) = node.inputs
-    f = _Scalars(lowering)
-    if a.shape[-1] > FEW_TO_PIVOT:
-        return False
-
-    def one(batch: Position) -> None:
-        done = _eliminate(f, _matrix(lowering, a, batch))
-        zero = _singular(f, done)
-        sign, logarithm = _sign(f, done), ZERO
-        for k, row in enumerate(done.upper):
-            sign = f.times(sign, f.function("sign", row[k]))
-            logarithm = f.add(logarithm, f.function("log", f.function("abs", row[k])))
-        _store(lowering, node, batch, f.choose(zero, ZERO, sign), 0)
-        _store(lowering, node, batch, f.choose(zero, hexadecimal(-math.inf), logarithm), 1)
-
-    _each(lowering, node, 1, one)
-    return True
+    done = _eliminate(f, f.matrix(a, batch))
+    zero = _singular(f, done)
+    sign, logarithm = _sign(f, done), ZERO
+    for k, row in enumerate(done.upper):
+        sign = f.times(sign, f.function("sign", row[k]))
+        logarithm = f.add(logarithm, f.function("log", f.function("abs", row[k])))
+    f.store(node, batch, f.choose(zero, ZERO, sign), 0)
+    f.store(node, batch, f.choose(zero, hexadecimal(-math.inf), logarithm), 1)
 
 
-def cofactors(lowering: Lowering, node: Node) -> bool:
+@_up_to(FEW_TO_PIVOT)
+def cofactors(f: _Scalars, node: Node, batch: Position) -> None:
     """Determinants of what is left without a row and a column: exact for singular matrices too."""
-    n, f = node.shape[-1], _Scalars(lowering)
-    if n > FEW_TO_PIVOT:
-        return False
-
-    def one(batch: Position) -> None:
-        a = _matrix(lowering, node.inputs[0], batch)
-        for i, j in itertools.product(range(n), repeat=2):
-            rest = [[x for k, x in enumerate(row) if k != j] for r, row in enumerate(a) if r != i]
-            value = ONE if n == 1 else rest[0][0]
-            if n == 3:
-                value = f.minus(f.times(rest[0][0], rest[1][1]), f.times(rest[0][1], rest[1][0]))
-            _store(lowering, node, batch, value if (i + j) % 2 == 0 else f.minus(ZERO, value), i, j)
-
-    _each(lowering, node, 2, one)
-    return True
+    n = node.shape[-1]
+    a = f.matrix(node.inputs[0], batch)
+    for i, j in itertools.product(range(n), repeat=2):
+        rest = [[x for k, x in enumerate(row) if k != j] for r, row in enumerate(a) if r != i]
+        value = ONE if n == 1 else rest[0][0]
+        if n == 3:
+            value = f.minus(f.times(rest[0][0], rest[1][1]), f.times(rest[0][1], rest[1][0]))
+        f.store(node, batch, value if (i + j) % 2 == 0 else f.minus(ZERO, value), i, j)
