@@ -16,7 +16,17 @@ from bayesad.ad.primitives.table import UFUNCS, Primitive
 from bayesad.ad.program import CONSTANT, Node
 from bayesad.errors import TracingError
 
-__all__ = ["FUNCTIONS", "TracedArray", "asarray", "bind", "implements", "is_traced", "node_of", "value_of"]
+__all__ = [
+    "FUNCTIONS",
+    "TracedArray",
+    "asarray",
+    "bind",
+    "implements",
+    "is_traced",
+    "may_hold_traced",
+    "node_of",
+    "value_of",
+]
 
 FUNCTIONS: dict[Any, Callable[..., Any]] = {}
 
@@ -538,6 +548,7 @@ _COMPARISONS: dict[str, Primitive] = {
     "gt": ew.greater,
     "ge": ew.greater_equal,
 }
+_PLAIN = frozenset({int, float, bool, str, type(None), np.float64, np.int64, np.bool_, np.ndarray})
 _SCALARS = (TracedArray, float, np.ndarray, np.generic, int)
 
 
@@ -673,7 +684,14 @@ def fresh_buffer(result: Any, plain: Any) -> Any:
     return result if shared else buffer(result)
 
 
+def may_hold_traced(x: Any) -> bool:
+    """Whether a list or tuple may have traced arrays inside: not if its elements are plain numbers and arrays."""
+    return not _PLAIN.issuperset(map(type, x))
+
+
 def _contains_traced(x: Any) -> bool:
+    if not may_hold_traced(x):
+        return False
     return any(type(e) is TracedArray or (isinstance(e, (list, tuple)) and _contains_traced(e)) for e in x)
 
 

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bayesad.ad.array import FUNCTIONS, TracedArray, asarray, buffer, is_traced, value_of
+from bayesad.ad.array import FUNCTIONS, TracedArray, asarray, buffer, is_traced, may_hold_traced, value_of
 from bayesad.ad.functions import as_buffers, scipy_linalg, scipy_sparse, scipy_special, without_buffers
 from bayesad.ad.functions.scipy_stats import CHOICES, CONTINUOUS, DISCRETE
 from bayesad.ad.imports import when_imported
@@ -65,6 +65,7 @@ def install() -> None:
         _active += 1
         if _active == 1:
             _swap_everywhere()
+            _in_a_trace.fill(_MAKERS_BY_NAME)
 
 
 def uninstall() -> None:
@@ -167,22 +168,24 @@ class _NumPyInATrace(ModuleType):
     """NumPy as the user's modules see it inside a trace: what makes arrays makes buffers."""
 
     def __getattr__(self, name: str) -> Any:
-        value = getattr(np, name)
-        if isinstance(value, np.ufunc):  # stays the same
-            setattr(self, name, value)
-        return value
+        return getattr(np, name)
+
+    def fill(self, makers: dict[str, Function]) -> None:
+        """Take over all names that NumPy has now, which are found sooner so, and put in what differs."""
+        self.__dict__.update(np.__dict__)
+        self.__dict__.update(makers)
 
 
 # --- when a replacement acts
 def _holds_array(x: Any) -> bool:
-    if type(x) is list or type(x) is tuple:
-        return any([_holds_array(e) for e in x])
+    if isinstance(x, (list, tuple)):
+        return may_hold_traced(x) and any([_holds_array(e) for e in x])
     return type(x) is TracedArray
 
 
 def _holds_unknown(x: Any) -> bool:
-    if type(x) is list or type(x) is tuple:
-        return any([_holds_unknown(e) for e in x])
+    if isinstance(x, (list, tuple)):
+        return may_hold_traced(x) and any([_holds_unknown(e) for e in x])
     return is_traced(x)
 
 
@@ -351,10 +354,7 @@ def _makers() -> dict[Any, Function]:
 def _table() -> dict[int, tuple[Any, Any]]:
     """id of the original -> (original, replacement), for NumPy."""
     makers = {original: _creating(original, traced) for original, traced in _makers().items()}
-    in_a_trace = _NumPyInATrace("numpy")
-    for original, replacement in makers.items():
-        setattr(in_a_trace, original.__name__, replacement)
-    entries: list[tuple[Any, Any]] = [(np, in_a_trace), *makers.items()]
+    entries: list[tuple[Any, Any]] = [(np, _in_a_trace), *makers.items()]
     for namespace, names in ((np, ON_LISTS.split()), (np.linalg, MATRICES.split())):
         entries += [(getattr(namespace, name), _on_lists(getattr(namespace, name))) for name in names]
     entries += [(np.take, _computing(np.take, FUNCTIONS[np.take]))]  # NumPy does not look at the indices
@@ -363,7 +363,9 @@ def _table() -> dict[int, tuple[Any, Any]]:
 
 
 MAKERS = frozenset(id(make) for make in _makers())
+_in_a_trace = _NumPyInATrace("numpy")
 TABLE = _table()
+_MAKERS_BY_NAME = {TABLE[key][0].__name__: TABLE[key][1] for key in MAKERS}
 
 
 def _forget() -> None:

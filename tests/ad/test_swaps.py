@@ -10,7 +10,7 @@ import sys
 import threading
 import types
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -577,3 +577,21 @@ def test_a_traced_array_kept_after_its_trace_is_refused() -> None:
     ad.gradient(f, X)
     with pytest.raises(TypeError, match="plain NumPy array"):
         np.asarray(kept[0])
+
+
+def test_traced_arrays_are_found_in_nested_lists_of_any_kind():
+    class Pair(NamedTuple):
+        first: Any
+        second: Any
+
+    def f(x):
+        deep = np.array([[1.0, 2.0], [3.0, x[0]]])
+        named = np.concatenate([Pair(x, np.ones(2)).first, [0.5, 1]])
+        pair = np.array(Pair(x[0], 2.0))
+        return np.sum(deep) + np.sum(named) + np.sum(pair) + np.max([0, 1.0, np.float64(2.0), x[1]])
+
+    x = np.array([4.0, 5.0])
+    assert f(x) == 31.5
+    value, gradient = ad.value_and_gradient(f, x)
+    assert value == 31.5
+    assert gradient.tolist() == [3.0, 2.0]

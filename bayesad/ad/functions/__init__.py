@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from bayesad.ad.array import FUNCTIONS, TracedArray, fresh_buffer, is_traced, value_of
+from bayesad.ad.array import FUNCTIONS, TracedArray, fresh_buffer, is_traced, may_hold_traced, value_of
 from bayesad.errors import TracingError
 
 __all__ = ["call"]
@@ -49,14 +49,14 @@ IN_PLACE = {
 
 def contains_traced(x: Any) -> bool:
     if isinstance(x, (list, tuple)):
-        return any(contains_traced(e) for e in x)
+        return may_hold_traced(x) and any([contains_traced(e) for e in x])
     return is_traced(x)
 
 
 def without_buffers(x: Any) -> Any:
     """Arguments with the plain values in place of buffers."""
     if type(x) is list or type(x) is tuple:
-        return type(x)(without_buffers(e) for e in x)
+        return type(x)([without_buffers(e) for e in x]) if may_hold_traced(x) else x
     return value_of(x) if type(x) is TracedArray else x
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from bayesad.ad.array import implements
+from bayesad.ad.imports import when_imported
 from bayesad.errors import TracingError
 
 __all__ = ["REFUSALS"]
@@ -35,7 +37,6 @@ REFUSALS: dict[Callable[..., Any], tuple[str, str]] = {
     np.linalg.matrix_rank: (_STEPS, "use it on data only"),
     np.linalg.eig: (_COMPLEX, "use np.linalg.eigh for a symmetric matrix"),
     np.linalg.eigvals: (_COMPLEX, "use np.linalg.eigvalsh for a symmetric matrix"),
-    **dict.fromkeys((np.fft.fft, np.fft.ifft, np.fft.rfft, np.fft.irfft, np.fft.hfft), (_COMPLEX, _TRANSFORM)),
     np.roots: (_COMPLEX, "write the roots as a formula"),
     np.emath.sqrt: (_COMPLEX, "use np.sqrt"),
     np.emath.log: (_COMPLEX, "use np.log"),
@@ -58,5 +59,11 @@ def _refuse(function: Callable[..., Any], reason: str, instead: str) -> None:
     implements(function)(refusal)
 
 
+def _refuse_transforms(fft: ModuleType) -> None:
+    for name in ("fft", "ifft", "rfft", "irfft", "hfft"):
+        _refuse(getattr(fft, name), _COMPLEX, _TRANSFORM)
+
+
 for _function, (_reason, _instead) in REFUSALS.items():
     _refuse(_function, _reason, _instead)
+when_imported("numpy.fft", _refuse_transforms)
