@@ -11,13 +11,11 @@ import bayesad as ba
 
 @ba.model
 def coal_mining(year, disasters):
-    n = len(year)
     ba.coord("year", year)
     before = ba.sample("before", ba.Exponential(0.5))
     after = ba.sample("after", ba.Exponential(0.5))
-    change = ba.sample("change", ba.Categorical(np.full(n, 1 / n)), marginalize=True)
-    ba.deterministic("first_year_after", year[0] + change)
-    rate = ba.deterministic("rate", np.where(np.arange(n) < change, before, after), dims="year")
+    change = ba.sample("change", ba.DiscreteUniform(year[0], year[-1]), marginalize=True)
+    rate = ba.deterministic("rate", np.where(year < change, before, after), dims="year")
     ba.sample("disasters", ba.Poisson(rate), obs=disasters, dims="year")
 
 
@@ -33,7 +31,7 @@ def picture(tree, posterior):
     top.plot(year, rate.mean(axis=0), color="#0072b2")
     top.fill_between(year, *np.quantile(rate, [0.05, 0.95], axis=0), color="#0072b2", alpha=0.3)
     top.set(ylabel="disasters")
-    changed = tree.posterior["first_year_after"].values.ravel()
+    changed = tree.posterior["change"].values.ravel()
     bottom.bar(year, [(changed == y).mean() for y in year], color="#d55e00")
     bottom.set(ylabel="chance of change")
     return figure
