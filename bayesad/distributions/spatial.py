@@ -12,6 +12,7 @@ import numpy as np
 
 from bayesad import ad
 from bayesad.ad.array import value_of
+from bayesad.ad.trace import untraced
 from bayesad.distributions.base import Distribution, Shape, derived
 from bayesad.distributions.domains import Positive, Probability, Real, RealOrVector
 from bayesad.distributions.numerics import HALF_LOG_2PI
@@ -25,8 +26,13 @@ _LEAST = 1e-12
 
 
 def _found_once(compute: Callable[["Graph"], Any]) -> Any:
-    """A property that is computed once per graph, as a plain array also inside a trace."""
-    return derived(lambda graph: value_of(compute(graph)))
+    """A property that is computed once per graph, of plain arrays also inside a trace."""
+
+    def plain(graph: "Graph") -> Any:
+        with untraced():
+            return compute(graph)
+
+    return derived(plain)
 
 
 class Graph:
@@ -124,7 +130,7 @@ class Graph:
         total = np.bincount(self.first, self.weights, self.n)
         return total + np.bincount(self.second, self.weights, self.n)
 
-    @derived
+    @_found_once
     def adjacency(self) -> Any:
         """The sparse matrix of weights."""
         from scipy.sparse import coo_array
@@ -144,7 +150,7 @@ class Graph:
 
         return connected_components(self.adjacency, directed=False)[1]
 
-    @derived
+    @_found_once
     def half_log_det(self) -> float:
         """Half of the log of the product of the Laplacian's positive eigenvalues, if the graph is connected.
 
@@ -165,26 +171,35 @@ class Graph:
         return np.linalg.cholesky(self.laplacian + 1.0 / self.n).T
 
     @_found_once
-    def covariance(self) -> Any:
-        """Of an ICAR with sigma 1 on a connected graph: the generalised inverse of the Laplacian."""
-        return np.linalg.inv(self.laplacian + 1.0 / self.n) - 1.0 / self.n
-
-    @derived
-    def scaling_factor(self) -> float:
+    def scaling_factor(self) -> Any:
         """See `bym2_scaling_factor`."""
-        return float(np.exp(np.log(np.diagonal(self.covariance)).mean()))
+        return _scaled(self.laplacian)[1]
 
-    @derived
-    def spectrum(self) -> tuple[np.ndarray, np.ndarray]:
-        """Eigenvalues and eigenvectors of the covariance over the scaling factor."""
-        values, vectors = np.linalg.eigh(self.covariance / self.scaling_factor)
-        return value_of(np.maximum(values, 0.0)), value_of(vectors)
+    @_found_once
+    def spectrum(self) -> Any:
+        """Eigenvalues and eigenvectors of the scaled covariance: ICARs of typical variance 1 in each connected part."""
+        covariance = np.eye(self.n)
+        for part in range(self.components.max() + 1):
+            areas = np.flatnonzero(self.components == part)
+            if areas.size > 1:
+                block = np.ix_(areas, areas)
+                covariance[block] = _scaled(self.laplacian[block])[0]
+        values, vectors = np.linalg.eigh(covariance)
+        return np.maximum(values, 0.0), vectors
 
     @_found_once
     def relative_eigenvalues(self) -> Any:
         """Of D^(−1/2) W D^(−1/2), between −1 and 1."""
         root = np.sqrt(self.degrees)
         return np.linalg.eigvalsh(self.adjacency.toarray() / np.outer(root, root))
+
+
+def _scaled(laplacian: np.ndarray) -> tuple[np.ndarray, float]:
+    """The generalised inverse of a connected graph's Laplacian over the geometric mean of its diagonal, and that."""
+    n, size = len(laplacian), np.diagonal(laplacian).mean()
+    covariance = np.linalg.inv(laplacian + size / n) - 1.0 / (size * n)
+    factor = float(np.exp(np.log(np.diagonal(covariance)).mean()))
+    return covariance / factor, factor
 
 
 @lru_cache(maxsize=16)
@@ -363,7 +378,8 @@ class BYM2(Distribution):
     Parameters
     ----------
     adjacency : array, sparse matrix or Graph
-        Symmetric, connected.
+        Symmetric. Each connected part has a scaling factor of its own, and areas without neighbours have independent
+        effects alone (Freni-Sterrantino, Ventrucci & Rue 2018).
     sigma : array
     rho : array
         Between 0 and 1 (excluded, as there is no density on all of space for it).
@@ -389,7 +405,7 @@ class BYM2(Distribution):
     @derived
     def graph(self) -> Graph:
         """The pairs of neighbours."""
-        return _connected(self._name, self.adjacency)
+        return Graph.of(self.adjacency)
 
     def _log_density(self, x: Any) -> Any:
         values, vectors = self.graph.spectrum

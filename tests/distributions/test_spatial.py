@@ -113,7 +113,7 @@ def test_icar_batches_and_gradients(assert_gradient: Callable[..., None]) -> Non
 
 def test_graphs_in_parts_are_an_error_that_says_what_to_do() -> None:
     parts = Graph.from_pairs([[0, 1], [2, 3]])
-    for make in (lambda: ICAR(parts), lambda: BYM2(parts, 1.0, 0.5), lambda: bym2_scaling_factor(parts)):
+    for make in (lambda: ICAR(parts), lambda: bym2_scaling_factor(parts)):
         with pytest.raises(DistributionError, match=r"falls into 2 parts .* a variable of its own"):
             make()
 
@@ -162,6 +162,7 @@ def test_scaling_factor_is_the_geometric_mean_of_variances() -> None:
     inverse = np.linalg.pinv(np.diag(WEIGHTED.sum(axis=0)) - WEIGHTED)
     expected = np.prod(np.diagonal(inverse)) ** (1 / 6)
     assert bym2_scaling_factor(WEIGHTED) == pytest.approx(expected, rel=1e-12)
+    assert bym2_scaling_factor(1e9 * WEIGHTED) == pytest.approx(1e-9 * expected, rel=1e-12)
 
 
 @pytest.mark.parametrize("rho", [0.0, 0.6, 0.999])
@@ -175,6 +176,19 @@ def test_bym2_is_a_normal_law(rho: float) -> None:
     z = (d.sample(np.random.default_rng(4), 3000) - mu) @ whiten.T
     for direction in (*np.eye(6), np.full(6, 6**-0.5)):
         assert st.kstest(z @ direction, "norm").pvalue > FALSE_ALARM
+
+
+def test_bym2_scales_each_part_of_a_graph_by_itself() -> None:
+    """A triangle, a pair and an area alone."""
+    graph = Graph.from_pairs([[0, 1], [1, 2], [0, 2], [3, 4]], n=6)
+    cov = np.eye(6)
+    for areas in ([0, 1, 2], [3, 4]):
+        k = len(areas)
+        inverse = np.linalg.pinv(k * np.eye(k) - 1.0)  # complete graphs
+        cov[np.ix_(areas, areas)] = inverse / np.exp(np.mean(np.log(np.diagonal(inverse))))
+    x = RNG.normal(size=6)
+    expected = st.multivariate_normal(np.zeros(6), 0.49 * (0.4 * np.eye(6) + 0.6 * cov)).logpdf(x)
+    assert BYM2(graph, 0.7, 0.6).log_prob(x) == pytest.approx(expected, rel=1e-11)
 
 
 def test_bym2_batches_and_gradients(assert_gradient: Callable[..., None]) -> None:
