@@ -75,7 +75,14 @@ COUNTERS_SIZE = 7
 
 # Places in `scalars`: those of the step size, then
 HERE = TUNING_SIZE  # the log density of the position
-SCALARS_SIZE = TUNING_SIZE + 1
+BEFORE = TUNING_SIZE + 1  # the log density where the current window, or what is left of it, began
+SCALARS_SIZE = TUNING_SIZE + 2
+
+_RISE = 5.0
+"""A window of draws begins anew where the log density has risen by more than this times (d + 10) since its begin: the
+chain was on its way to where it is to draw, and the spread along the way would be taken for that of the posterior."""
+
+_FEWEST = 5  # different draws that the metric is estimated from
 
 
 def run_chain(
@@ -284,13 +291,19 @@ def _adapt(
         learn_step_size(scalars, targets[TARGET_ACCEPT], record[ACCEPTANCE])
     update = counters[UPDATES]
     if update < settings[N_UPDATES]:
+        if scalars[HERE] - scalars[BEFORE] > _RISE * float(dimension + 10):
+            counters[OBSERVED] = 0
+            counters[MOVED] = 0
         moved = record[INDEX] != 0.0
         counters[OBSERVED] += 1
         if moved:
             counters[MOVED] += 1
         observe(settings[METRIC] != DIAGONAL, dimension, counters[OBSERVED], position, gradient, mean, moment, scratch)
+        if counters[OBSERVED] == 1:
+            scalars[BEFORE] = scalars[HERE]
         due = iteration + 1 == updates[update]
-        if due or (settings[METRIC] != DIAGONAL and moved and counters[MOVED] == draws_for_dense(dimension)):
+        timely = due or (settings[METRIC] != DIAGONAL and moved and counters[MOVED] == draws_for_dense(dimension))
+        if timely and counters[MOVED] >= _FEWEST:
             counters[KIND] = update_metric(
                 settings[METRIC], counters[KIND], dimension, counters[MOVED], moment, factor, scratch
             )

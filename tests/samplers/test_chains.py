@@ -631,3 +631,31 @@ def test_a_run_that_lasts_asks_for_a_better_kernel_once(monkeypatch):
 def test_a_run_that_is_compiled_compiles_once():
     assert kernel(True) is kernel(True)
     assert kernel(True).function is kernel(False)
+
+
+def test_the_way_to_where_a_chain_draws_is_no_part_of_its_windows(targets):
+    """At the start the log density is near -e^35; a window begins anew when it has risen by 5 (d + 10)."""
+    shapes = np.array([1.0, 2.0, 3.0, 4.0])
+    target, start, warmup = targets.log_gamma(shapes).pointer, np.array([35.0, 30.0, 25.0, 34.0]), 120
+
+    def chain():
+        sampler = NUTS(metric="diagonal")
+        return Chain(4, sampler, warmup=warmup, draws=0, rng=streams(3, 1)[0], initial=start, keep_warmup=True)
+
+    whole, chain = chain(), chain()
+    whole.advance(target, warmup)
+    heights = whole.statistics[:, codes.LOG_DENSITY]
+    moves = np.any(np.diff(whole.draws, axis=0, prepend=start[None]) != 0, axis=1)
+    begin, begins, metric = 0, set(), np.ones(4)
+    for update, end in zip(*windows(warmup), strict=True):
+        for i in range(begin, update):
+            begin = i if heights[i] - heights[begin] > 5 * 14 else begin
+        if moves[begin:update].sum() >= 5:
+            draws = whole.draws[begin:update]
+            metric = draws.std(axis=0) / (shapes - np.exp(draws)).std(axis=0)
+        begins.add(begin)
+        chain.advance(target, update)
+        np.testing.assert_allclose(chain.inverse_metric, metric, rtol=1e-6)
+        begin = update if end else begin
+    assert len(begins - {0, 10, 30, 70}) > 0
+    assert np.all(whole.inverse_metric < 4.0)
