@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import operator
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from bayesad.unconstrained import not_inside
 if TYPE_CHECKING:
     from bayesad.posterior import Posterior
 
-__all__ = ["TRIES", "find_initial"]
+__all__ = ["TRIES", "find_candidates", "find_initial"]
 
 Evaluate = Callable[[np.ndarray], tuple[float, np.ndarray]]
 
@@ -32,8 +33,35 @@ def find_initial(
     posterior: Posterior, rng: np.random.Generator, kind: Any, evaluate: Evaluate | None = None
 ) -> np.ndarray:
     """As `Posterior.initial`, which documents it; `evaluate` gives log density and gradient at a point."""
+    return find_candidates(posterior, rng, kind, 1, evaluate)[0]
+
+
+def find_candidates(
+    posterior: Posterior, rng: np.random.Generator, kind: Any, count: int, evaluate: Evaluate | None = None
+) -> np.ndarray:
+    """Starting points to choose from: that of `find_initial` and others, which are not tried; one if nothing is random.
+
+    Parameters
+    ----------
+    count : int
+        At least 1.
+
+    Returns
+    -------
+    float array, shape (count, dimension)
+    """
     evaluate = evaluate or posterior.unconstrained.log_density_and_gradient
     propose, random = _proposal(posterior, rng, kind)
+    points = [_find(posterior, kind, evaluate, propose, random)] * (count if random else 1)
+    for i in range(1, len(points)):
+        with contextlib.suppress(DistributionError):
+            points[i] = propose()
+    return np.stack(points)
+
+
+def _find(
+    posterior: Posterior, kind: Any, evaluate: Evaluate, propose: Callable[[], np.ndarray], random: bool
+) -> np.ndarray:
     problem = ""
     least_steep: tuple[float, Any] = (np.inf, None)
     for _ in range(TRIES if random else 1):

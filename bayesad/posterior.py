@@ -262,7 +262,8 @@ class Posterior:
         seed : int, optional
             The same seed gives the same draws; default: a fresh one.
         initial : "uniform", "prior", mapping or array
-            See `initial`.
+            See `initial`. Where it is random, each chain tries several such points by short runs, which come before
+            warmup; see `bayesad.samplers.starts`.
         keep_warmup : bool
             Whether to keep the draws of warmup too.
         progress : callable, optional

@@ -16,9 +16,10 @@ import numpy as np
 
 from bayesad.ad.backends.llvm.kernel import LogDensityPointer
 from bayesad.errors import ConfigError
-from bayesad.initial import Evaluate, find_initial
+from bayesad.initial import Evaluate, find_candidates
 from bayesad.samplers import HMC, NUTS, Chains, run_chains
 from bayesad.samplers.chain import improve_kernel
+from bayesad.samplers.starts import CANDIDATES
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -151,7 +152,7 @@ def _run(
             densities.append(posterior.unconstrained.compiled.log_density(q))
         return densities[0].at(q)
 
-    points = np.stack([_starting_point(posterior, settings["seed"], chain, initial, evaluate) for chain in chains])
+    points = np.stack([_starting_points(posterior, settings["seed"], chain, initial, evaluate) for chain in chains])
     (density,) = densities
     tables = [density.context() for _ in chains]
     if _is_large(posterior):
@@ -195,14 +196,14 @@ def import_one_by_one(modules: Iterable[str]) -> Iterator[None]:
         yield
 
 
-def _starting_point(posterior: Posterior, seed: int, chain: int, initial: Any, evaluate: Evaluate) -> np.ndarray:
-    """A chain's starting point, from a random stream of its own."""
+def _starting_points(posterior: Posterior, seed: int, chain: int, initial: Any, evaluate: Evaluate) -> np.ndarray:
+    """What a chain's starting point is chosen from, shape (n, d), from a random stream of its own."""
     stream = np.random.SeedSequence(seed, spawn_key=(INITIAL_STREAM, chain))
     if isinstance(initial, (list, tuple)) or (isinstance(initial, np.ndarray) and initial.ndim == 2):
         if chain >= len(initial):
             raise ConfigError(f"{len(initial)} starting points are given; chain {chain} has none")
         initial = initial[chain]
-    return find_initial(posterior, np.random.default_rng(stream), initial, evaluate)
+    return find_candidates(posterior, np.random.default_rng(stream), initial, CANDIDATES, evaluate)
 
 
 def _is_large(posterior: Posterior) -> bool:

@@ -8,6 +8,7 @@ from scipy import stats
 
 import bayesad as ba
 from bayesad.errors import InitialisationError, ModelError
+from bayesad.initial import find_candidates
 
 SCHOOLS = {"y": [28, 8, -3, 7, -1, 1, 18, 12], "sigma": [15, 10, 16, 11, 9, 11, 10, 18]}
 
@@ -153,3 +154,16 @@ def test_the_least_steep_starting_point_is_taken_where_all_are_steep():
     posterior = steep(y=0.0)
     found = [float(posterior.initial(np.random.default_rng(seed))[0]) for seed in range(5)]
     assert np.max(np.abs(found)) < 0.2  # the smallest of 100 uniform numbers; beyond it with probability 3e-5
+
+
+def test_candidates_are_the_starting_point_and_others_unless_nothing_is_random(schools):
+    candidates = find_candidates(schools, np.random.default_rng(3), "uniform", 5)
+    assert candidates.shape == (5, 10)
+    np.testing.assert_array_equal(candidates[0], schools.initial(np.random.default_rng(3)))
+    assert len(np.unique(candidates[:, 0])) == 5
+    given = {"mu": 1.0, "tau": 2.0, "z": np.arange(8.0)}
+    for kind in (np.full(10, 0.5), given):
+        assert find_candidates(schools, np.random.default_rng(3), kind, 5).shape == (1, 10)
+    partly = find_candidates(schools, np.random.default_rng(3), {"mu": 1.0}, 5)
+    assert np.all(partly[:, 0] == 1.0)
+    assert len(np.unique(partly[:, 1])) == 5

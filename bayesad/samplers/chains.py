@@ -30,6 +30,7 @@ from bayesad.samplers.hmc import HMC
 from bayesad.samplers.nuts import NUTS
 from bayesad.samplers.random import streams
 from bayesad.samplers.settings import check_integer
+from bayesad.samplers.starts import begin_at_the_best
 
 __all__ = ["Chains", "Divergences", "SamplingError", "is_usable", "run_chains"]
 
@@ -177,8 +178,9 @@ def run_chains(
         Number of chains, and of iterations per chain.
     seed : int
         Same seed, same draws.
-    initial : float array, shape (d,) or (chains, d)
-        Starting points, with finite log density and gradient; see `is_usable`.
+    initial : float array, shape (d,), (chains, d) or (chains, candidates, d)
+        Starting points, with finite log density and gradient; see `is_usable`. Of several candidates one is chosen by
+        short runs if there is a warmup; see `bayesad.samplers.starts`.
     keep_warmup : bool
         Whether to return the draws of warmup too.
     progress : callable, optional
@@ -217,10 +219,10 @@ def run_chains(
         check_integer("run_chains", "threads", threads, 1)
     points = _starting_points(initial, chains, dimension)
     all_chains = [
-        Chain(dimension, sampler, warmup=warmup, draws=draws, rng=stream, initial=point, keep_warmup=keep_warmup)
+        Chain(dimension, sampler, warmup=warmup, draws=draws, rng=stream, initial=point[0], keep_warmup=keep_warmup)
         for stream, point in zip(streams(seed, chains), points, strict=True)
     ]
-    crew = _Crew(all_chains, _densities(log_density, chains), compiled)
+    crew = _Crew(all_chains, _densities(log_density, chains), points, compiled)
     with one_thread():  # for BLAS: chains that shared its threads would wait for each other
         interrupted = crew.run(progress, meanwhile or iter(()), min(chains, threads or os.cpu_count() or 1))
     return _collect(all_chains, sampler, crew, interrupted)
@@ -228,12 +230,14 @@ def run_chains(
 
 def _starting_points(initial: Any, chains: int, dimension: int) -> Array:
     points = np.asarray(initial, dtype=np.float64)
+    if points.ndim == 3 and points.shape[::2] == (chains, dimension) and points.size:
+        return points
     if points.shape not in ((dimension,), (chains, dimension)):
         raise ConfigError(
             f"run_chains: initial has shape {points.shape}; give {(dimension,)}, or {(chains, dimension)} with a point "
-            "for each chain"
+            "for each chain, or several candidates for each"
         )
-    return np.broadcast_to(points, (chains, dimension))
+    return np.broadcast_to(points, (chains, dimension))[:, None]
 
 
 def _densities(log_density: Density | Sequence[Density], chains: int) -> list[Density]:
@@ -249,8 +253,11 @@ def _densities(log_density: Density | Sequence[Density], chains: int) -> list[De
 class _Crew:
     """The chains of a run, each with its log density, the threads they run in and what goes wrong in them."""
 
-    def __init__(self, chains: Sequence[Chain], densities: Sequence[Density], compiled: bool) -> None:
+    def __init__(
+        self, chains: Sequence[Chain], densities: Sequence[Density], candidates: Array, compiled: bool
+    ) -> None:
         self.chains = chains
+        self._candidates = candidates
         self.compiled = compiled
         self.times = np.zeros((len(chains), 2))
         self._interrupted = False
@@ -322,14 +329,16 @@ class _Crew:
             self._run_chain(number)
 
     def _run_chain(self, number: int) -> None:
-        chain = self.chains[number]
+        chain, candidates = self.chains[number], self._candidates[number]
         try:
             # Kernels that run as Python meet infinities that machine code takes in silence.
             with np.errstate(all="ignore"):
+                started = time.perf_counter()
+                if len(candidates) > 1 and chain.warmup:
+                    begin_at_the_best(chain, self._densities[number], candidates, compiled=self.compiled)
                 for phase, until in enumerate((chain.warmup, chain.total)):
-                    started = time.perf_counter()
                     code = self._advance(number, until)
-                    self.times[number, phase] = time.perf_counter() - started
+                    self.times[number, phase], started = time.perf_counter() - started, time.perf_counter()
                     if code in _FAILURES:
                         kind, problem = _FAILURES[code]
                         raise kind(f"chain {number} cannot go on: {problem}")
