@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["bundle_residuals", "gaussian_process", "lstm", "mixture", "network"]
+__all__ = ["bundle_residuals", "gaussian_process", "lstm", "mixture", "network", "predators"]
 
 
 def _log_sum_exp(xp: Any, a: Any, axis: int) -> Any:
@@ -97,3 +97,14 @@ def bundle_residuals(library: Any, q: Any, *, seen: Any) -> Any:
     radius = xp.sum(flat**2, axis=0)
     projected = flat * (1.0 + q[9] * radius + q[10] * radius**2) * q[6] + q[7:9]
     return q[14] * (projected - seen)
+
+
+def predators(library: Any, q: Any, *, ts: Any, y: Any) -> Any:
+    """The squared error of logarithms of a predator and its prey (Lotka 1925), of four rates and two first states."""
+    xp = library.namespace
+
+    def slopes(t: Any, state: Any, rates: Any) -> Any:
+        hare, lynx = state[0], state[1]
+        return xp.stack([(rates[0] - rates[1] * lynx) * hare, (rates[2] * hare - rates[3]) * lynx])
+
+    return xp.sum((xp.log(library.odeint(slopes, xp.exp(q[4:]), ts, xp.exp(q[:4]))) - y) ** 2)

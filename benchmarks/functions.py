@@ -20,13 +20,12 @@ from bayesad.errors import BayesadError
 from benchmarks import array_functions
 from benchmarks.contestants import Native, disagreement
 from benchmarks.options import Options
-from benchmarks.peers import PEERS, Library
+from benchmarks.peers import PEERS, TOLERANCE, Library
 from benchmarks.report import Cell, Figure, Table
 from benchmarks.timing import Timings, take_turns
 
 __all__ = ["FUNCTIONS", "Function", "table"]
 
-AGREEMENT = 1e-8
 COLUMNS = {"value": "value µs", "bayesad": "with gradient µs", "jax": "JAX µs", "autograd": "autograd µs"}
 FIRST = {"bayesad": "first call ms", "jax": "JAX first call ms"}
 OF_VALUE, OF_BEST, OF_FIRST = "gradient / value", "best peer / bayesad", "first call, JAX / bayesad"
@@ -36,7 +35,8 @@ NOTE = (
     "Medians of interleaved turns; ratios are medians of those of each turn. bayesad is called by a compiled loop, "
     "JAX by a fori_loop of its own, autograd from Python. One thread; processor time. The Jacobian of the bundle "
     "adjustment is called from Python by all: two reverse passes, as its observations do not share inputs. The first "
-    "call traces, differentiates and compiles, with nothing on disk."
+    "call traces, differentiates and compiles, with nothing on disk. Differential equations are solved to the same "
+    "tolerance, with the method of each library (ours: dopri8)."
 )
 
 
@@ -52,7 +52,11 @@ def _solve_lower(a: Any, b: Any) -> Any:
     return scipy.linalg.solve_triangular(a, b, lower=True)
 
 
-OURS = Library(np, _recursion, _solve_lower)
+def _odeint(slopes: Callable[..., Any], y0: Any, ts: Any, theta: Any) -> Any:
+    return ad.odeint(slopes, y0, ts, theta, method="dopri8", rtol=TOLERANCE, atol=TOLERANCE)
+
+
+OURS = Library(np, _recursion, _solve_lower, _odeint)
 
 
 @dataclass(frozen=True)
@@ -66,12 +70,15 @@ class Function:
         ``function(library, q, **data)``.
     make : callable
         The data and the point.
+    agreement : float
+        How far contestants may differ, relatively.
     """
 
     name: str
     title: str
     function: Callable[..., Any]
     make: Callable[[], tuple[dict[str, Any], np.ndarray]]
+    agreement: float = 1e-8
 
 
 def network(rows: int, sizes: tuple[int, int, int]) -> tuple[dict[str, Any], np.ndarray]:
@@ -115,6 +122,13 @@ def bundle(n: int) -> tuple[dict[str, Any], np.ndarray]:
     return {"seen": 300 + 50 * rng.normal(size=(2, n))}, q
 
 
+def predators(n: int) -> tuple[dict[str, Any], np.ndarray]:
+    rng = np.random.default_rng(6)
+    return {"ts": np.linspace(0.0, 20.0, n), "y": rng.normal(2.5, 0.7, size=(n, 2))}, np.log(
+        [0.55, 0.028, 0.024, 0.8, 34.0, 5.9]
+    )
+
+
 FUNCTIONS = [
     Function(name, title, function, functools.partial(make, *sizes))
     for name, title, function, make, sizes in (
@@ -125,6 +139,9 @@ FUNCTIONS = [
         ("bundle", "bundle adjustment Jacobian, 1000 rows", array_functions.bundle_residuals, bundle, (1000,)),
     )
 ]
+FUNCTIONS.append(  # every solver has its own steps
+    Function("ode", "Lotka-Volterra loss, 21 times", array_functions.predators, functools.partial(predators, 21), 1e-4)
+)
 
 
 def native(function: Function, data: dict[str, Any], q: np.ndarray, *, gradient: bool = True) -> Native:
@@ -198,7 +215,7 @@ def contestants(function: Function, peers: list[str]) -> dict[str, Any]:
         found |= {name: PEERS[name](function.function, data, q) for name in peers}
     for name, contestant in found.items():
         error = disagreement(found["bayesad"], contestant, [q, q * 1.01])
-        if not error <= AGREEMENT:
+        if not error <= function.agreement:
             raise BayesadError(f"{function.name}: bayesad and {name} differ by {error:.1e}; nothing to compare")
     return found if q.ndim > 1 else {"value": native(function, data, q, gradient=False), **found}
 

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from benchmarks.contestants import Contestant
 
-__all__ = ["PEERS", "Library", "installed"]
+__all__ = ["PEERS", "TOLERANCE", "Library", "installed"]
+
+TOLERANCE = 1e-8  # of differential equations, relative and absolute
 
 Array = NDArray[np.float64]
 Density = Callable[..., Any]
@@ -31,11 +33,18 @@ class Library:
         ``recursion(step, start, inputs)``: the states after each input, ``step(state, input) -> state``.
     solve_lower : callable, optional
         ``solve_lower(L, b)``: x with ``L x = b`` for a lower triangle.
+    odeint : callable, optional
+        ``odeint(slopes, y0, ts, theta)``: the states at all times, from ``slopes(t, y, theta)``.
     """
 
     namespace: Any
     recursion: Callable[..., Any]
     solve_lower: Callable[..., Any] | None = None
+    odeint: Callable[..., Any] | None = None
+
+
+def _state_first(slopes: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda y, t, theta: slopes(t, y, theta)
 
 
 class Jax:
@@ -43,6 +52,7 @@ class Jax:
 
     def __init__(self, density: Density, data: Mapping[str, Any], q: Array) -> None:
         import jax
+        import jax.experimental.ode
         import jax.scipy.linalg
 
         jax.config.update("jax_enable_x64", True)
@@ -55,7 +65,11 @@ class Jax:
             return jax.lax.scan(both, jax.numpy.asarray(start), inputs)[1]
 
         solve_lower = functools.partial(jax.scipy.linalg.solve_triangular, lower=True)
-        library = Library(jax.numpy, recursion, solve_lower)
+
+        def odeint(slopes: Callable[..., Any], y0: Any, ts: Any, theta: Any) -> Any:
+            return jax.experimental.ode.odeint(_state_first(slopes), y0, ts, theta, rtol=TOLERANCE, atol=TOLERANCE)
+
+        library = Library(jax.numpy, recursion, solve_lower, odeint)
         value_and_gradient = jax.value_and_grad(lambda q, data: density(library, q, **data))
 
         def loop(q: Any, n: Any, data: Any) -> Any:
@@ -82,7 +96,9 @@ class Autograd:
 
     def __init__(self, density: Density, data: Mapping[str, Any], q: Array) -> None:
         import autograd
+        import autograd.builtins
         import autograd.numpy
+        import autograd.scipy.integrate
         import autograd.scipy.linalg
 
         def recursion(step: Callable[..., Any], start: Any, inputs: Any) -> Any:
@@ -92,7 +108,12 @@ class Autograd:
             return autograd.numpy.array(states[1:])
 
         solve_lower = functools.partial(autograd.scipy.linalg.solve_triangular, lower=True)
-        library = Library(autograd.numpy, recursion, solve_lower)
+
+        def odeint(slopes: Callable[..., Any], y0: Any, ts: Any, theta: Any) -> Any:
+            given = autograd.builtins.tuple((theta,))
+            return autograd.scipy.integrate.odeint(_state_first(slopes), y0, ts, given, rtol=TOLERANCE, atol=TOLERANCE)
+
+        library = Library(autograd.numpy, recursion, solve_lower, odeint)
         self._function = autograd.value_and_grad(lambda q: density(library, q, **data))
         self._q = q
 

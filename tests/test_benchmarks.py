@@ -119,8 +119,9 @@ def test_command_names_the_tables_there_are():
 SMALL_FUNCTIONS = {
     "network": (array_functions.network, functions.network(6, (4, 3, 2))),
     "gp": (array_functions.gaussian_process, functions.gaussian_process(7)),
-    "lstm": (array_functions.lstm, functions.lstm(3, 2, 2)),
+    "lstm": (array_functions.lstm, functions.lstm(2, 1, 1)),
     "gmm": (array_functions.mixture, functions.mixture(9, 3, 2)),
+    "ode": (array_functions.predators, functions.predators(4)),
 }
 
 
