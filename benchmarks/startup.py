@@ -24,7 +24,7 @@ SUMMARY = "bayesad sample → summary, cached"
 MOST = {WARM: 20.0, CACHED: 250.0, COLD: 600.0, SUMMARY: 2500.0}
 NOTE = (
     "Wall time; beside it the processor time of all threads, to which other programs do not add. Draws: in memory, "
-    "without the DataTree. bayesad sample: to the printed summary, when draws and "
+    "without the DataTree. Python's bytecode is on disk. bayesad sample: to the printed summary, when draws and "
     "summary are in the run folder; and to its end, with plots."
 )
 
