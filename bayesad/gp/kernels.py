@@ -44,6 +44,14 @@ def points(X: Any) -> Any:
     return X[:, None] if X.ndim == 1 else X
 
 
+def _number(kernel: str, name: str, x: Any) -> Any:
+    """A hyperparameter as an array of shape (); DistributionError for another shape."""
+    x = ad.asarray(x)
+    if x.ndim:
+        raise DistributionError(f"gp: {name} of {kernel} is one number; got shape {x.shape}.")
+    return x
+
+
 class Kernel(ABC):
     """A covariance function; immutable."""
 
@@ -149,10 +157,10 @@ class Constant(Kernel):
 
     def __call__(self, X: Any, Y: Any = None) -> Any:
         n, m = len(points(X)), len(points(X if Y is None else Y))
-        return np.broadcast_to(ad.asarray(self.value), (n, m))
+        return np.broadcast_to(_number("Constant", "value", self.value), (n, m))
 
     def diagonal(self, X: Any) -> Any:
-        return np.broadcast_to(ad.asarray(self.value), (len(points(X)),))
+        return np.broadcast_to(_number("Constant", "value", self.value), (len(points(X)),))
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,10 +177,12 @@ class WhiteNoise(Kernel):
 
     def __call__(self, X: Any, Y: Any = None) -> Any:
         n = len(points(X))
-        return ad.asarray(self.sigma) ** 2 * (np.eye(n) if Y is None else np.zeros((n, len(points(Y)))))
+        return _number("WhiteNoise", "sigma", self.sigma) ** 2 * (
+            np.eye(n) if Y is None else np.zeros((n, len(points(Y))))
+        )
 
     def diagonal(self, X: Any) -> Any:
-        return np.broadcast_to(ad.asarray(self.sigma) ** 2, (len(points(X)),))
+        return np.broadcast_to(_number("WhiteNoise", "sigma", self.sigma) ** 2, (len(points(X)),))
 
 
 class _OnPoints(Kernel):
@@ -313,7 +323,8 @@ class RationalQuadratic(_Stationary):
     alpha: Any = 1.0
 
     def _correlation(self, r: Any) -> Any:
-        return np.exp(-self.alpha * np.log1p(r**2 / (2.0 * self.alpha)))
+        alpha = _number("RationalQuadratic", "alpha", self.alpha)
+        return np.exp(-alpha * np.log1p(r**2 / (2.0 * alpha)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -335,8 +346,9 @@ class Periodic(_OnPoints):
 
     def __call__(self, X: Any, Y: Any = None) -> Any:
         x, y = self._pair(X, Y)
-        squares = [np.sin(np.pi * (x[:, None, k] - y[None, :, k]) / self.period) ** 2 for k in range(x.shape[1])]
-        return np.exp(-2.0 * sum(squares) / ad.asarray(self.length_scale) ** 2)
+        period, length = (_number("Periodic", name, getattr(self, name)) for name in ("period", "length_scale"))
+        squares = [np.sin(np.pi * (x[:, None, k] - y[None, :, k]) / period) ** 2 for k in range(x.shape[1])]
+        return np.exp(-2.0 * sum(squares) / length**2)
 
     def diagonal(self, X: Any) -> Any:
         return np.ones(len(points(X)))
