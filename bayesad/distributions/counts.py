@@ -265,7 +265,7 @@ class COMPoisson(Distribution):
     """Conway–Maxwell–Poisson law: probabilities proportional to `lambda_`^x / (x!)^`nu` (Shmueli et al. 2005).
 
     `nu` > 1: less dispersed than a Poisson law, which has `nu` = 1; < 1: more dispersed. The normalising sum goes on
-    until a bound for its rest is below rounding; where that needs more than 10^6 terms the density is NaN.
+    until a bound for its rest is below rounding; where that needs more than 10^5 terms the density is NaN.
     """
 
     lambda_: Positive
@@ -279,11 +279,12 @@ class COMPoisson(Distribution):
         )
 
     def _draw(self, rng: np.random.Generator, shape: Shape) -> np.ndarray:
-        from bayesad.ad.primitives.tails import com_poisson_window
+        from bayesad.ad.primitives.tails import com_poisson_bounds, com_poisson_terms
 
-        log_rate, nu = np.broadcast_arrays(np.log(self.lambda_), self.nu)
-        start, _, p = com_poisson_window(log_rate, nu)
-        thresholds = np.cumsum(p, axis=-1)
+        log_rate, nu = (np.ravel(a) for a in np.broadcast_arrays(np.log(self.lambda_), self.nu))
+        bounds = com_poisson_bounds(log_rate, nu)
+        thresholds = np.cumsum(com_poisson_terms(log_rate, nu, *bounds)[2], axis=-1)
+        start, thresholds = (np.reshape(a, (*self.batch_shape, *a.shape[1:])) for a in (bounds[0], thresholds))
         u = rng.random(shape) * thresholds[..., -1]
         return (start + (u[..., None] >= thresholds).sum(axis=-1)).astype(np.int64)
 

@@ -9,7 +9,7 @@ import scipy.special as sp
 
 from bayesad.ad.primitives.incomplete import FALL, POINTS, WEIGHTS
 
-__all__ = ["com_poisson", "com_poisson_window", "log_ive", "skew_tail"]
+__all__ = ["com_poisson", "com_poisson_bounds", "com_poisson_terms", "log_ive", "skew_tail"]
 
 
 def skew_tail(h: Any, a: Any) -> Any:
@@ -70,56 +70,8 @@ def _log_ive_large(v: Any, z: Any) -> Any:
     return growth - 0.5 * np.log(2.0 * np.pi * root) + np.log1p(total)
 
 
-MOST_TERMS = 1_000_000
-
-
-def com_poisson_window(log_rate: Any, nu: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The terms of Σ_k exp(k log_rate - nu log k!) that count.
-
-    The terms are log-concave in k. They are taken from where the gap to the largest is 45 units of log on, and until
-    the geometric series that bounds the rest is below exp(-40) of the largest.
-
-    Parameters
-    ----------
-    log_rate, nu : arrays of one shape
-
-    Returns
-    -------
-    start : array
-        The first k.
-    largest : array
-        The log of the largest term.
-    terms : array, shape (..., number of terms)
-        Divided by the largest; NaN where more than `MOST_TERMS` would be needed.
-    """
-    mode = np.floor(np.exp(np.minimum(log_rate / nu, 40.0)))
-    largest = mode * log_rate - nu * sp.gammaln(mode + 1.0)
-
-    def gap(k: Any) -> Any:
-        return largest - (k * log_rate - nu * sp.gammaln(k + 1.0))
-
-    start = np.zeros(mode.shape)
-    low, high = np.zeros(mode.shape), mode.copy()
-    for _ in range(int(np.log2(np.max(mode, initial=1.0) + 1.0)) + 1):
-        middle = np.floor(0.5 * (low + high))
-        near = gap(middle) < FALL
-        low, high = np.where(near, low, middle + 1.0), np.where(near, middle, high)
-    start = np.minimum(high, mode)
-    end = mode + 1.0
-    step = 1.0
-    while step <= MOST_TERMS:
-        ratio = np.exp(np.minimum(log_rate - nu * np.log(end + 1.0), 0.0))
-        short = gap(end) + np.log1p(-np.minimum(ratio, 1.0 - 1e-16)) < 40.0
-        if not short.any():
-            break
-        end = np.where(short, end + step, end)
-        step *= 1.5
-    width = int(np.max(end - start, initial=1.0)) + 1
-    if width > MOST_TERMS:
-        width, start = 1, np.full(start.shape, np.nan)
-    k = start[..., None] + np.arange(width)
-    terms = np.exp(k * log_rate[..., None] - nu[..., None] * sp.gammaln(k + 1.0) - largest[..., None])
-    return start, largest, terms
+MOST_TERMS = 100_000
+AT_ONCE = 2_000_000  # terms in memory
 
 
 def com_poisson(log_rate: Any, nu: Any, what: str) -> Any:
@@ -131,21 +83,70 @@ def com_poisson(log_rate: Any, nu: Any, what: str) -> Any:
         They broadcast.
     what : str
         "log_sum", "mean" (of k) or "mean_log_factorial".
+
+    Returns
+    -------
+    array
+        NaN where more than `MOST_TERMS` terms count.
     """
     spread = np.broadcast_arrays(np.asarray(log_rate, dtype=np.float64), np.asarray(nu, dtype=np.float64))
-    flat = np.stack([np.ravel(a) for a in spread], axis=-1)
-    different, inverse = np.unique(flat, axis=0, return_inverse=True)
+    rates, powers = (np.ravel(a) for a in spread)
+    results = np.full(rates.shape, np.nan)
     with np.errstate(all="ignore"):
-        results = np.array([_com_poisson(rate, power, what) for rate, power in different])
-    return results[np.ravel(inverse)].reshape(spread[0].shape)[()]
+        start, end, largest = com_poisson_bounds(rates, powers)
+        width = end - start
+        order = np.argsort(width)
+        order = order[: np.searchsorted(width[order], MOST_TERMS, side="right")]
+        while order.size:
+            few = max(int(AT_ONCE // width[order[min(AT_ONCE // 100, order.size - 1)]]), 1)
+            part, order = order[:few], order[few:]
+            results[part] = _com_poisson(rates[part], powers[part], start[part], end[part], largest[part], what)
+    return results.reshape(spread[0].shape)[()]
 
 
-def _com_poisson(log_rate: float, nu: float, what: str) -> float:
-    if not (np.isfinite(log_rate) and 0.0 < nu < np.inf):
-        return np.nan
-    start, largest, terms = com_poisson_window(np.array(log_rate), np.array(nu))
-    total = terms.sum()
+def com_poisson_bounds(log_rate: np.ndarray, nu: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where the terms of Σ_k exp(k log_rate - nu log k!) begin and end to count, and the log of the largest.
+
+    The terms are log-concave in k. They count from where the gap to the largest is below 45 units of log on, and until
+    the geometric series that bounds the rest is below exp(-40) of the largest; NaN outside the domain.
+    """
+    mode = np.floor(np.exp(np.minimum(log_rate / nu, 40.0)))
+    largest = mode * log_rate - nu * sp.gammaln(mode + 1.0)
+
+    def gap(k: Any) -> Any:
+        return largest - (k * log_rate - nu * sp.gammaln(k + 1.0))
+
+    low, start = np.zeros(mode.shape), mode.copy()
+    for _ in range(int(np.log2(np.max(mode, initial=1.0, where=mode < np.inf) + 1.0)) + 1):
+        middle = np.floor(0.5 * (low + start))
+        near = gap(middle) < FALL
+        low, start = np.where(near, low, middle + 1.0), np.where(near, middle, start)
+    start = np.minimum(start, mode)
+    end, step = mode + 2.0, 1.0
+    while step <= MOST_TERMS:
+        ratio = np.exp(np.minimum(log_rate - nu * np.log(end + 1.0), 0.0))
+        short = gap(end) + np.log1p(-np.minimum(ratio, 1.0 - 1e-16)) < 40.0
+        if not short.any():
+            break
+        end = np.where(short, end + np.ceil(step), end)
+        step *= 1.3
+    usable = (nu > 0.0) & np.isfinite(log_rate) & np.isfinite(nu)
+    return start, np.where(usable, np.where(step > MOST_TERMS, np.where(short, np.inf, end), end), np.nan), largest
+
+
+def com_poisson_terms(log_rate: Any, nu: Any, start: Any, end: Any, largest: Any) -> tuple[Any, Any, Any]:
+    """k, log k! and the terms over the largest, one row for each of a vector of parameters, from their bounds."""
+    width = int(np.max(end - start, initial=1.0)) + 1
+    k = start[:, None] + np.arange(width)
+    first = int(np.min(start, initial=0.0))
+    table = sp.gammaln(np.arange(first, int(np.max(start, initial=0.0)) + width) + 1.0)
+    log_factorial = table[k.astype(np.int64) - first]
+    return k, log_factorial, np.exp(k * log_rate[:, None] - nu[:, None] * log_factorial - largest[:, None])
+
+
+def _com_poisson(rate: Any, nu: Any, start: Any, end: Any, largest: Any, what: str) -> Any:
+    k, log_factorial, terms = com_poisson_terms(rate, nu, start, end, largest)
+    total = terms.sum(axis=-1)
     if what == "log_sum":
-        return float(largest + np.log(total))
-    k = start + np.arange(terms.size)
-    return float(((k if what == "mean" else sp.gammaln(k + 1.0)) * terms).sum() / total)
+        return largest + np.log(total)
+    return np.sum((k if what == "mean" else log_factorial) * terms, axis=-1) / total
