@@ -67,7 +67,7 @@ def traced_body(
         if guard is not None:
             raise SolverError(
                 f"{solver}: the function branches on a value at {guard.line}; the way taken may change on the "
-                "way to the solution, so write it with np.where"
+                "way to the solution, so write it with np.where or ad.cond"
             )
         program = recording.program([output], str(getattr(f, "__name__", solver)))
     return simplify(program), [outer for _, outer in recording.captures]

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bayesad.ad.array import FUNCTIONS, TracedArray, asarray, buffer, is_traced, may_hold_traced, value_of
-from bayesad.ad.functions import as_buffers, scipy_linalg, scipy_sparse, scipy_special, without_buffers
+from bayesad.ad.functions import as_buffers, scipy_fft, scipy_linalg, scipy_sparse, scipy_special, without_buffers
 from bayesad.ad.functions.scipy_stats import CHOICES, CONTINUOUS, DISCRETE
 from bayesad.ad.imports import when_imported
 from bayesad.ad.trace import current_depth
@@ -410,6 +410,7 @@ def _sparse(sparse: Any) -> dict[type, dict[str, Function]]:
 
 when_imported("scipy.special", functools.partial(_add, scipy_special.FUNCTIONS))
 when_imported("scipy.linalg", functools.partial(_add, scipy_linalg.FUNCTIONS))
+when_imported("scipy.fft", functools.partial(_add, scipy_fft.FUNCTIONS))
 when_imported("scipy.stats._distn_infrastructure", functools.partial(_add_methods, _laws))
 when_imported("scipy.sparse", functools.partial(_add_methods, _sparse))
 for _module, _choices in CHOICES.items():

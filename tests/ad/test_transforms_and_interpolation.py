@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.fft
 from scipy import sparse
 from scipy.interpolate import CubicSpline
 
@@ -41,6 +42,19 @@ def test_derivatives_of_transforms_are_their_matrices(n):
 def test_numpys_complex_transforms_say_what_to_use():
     with pytest.raises(TracingError, match=r"ad\.rfft"):
         ad.gradient(lambda x: np.sum(np.abs(np.fft.rfft(x))), np.ones(4))
+
+
+@pytest.mark.parametrize("name", ["dct", "idct", "dst", "idst"])
+def test_cosine_and_sine_transforms(name):
+    transform, x = getattr(scipy.fft, name), RNG.normal(size=(9, 2))
+    for options in ({}, {"type": 3, "norm": "ortho"}, {"type": 1}):
+        found = ad.jacobian(lambda x, options=options: getattr(scipy.fft, name)(x, axis=0, **options), x)
+        expected = transform(np.eye(9), axis=0, **options)
+        for k in range(2):
+            assert np.allclose(found[:, k, :, k], expected, atol=1e-12)
+        assert np.allclose(found[:, 0, :, 1], 0.0)
+    with pytest.raises(TracingError, match="takes no n="):
+        ad.gradient(lambda x: np.sum(scipy.fft.dct(x, n=4)), np.ones(9))
 
 
 # --- splines
