@@ -30,6 +30,11 @@ def _children(tree: Any) -> list[tuple[str, Any]] | None:
     return None
 
 
+def _is_structure(tree: Any) -> bool:
+    """Whether something that is no container is part of the structure instead of a leaf."""
+    return tree is None or isinstance(tree, str) or callable(tree)
+
+
 def _reassemble(tree: Any, children: list[Any]) -> Any:
     """A container of the kind of ``tree`` with other children."""
     if isinstance(tree, dict):
@@ -58,7 +63,7 @@ def flatten(tree: Any) -> tuple[list[Any], Rebuild, Any]:
     Returns
     -------
     leaves : list
-        In order of definition; None and strings count as structure, not as leaves.
+        In order of definition; None, strings and functions count as structure, not as leaves.
     rebuild : callable
         ``rebuild(iter(leaves)) -> tree``.
     structure : hashable
@@ -76,7 +81,7 @@ def flatten(tree: Any) -> tuple[list[Any], Rebuild, Any]:
     else:
         children = _children(tree)
         if children is None:
-            if tree is None or isinstance(tree, str):
+            if _is_structure(tree):
                 return [], lambda leaves: tree, tree
             return [tree], next, "*"
         parts = [flatten(child) for _, child in children]
@@ -90,7 +95,7 @@ def leaves_with_paths(tree: Any, path: str = "x") -> list[tuple[str, Any]]:
     """(path, leaf) pairs such as ``("x['w'][0]", array)``, in the order of ``flatten``."""
     children = _children(tree)
     if children is None:
-        return [] if tree is None or isinstance(tree, str) else [(path, tree)]
+        return [] if _is_structure(tree) else [(path, tree)]
     return [pair for step, child in children for pair in leaves_with_paths(child, path + step)]
 
 

@@ -232,6 +232,27 @@ def test_constant_arguments_are_pruned_before_differentiation():
     assert one.count("multiply(") == 2
 
 
+def test_functions_and_strings_may_be_arguments_or_parts_of_them():
+    @dataclasses.dataclass
+    class Net:
+        weight: np.ndarray
+        activation: object
+        name: str = "net"
+
+    def f(net, reduce, kind, x):
+        out = net.activation(net.weight * x)
+        return reduce(out) if kind == "sum" else -reduce(out)
+
+    compiled = ad.compile(f)
+    for activation, slope in ((np.tanh, lambda z: 1 / np.cosh(z) ** 2), (np.exp, np.exp)):
+        for kind, sign in (("sum", 1.0), ("minus", -1.0)):
+            net = Net(A, activation)
+            shadow = ad.make_zero(net)
+            assert shadow.activation is activation
+            ad.autodiff(ad.Reverse, compiled, ad.Active, ad.Duplicated(net, shadow), ad.Const(np.sum), kind, 2.0)
+            np.testing.assert_allclose(shadow.weight, sign * 2.0 * slope(2.0 * A), rtol=1e-12)
+
+
 def test_an_array_held_twice_collects_both_derivatives():
     tied = {"encoder": A, "decoder": A}
     shadow = ad.make_zero(tied)

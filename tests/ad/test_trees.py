@@ -46,6 +46,7 @@ TREES = {
     "nested": {"x": [(A, {"y": 1.0}), Pair(A, [2.0])], "none": None, "label": "text"},
     "ordered": OrderedDict([("z", A), ("a", 1.0)]),
     "empty containers": {"a": [], "b": (), "c": A},
+    "functions beside arrays": {"f": np.tanh, "a": A, "layer": Layer(A, 0.5, len)},
 }
 
 
