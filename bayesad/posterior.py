@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from bayesad import ad
+from bayesad.ad.plain import indexable
 from bayesad.ad.rows import map_rows
 from bayesad.distributions.supports import contains
 from bayesad.dsl import Model
@@ -398,7 +399,7 @@ class Posterior:
                 problem = f"this parameter {change} at another point; {_FIXED}"
                 raise ModelError(at_site(self.model, site.name, site.where, problem))
             seen.add(site.name)
-            return handler.parameter(site)
+            return indexable(handler.parameter(site))
 
         run(self.model, self.data, handler._replace(parameter=parameter))
         for name in self.parameters:
@@ -407,7 +408,10 @@ class Posterior:
                 raise ModelError(at_site(self.model, name, self.structure.where[name], problem))
 
     def __repr__(self) -> str:
-        return f"<posterior of {self.model.name}, {self.unconstrained.dimension} dimensions>\n{self.parameters!r}"
+        summed = f"\nsummed out: {', '.join(self.structure.summed)}" if self.structure.summed else ""
+        return (
+            f"<posterior of {self.model.name}, {self.unconstrained.dimension} dimensions>\n{self.parameters!r}{summed}"
+        )
 
 
 def _is_observed(value: Any, observed: Mapping[str, np.ndarray]) -> bool:

@@ -142,7 +142,8 @@ class Run:
             raise self.fail(
                 name,
                 "a variable inside the step of ba.scan would be one for all steps; sample an array with a row per step "
-                "before the scan and pass it as xs, and collect terms and quantities as the step's y",
+                "before the scan and pass it as xs (ba.DiscreteMarkovChain for a chain of states), and collect terms "
+                "and quantities as the step's y",
             )
         where = current_line()
         if name in self.taken:

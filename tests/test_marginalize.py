@@ -233,6 +233,15 @@ def chain_as_vector(y):
 
 
 @ba.model
+def chain_in_scan(y):
+    mu = ba.sample("mu", ba.Normal(0, 3), shape=3)
+    step = ba.sample("step", ba.Dirichlet(np.ones((3, 3))))
+    z = ba.sample("z", ba.DiscreteMarkovChain(START, step), shape=len(y), marginalize=True)
+    _, terms = ba.scan(lambda carry, row: (carry, ba.Normal(mu[row[0]], 1).log_prob(row[1])), 0.0, (z, y))
+    ba.factor("y", terms)
+
+
+@ba.model
 def chains_under_a_switch(y):
     mu = ba.sample("mu", ba.Normal(0, 3), shape=3)
     on = ba.sample("on", ba.Bernoulli(0.4), shape=2, marginalize=True)
@@ -315,6 +324,9 @@ CASES = {
     ),
     "chain as vector": Case(
         chain_as_vector, {"y": Y[0, :4]}, {"mu": MU, "step": STEP}, {"z": ((4,), range(3))}, chain_joint
+    ),
+    "chain in scan": Case(
+        chain_in_scan, {"y": Y[0, :4]}, {"mu": MU, "step": STEP}, {"z": ((4,), range(3))}, chain_joint
     ),
     "chains under a switch": Case(
         chains_under_a_switch,

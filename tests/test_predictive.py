@@ -212,3 +212,17 @@ def test_missing_entries_are_predicted_like_the_others():
     tree = posterior.prior(3, seed=1)
     assert set(tree["prior"].data_vars) == {"mu"}
     assert np.all(np.isfinite(tree["prior_predictive"]["y"].values))
+
+
+def test_parameters_that_a_scan_indexes_by_data_are_predicted_with():
+    @ba.model
+    def m(group, y):
+        level = ba.sample("level", ba.Normal(0, 1), shape=3)
+        _, mean = ba.scan(lambda last, g: (level[g], level[g] + 0.5 * last), 0.0, group)
+        ba.sample("y", ba.Normal(mean, 0.0001), obs=y)
+
+    posterior = m(group=[0, 2, 1], y=[0.1, 0.2, 0.3])
+    level = np.array([[[1.0, 2.0, 3.0]]])
+    y = posterior.predict({"level": level}, seed=1)["posterior_predictive"]["y"]
+    np.testing.assert_allclose(y.values[0, 0], [1.0, 3.5, 3.5], atol=0.001)
+    assert posterior.prior(3, seed=1)["prior_predictive"]["y"].shape == (1, 3, 3)
