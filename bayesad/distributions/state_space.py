@@ -127,7 +127,7 @@ class LinearGaussianStateSpace(Distribution):
     @derived
     def _single(self) -> bool:
         """Whether one number is observed at each time, and values have no axis for it."""
-        return np.ndim(self.observation) == 1
+        return as_float(self.observation).ndim == 1
 
     @derived
     def _H(self) -> Any:

@@ -197,6 +197,17 @@ def test_gradients_reach_every_argument(assert_gradient: Callable[..., None]) ->
     assert_gradient(log_density, {**ARGUMENTS, "offset": np.zeros(M)})
 
 
+def test_matrices_may_be_lists_that_hold_unknowns(assert_gradient: Callable[..., None]) -> None:
+    def log_density(p: Any) -> Any:
+        a, s = p["a"], p["s"]
+        law = LinearGaussianStateSpace(
+            [0.0, a], [[1.0, 0.0], [0.0, s]], [[a, 0.1], [0, 1]], np.diag([s, 1.0]), [1.0, a], s
+        )
+        return law.log_prob([0.3, np.nan, -0.5])
+
+    assert_gradient(log_density, {"a": np.float64(0.6), "s": np.float64(0.8)})
+
+
 def test_what_does_not_fit_is_an_error() -> None:
     for changes, message in [
         ({"observation": np.ones((M, 3))}, r"for 2 states and 3 observed numbers observation needs the shape \(3, 2\)"),
