@@ -237,6 +237,8 @@ def depends_on_parameters(support: Support) -> bool:
 
 def describe(support: Support) -> str:
     """A support in a few characters: an interval for bounded numbers, else its kind."""
+    if support.kind == "counts":
+        return f"counts that add up to {_bound(support.upper)}"
     if support.kind not in ("real", "integer") or not support.bounded:
         return support.kind
     lower = "-inf" if support.lower is None else _bound(support.lower)

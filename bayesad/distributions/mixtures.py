@@ -74,14 +74,10 @@ class Mixture(Distribution):
             raise DistributionError(f"Mixture: the components have different supports of {first.kind} values.")
 
     def _log_density(self, x: Any) -> Any:
-        densities = [self._component_density(c, x) for c in self._several]
-        if self._is_batch:
-            return special.logsumexp(self._log_weights + densities[0], axis=-1)
-        return _log_sum([self._log_weights[..., k] + density for k, density in enumerate(densities)])
+        def density(c: Distribution, x: Any) -> Any:
+            return c._log_density(x) if same_support(c.support, self._support) else c.log_prob(x)
 
-    def _component_density(self, c: Distribution, x: Any) -> Any:
-        x = self._along_components(x)
-        return c._log_density(x) if same_support(c.support, self._support) else c.log_prob(x)
+        return self._log_mean(density, x)
 
     def _along_components(self, x: Any) -> Any:
         """A value with an axis for the components of one law, before its event axes."""
@@ -113,6 +109,7 @@ class Mixture(Distribution):
         return self._log_mean(lambda c, x: c.log_sf(x), x)
 
     def _log_mean(self, log_value: Callable[[Distribution, Any], Any], x: Any) -> Any:
+        """log of the weighted mean of exp(log_value) over the components."""
         values = [log_value(c, self._along_components(x)) for c in self._several]
         if self._is_batch:
             return special.logsumexp(self._log_weights + values[0], axis=-1)

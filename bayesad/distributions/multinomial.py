@@ -1,5 +1,6 @@
 """Laws of how often each of K categories was met in a number of trials."""
 
+from abc import abstractmethod
 from typing import Any
 
 import numpy as np
@@ -27,13 +28,13 @@ class _Counts(Distribution):
         return self._vector.shape[-1:]
 
     @property
+    @abstractmethod
     def _vector(self) -> Any:
         """The parameter whose last axis has the categories."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _probabilities(self, rng: np.random.Generator, shape: Shape) -> Any:
         """Of the categories, for draws."""
-        raise NotImplementedError
 
     def _log_coefficient(self, x: Any) -> Any:
         return special.gammaln(self.n + 1.0) - special.gammaln(x + 1.0).sum(axis=-1)

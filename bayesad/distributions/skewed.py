@@ -1,5 +1,6 @@
 """Laws on the whole real line that lean to one side."""
 
+from abc import abstractmethod
 from typing import Any
 
 import numpy as np
@@ -106,9 +107,9 @@ class _TwoExponentials(Distribution):
     sigma: Positive
     support = REAL
 
+    @abstractmethod
     def _rates(self) -> tuple[Any, Any]:
         """The rates to the left and to the right."""
-        raise NotImplementedError
 
     def _log_density(self, x: Any) -> Any:
         (left, right), d = self._rates(), x - self.mu

@@ -63,7 +63,8 @@ def test_counts_that_do_not_add_up_are_an_error_in_a_model() -> None:
     expected = st.dirichlet(np.ones(3)).logpdf(THETA) + st.multinomial(10, THETA).logpmf(X).sum()
     np.testing.assert_allclose(posterior.neg_log_posterior({"theta": THETA}), -expected)
     with pytest.raises(
-        DataError, match=r"the observed value \[1 2 3\] at index \[1\].*outside the support of Multinomial"
+        DataError,
+        match=r"value \[1 2 3\] at index \[1\].*outside the support of Multinomial, counts that add up to 10",
     ):
         m(y=[[3, 4, 3], [1, 2, 3]])
 
