@@ -89,11 +89,15 @@ def _seconds(step: _Alone, values: Mapping[Node, Any]) -> float:
 def _best(run: Callable[[int], object]) -> float:
     """Seconds of one run: the least of several measurements of many."""
     run(1)  # what is made once
-    n, seconds = 1, _elapsed(run, 1)
+    n, seconds = 1, _shortest(run, 1)
     while seconds < SHORTEST and n < 1_000_000:
         n = min(10 * n, max(2 * n, int(1.2 * n * SHORTEST / max(seconds, 1e-7))))
-        seconds = _elapsed(run, n)
-    return min(seconds, *[_elapsed(run, n) for _ in range(REPEATS - 1)]) / n
+        seconds = _shortest(run, n)
+    return seconds / n
+
+
+def _shortest(run: Callable[[int], object], n: int) -> float:
+    return min(_elapsed(run, n) for _ in range(REPEATS))
 
 
 def _elapsed(run: Callable[[int], object], n: int) -> float:
