@@ -67,7 +67,7 @@ class GaussianProcess(Distribution):
     def _validate(self) -> None:
         shapes = {"noise": self.noise.shape}
         if not callable(self.mean):
-            shapes["mean"] = np.shape(self.mean)
+            shapes["mean"] = self._mean_at(self.X).shape
         for name, shape in shapes.items():
             if shape not in ((), self.event_shape):
                 raise DistributionError(
@@ -116,7 +116,7 @@ class GaussianProcess(Distribution):
         DistributionError
             If the mean is known at the points X only: give a number or a function of points.
         """
-        if not callable(self.mean) and np.ndim(self.mean):
+        if not callable(self.mean) and self._mean_at(self.X).ndim:
             raise DistributionError(
                 "GaussianProcess: the mean is given at the points X only; for new points give a number or a function."
             )

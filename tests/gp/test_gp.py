@@ -143,6 +143,14 @@ def test_gradients_reach_hyperparameters_mean_and_values() -> None:
     assert ad.check(log_density, point)
 
 
+def test_arguments_may_be_lists_that_hold_unknowns() -> None:
+    def log_density(p: Any) -> Any:
+        process = ba.GaussianProcess(p * gp.ExpQuad([p, 1.0]), [[0.0, 1.0], [1.0, 2.0]], [p, 0.0], noise=[p, 1.0])
+        return process.log_prob([0.1, 0.2])
+
+    assert ad.check(log_density, np.float64(0.5))
+
+
 def test_conditional_law_is_that_of_the_joint_normal() -> None:
     kernel, noise, new = 1.5 * gp.Matern32(0.8) + gp.Linear(), 0.3, np.array([0.1, 2.2, 6.0])
     y = RNG.normal(size=6)
