@@ -164,7 +164,15 @@ def small_power(trace: Trace, a: Node, p: Node) -> Any:
     if a.dtype != np.float64 or exponent is None:
         return None
     x = _array(trace, a)
-    powers = {1.0: lambda: a, 2.0: lambda: np.square(x), 3.0: lambda: x * np.square(x), -1.0: lambda: 1.0 / x}
+    powers = {
+        -1.0: lambda: 1.0 / x,
+        0.5: lambda: np.sqrt(x),
+        1.0: lambda: a,
+        1.5: lambda: x * np.sqrt(x),
+        2.0: lambda: np.square(x),
+        3.0: lambda: x * np.square(x),
+        4.0: lambda: np.square(np.square(x)),
+    }
     return powers[exponent]() if exponent in powers else None
 
 

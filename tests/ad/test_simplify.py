@@ -33,7 +33,7 @@ CASES = {
     "subtract_zero": [lambda x: x - 0.0, lambda x: 0.0 - x],
     "multiply_by_one": [lambda x: x * 1.0, lambda x: 1.0 * x, lambda x: x * -1.0],
     "divide_by_one": [lambda x: x / 1.0],
-    "small_power": [lambda x: x**1.0, lambda x: x**2, lambda x: x**2.0],
+    "small_power": [lambda x, p=p: x**p for p in (2, -1.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0)],
     "no_sign": [lambda x: +x],
     "negative_of": [lambda x: np.negative(-x), lambda x: -(x - C), lambda x: -(3.0 * x)],
     "add_negative": [lambda x: x + (-np.sin(x)), lambda x: (-np.sin(x)) + x],
