@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from bayesad.distributions.diffusion import *  # noqa: F403
     from bayesad.distributions.discrete import *  # noqa: F403
     from bayesad.distributions.extremes import *  # noqa: F403
+    from bayesad.distributions.graphs import *  # noqa: F403
     from bayesad.distributions.interop import *  # noqa: F403
     from bayesad.distributions.lifetimes import *  # noqa: F403
     from bayesad.distributions.markov import *  # noqa: F403
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from bayesad.distributions.state_space import *  # noqa: F403
     from bayesad.distributions.supports import *  # noqa: F403
     from bayesad.distributions.time_series import *  # noqa: F403
+    from bayesad.distributions.walks import *  # noqa: F403
     from bayesad.distributions.wrappers import *  # noqa: F403
     from bayesad.distributions.zero_inflation import *  # noqa: F403
 
@@ -109,6 +111,7 @@ _NAMES = {
         "ScaledInverseChiSquare",
         "Wald",
     ),
+    "graphs": ("Graph",),
     "interop": ("foreign",),
     "markov": ("DiscreteMarkovChain", "HiddenMarkov"),
     "matrices": (
@@ -134,7 +137,7 @@ _NAMES = {
         "LogNormal",
         "Weibull",
     ),
-    "spatial": ("BYM2", "CAR", "Graph", "ICAR", "bym2_scaling_factor"),
+    "spatial": ("BYM2", "CAR", "ICAR", "bym2_scaling_factor"),
     "regression": (
         "BernoulliLogitGLM",
         "BinomialLogitGLM",
@@ -154,7 +157,8 @@ _NAMES = {
     ),
     "state_space": ("LinearGaussianStateSpace",),
     "supports": ("Support",),
-    "time_series": ("AR", "ARMA", "GARCH", "GaussianRandomWalk", "MvGaussianRandomWalk", "RandomWalk"),
+    "time_series": ("AR", "ARMA", "GARCH"),
+    "walks": ("GaussianRandomWalk", "MvGaussianRandomWalk", "RandomWalk"),
     "wrappers": ("ordered", "restricted", "truncated", "zero_sum"),
     "zero_inflation": (
         "HurdleGamma",

@@ -8,6 +8,7 @@ from bayesad import ad
 from bayesad.ad.functions.linalg import cholesky, solve_triangular
 from bayesad.distributions.base import Distribution, Shape, derived
 from bayesad.distributions.domains import RealOrVector, SquareMatrix, as_float
+from bayesad.distributions.lengths import require_length
 from bayesad.distributions.numerics import HALF_LOG_2PI, solve_lower
 from bayesad.distributions.supports import REAL
 from bayesad.errors import DistributionError
@@ -325,11 +326,8 @@ class LinearGaussianStateSpace(Distribution):
         return z, (y[..., 0] if self._single else y) + self._offset
 
     def _mean(self) -> Any:
-        T = self.event_shape[0]
-        if T is None:
-            raise DistributionError("LinearGaussianStateSpace does not know how long its values are; give length=.")
         means, state = [], self._m
-        for t in range(T):
+        for t in range(require_length(self)):
             means.append(_times(self._H[t] if self._H.ndim == 3 else self._H, state))
             state = _times(self.transition, state)
         y = np.stack(means)

@@ -1,4 +1,4 @@
-"""Laws of series: random walks with any innovations, AR(p), ARMA(p, q), GARCH(1, 1).
+"""Laws of series: AR(p), ARMA(p, q), GARCH(1, 1).
 
 Time runs along the first event axis. A series is as long as a parameter that varies over time, or as `length` says;
 otherwise the value decides.
@@ -10,7 +10,6 @@ import numpy as np
 
 from bayesad import ad
 from bayesad.distributions.base import Distribution, Shape, derived
-from bayesad.distributions.continuous import Normal
 from bayesad.distributions.domains import (
     NonNegative,
     OptionalPositive,
@@ -18,166 +17,19 @@ from bayesad.distributions.domains import (
     Positive,
     RealOrVector,
     RealVector,
-    check_size,
 )
-from bayesad.distributions.multivariate import MvNormal
+from bayesad.distributions.lengths import Event, require_length, series_length
 from bayesad.distributions.numerics import HALF_LOG_2PI
 from bayesad.distributions.supports import REAL
 from bayesad.errors import DistributionError
 
-__all__ = ["AR", "ARMA", "GARCH", "GaussianRandomWalk", "MvGaussianRandomWalk", "RandomWalk"]
-
-Event = tuple[int | None, ...]
-
-
-def _length(law: Any, varying: int | None) -> int | None:
-    """The length of a series from its argument and that of what varies over time, which must agree."""
-    if law.length is not None:
-        check_size(law._name, law.length, "length")
-        if varying not in (None, law.length):
-            raise DistributionError(
-                f"{law._name}: length={law.length}, but a parameter varies over a series of length {varying}."
-            )
-        return law.length
-    return varying
-
-
-def _require_length(law: Distribution) -> int:
-    length = law.event_shape[0]
-    if length is None:
-        raise DistributionError(f"{law._name} does not know how long its values are; give length=.")
-    return length
+__all__ = ["AR", "ARMA", "GARCH"]
 
 
 def _log_normal(residual: Any, variance: Any) -> Any:
     return -0.5 * (residual**2 / variance + np.log(variance)) - HALF_LOG_2PI
 
 
-# --- random walks
-class RandomWalk(Distribution):
-    """A random walk: x_t − x_(t−1) has the law `innovation`.
-
-    Parameters
-    ----------
-    innovation : Distribution
-        Of unbounded real numbers or vectors of them. The last axis of its batch shape, if it has one, is time.
-    initial : Distribution, optional
-        Of the first value. Without it the first value has the law of a step from 0.
-    length : int, optional
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from bayesad.distributions import RandomWalk, StudentT
-    >>> RandomWalk(StudentT(4.0, 0.0, 0.1), length=5).sample(np.random.default_rng(1)).shape
-    (5,)
-    """
-
-    innovation: Distribution
-    initial: Any = None
-    length: Any = None
-    support = REAL
-
-    @property
-    def event_shape(self) -> Event:
-        steps = self.innovation.batch_shape[-1:]
-        varying = None if steps in ((), (1,)) else steps[0] + (self.initial is not None)
-        return (_length(self, varying), *self.innovation.event_shape)
-
-    def _validate(self) -> None:
-        for law in [self.innovation] if self.initial is None else [self.innovation, self.initial]:
-            real = isinstance(law, Distribution) and law.support.kind == "real" and not law.support.bounded
-            if not real or law.event_shape != self.innovation.event_shape or law.event_ndim > 1:
-                raise DistributionError(
-                    f"{self._name}: innovation and initial value must be laws of unbounded real numbers, or of vectors "
-                    f"of one length; got {law!r}."
-                )
-
-    def _batch_shapes(self) -> dict[str, Shape]:
-        return {name: shape[:-1] if name == "innovation" else shape for name, shape in super()._batch_shapes().items()}
-
-    def _log_density(self, x: Any) -> Any:
-        steps = self._at(x, slice(1, None)) - self._at(x, slice(None, -1))
-        if self.initial is None:
-            steps = np.concatenate([self._at(x, slice(1)), steps], axis=self._time)
-            return self.innovation._log_density(steps).sum(axis=-1)
-        return self.initial._log_density(self._at(x, 0)) + self.innovation._log_density(steps).sum(axis=-1)
-
-    def _draw(self, rng: np.random.Generator, shape: Shape) -> np.ndarray:
-        split = len(shape) - self.event_ndim
-        batch, length, event = shape[:split], shape[split], shape[split + 1 :]
-        if self.initial is None:
-            return np.cumsum(self.innovation.draw(rng, (*batch, length, *event)), axis=self._time)
-        start = np.expand_dims(self.initial.draw(rng, (*batch, *event)), self._time)
-        steps = self.innovation.draw(rng, (*batch, length - 1, *event))
-        return np.cumsum(np.concatenate([start, steps], axis=self._time), axis=self._time)
-
-    def _mean(self) -> Any:
-        length, event = _require_length(self) - (self.initial is not None), self.event_shape[1:]
-        drift = np.broadcast_to(self.innovation.mean, (*self.batch_shape, length, *event))  # type: ignore[arg-type]
-        if self.initial is not None:
-            start = np.broadcast_to(self.initial.mean, (*self.batch_shape, *event))  # type: ignore[arg-type]
-            drift = np.concatenate([np.expand_dims(start, self._time), drift], axis=self._time)
-        return np.cumsum(drift, axis=self._time)
-
-    @property
-    def _time(self) -> int:
-        """The axis that is time."""
-        return -1 - self.innovation.event_ndim
-
-    def _at(self, x: Any, time: Any) -> Any:
-        return x[(..., time, *[slice(None)] * self.innovation.event_ndim)]
-
-
-def GaussianRandomWalk(mu: Any = 0.0, sigma: Any = 1.0, initial: Any = None, length: int | None = None) -> RandomWalk:
-    """A random walk with normal steps: x_t − x_(t−1) ~ Normal(mu, sigma).
-
-    Parameters
-    ----------
-    mu, sigma : array, shape () or (..., steps)
-        Mean and standard deviation of the steps; the last axis is time (of length 1 for what does not vary).
-    initial : Distribution, optional
-        Of the first value. Without it the first value has the law of a step from 0.
-    length : int, optional
-        Where neither a parameter nor the value's shape says it.
-
-    Returns
-    -------
-    RandomWalk
-        A law of vectors.
-    """
-    return RandomWalk(Normal(mu, sigma), initial, length)
-
-
-def MvGaussianRandomWalk(
-    mu: Any = 0.0,
-    cov: Any = None,
-    chol: Any = None,
-    precision: Any = None,
-    initial: Any = None,
-    length: int | None = None,
-) -> RandomWalk:
-    """A random walk of vectors with normal steps: x_t − x_(t−1) ~ MvNormal(mu, …).
-
-    Parameters
-    ----------
-    mu : array, shape () or (..., K) or (..., steps, K)
-        Mean of the steps.
-    cov, chol, precision : array, shape (..., K, K)
-        Exactly one, as for `MvNormal`. Leading axes of mu and matrix are batches, the last of them time.
-    initial : Distribution, optional
-        Of the first vector. Without it the first has the law of a step from 0.
-    length : int, optional
-
-    Returns
-    -------
-    RandomWalk
-        A law of matrices of shape (time, K).
-    """
-    return RandomWalk(MvNormal(mu, cov, chol, precision), initial, length)
-
-
-# --- autoregression
 class AR(Distribution):
     """Autoregression of order p: x_t = mu + Σ_i coefficients_i (x_(t−i) − mu) + e_t, e_t ~ Normal(0, sigma).
 
@@ -211,7 +63,7 @@ class AR(Distribution):
     @property
     def event_shape(self) -> Event:
         varying = self.mu.shape[-1:]
-        return (_length(self, None if varying in ((), (1,)) else varying[0]),)
+        return (series_length(self, None if varying in ((), (1,)) else varying[0]),)
 
     @property
     def _order(self) -> int:
@@ -300,7 +152,7 @@ class AR(Distribution):
     def _mean(self) -> Any:
         if not isinstance(self.initial, str):
             return super()._mean()
-        _require_length(self)
+        require_length(self)
         return np.where(self._stationary[0][..., None], self.mu, np.nan)
 
 
@@ -333,7 +185,7 @@ class ARMA(Distribution):
     @property
     def event_shape(self) -> Event:
         varying = self.mu.shape[-1:]
-        return (_length(self, None if varying in ((), (1,)) else varying[0]),)
+        return (series_length(self, None if varying in ((), (1,)) else varying[0]),)
 
     def _log_density(self, x: Any) -> Any:
         return _log_normal(self.innovations(x), self.sigma[..., None] ** 2).sum(axis=-1)
@@ -374,7 +226,7 @@ class ARMA(Distribution):
         return self.mu + r
 
     def _mean(self) -> Any:
-        _require_length(self)
+        require_length(self)
         return self.mu
 
 
@@ -419,7 +271,7 @@ class GARCH(Distribution):
     @property
     def event_shape(self) -> Event:
         varying = self.mu.shape[-1:]
-        return (_length(self, None if varying in ((), (1,)) else varying[0]),)
+        return (series_length(self, None if varying in ((), (1,)) else varying[0]),)
 
     def _log_density(self, x: Any) -> Any:
         density = _log_normal(x - self.mu, self.variances(x)).sum(axis=-1)
@@ -468,5 +320,5 @@ class GARCH(Distribution):
         return self.mu + r
 
     def _mean(self) -> Any:
-        _require_length(self)
+        require_length(self)
         return self.mu

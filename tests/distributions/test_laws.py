@@ -48,7 +48,7 @@ def extremes(row: Row, parameters: tuple[float, ...]) -> np.ndarray:
 
 # Modules of laws that are no laws of single numbers, or are made from such; their tests are in files of their own.
 ELSEWHERE = {"base", "copulas", "interop", "markov", "matrices", "mixtures", "multinomial", "multivariate", "ordinal"}
-ELSEWHERE |= {"diffusion", "spatial", "state_space", "time_series"}
+ELSEWHERE |= {"diffusion", "spatial", "state_space", "time_series", "walks"}
 
 
 def test_the_table_has_every_law_of_single_numbers() -> None:
