@@ -156,7 +156,9 @@ class SamplerConfig:
     max_tree_depth: int = field(
         default=10, metadata=_key(_integer(1, 20), "most doublings of a trajectory", only="nuts")
     )
-    metric: str = field(default="auto", metadata=_key(_choice("auto", "diagonal", "dense"), "form of the mass matrix"))
+    metric: str = field(
+        default="auto", metadata=_key(_choice("auto", "diagonal", "dense", "low_rank"), "form of the mass matrix")
+    )
     n_steps: int | None = field(default=None, metadata=_key(_integer(1), "leapfrog steps per trajectory", only="hmc"))
     integration_time: float | None = field(
         default=None, metadata=_key(POSITIVE, "length of a trajectory, instead of n_steps", only="hmc")

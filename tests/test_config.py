@@ -131,7 +131,7 @@ def test_an_integer_is_accepted_where_a_number_belongs():
         ("target_accept = 1.0", "1.0", "above 0 and below 1"),
         ("target_accept = nan", "nan", "above 0 and below 1"),
         ("max_tree_depth = 50", "50", "from 1 to 20"),
-        ('metric = "dens"', '"dens"', '"auto", "diagonal", "dense"'),
+        ('metric = "dens"', '"dens"', '"auto", "diagonal", "dense", "low_rank"'),
         ('algorithm = "gibbs"', '"gibbs"', '"nuts", "hmc"'),
         ('init = "zero"', '"zero"', '"uniform", "prior"'),
         ("keep_warmup = 1", "1 (an integer)", "true or false"),

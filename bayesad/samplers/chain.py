@@ -13,16 +13,16 @@ from bayesad.ad.backends.llvm.kernel import compile_kernel
 from bayesad.samplers import chain_kernel as places
 from bayesad.samplers import control as codes
 from bayesad.samplers.adaptation import STEP, windows
-from bayesad.samplers.hamiltonian import DENSE, DIAGONAL, inverse_metric, padded
+from bayesad.samplers.hamiltonian import DENSE, DIAGONAL, LOW_RANK, inverse_metric
 from bayesad.samplers.hmc import HMC, hmc_workspace_size
-from bayesad.samplers.metric import AUTO, MOST_FOR_AUTO, update_size
+from bayesad.samplers.metric import AUTO, MOST_FOR_AUTO, factor_size, moment_size, update_size
 from bayesad.samplers.nuts import NUTS, nuts_workspace_size
 
 __all__ = ["Chain", "ChainProgress", "ChainState", "improve_kernel", "kernel"]
 
 Array = NDArray[np.float64]
 
-_METRICS = {"diagonal": DIAGONAL, "dense": DENSE, "auto": AUTO}
+_METRICS = {"diagonal": DIAGONAL, "dense": DENSE, "low_rank": LOW_RANK, "auto": AUTO}
 
 
 class ChainProgress(NamedTuple):
@@ -66,8 +66,8 @@ class ChainState:
         Step size and its adaptation, log density.
     rng : uint64 array
     position, gradient, mean : float array, shape (d,)
-    factor : float array, shape (padded(d),), or (d * d,) where the metric may be dense and that is more
-    moment : float array, shape (2 d,), or (2 d * d,) where the metric may be dense
+    factor, moment : float array
+        See `bayesad.samplers.metric.factor_size` and `moment_size`.
     """
 
     counters: NDArray[np.int64]
@@ -111,6 +111,8 @@ class Chain:
     ) -> None:
         metric = _METRICS[sampler.metric]
         if metric == AUTO and not 1 < dimension <= MOST_FOR_AUTO:
+            metric = LOW_RANK
+        if metric == LOW_RANK and dimension == 1:
             metric = DIAGONAL
         schedule = windows(warmup)
         self.dimension, self.warmup, self.total = dimension, warmup, warmup + draws
@@ -167,7 +169,7 @@ class Chain:
 
     @property
     def inverse_metric(self) -> Array:
-        """Of shape (d,) for a diagonal, (d, d) for a dense metric."""
+        """Of shape (d, d) for a dense metric, else its diagonal, of shape (d,)."""
         return inverse_metric(int(self.state.counters[places.KIND]), self.state.factor, self.dimension)
 
     def progress(self, number: int) -> ChainProgress:
@@ -213,8 +215,7 @@ def _targets(sampler: NUTS | HMC) -> Array:
 def _first_state(
     dimension: int, sampler: NUTS | HMC, metric: int, rng: NDArray[np.uint64], initial: Array
 ) -> ChainState:
-    matrix_size = dimension if metric == DIAGONAL else dimension**2
-    factor = np.zeros(max(padded(dimension), matrix_size))
+    factor = np.zeros(factor_size(metric, dimension))
     counters = np.zeros(places.COUNTERS_SIZE, dtype=np.int64)
     counters[places.KIND] = DIAGONAL
     counters[places.SEARCH_DUE] = sampler.step_size is None
@@ -229,7 +230,7 @@ def _first_state(
         gradient=np.zeros(dimension),
         mean=np.zeros(2 * dimension),
         factor=factor,
-        moment=np.zeros(2 * matrix_size),
+        moment=np.zeros(moment_size(metric, dimension)),
     )
 
 

@@ -34,9 +34,9 @@ from bayesad.samplers.control import (
     UNUSABLE_START,
     WARMUP,
 )
-from bayesad.samplers.hamiltonian import DIAGONAL, copy
+from bayesad.samplers.hamiltonian import copy
 from bayesad.samplers.hmc import hmc_transition
-from bayesad.samplers.metric import draws_for_dense, observe, update_metric
+from bayesad.samplers.metric import draws_for_dense, may_be_dense, take_draw, update_metric
 from bayesad.samplers.nuts import nuts_transition
 from bayesad.samplers.random import restore, save
 
@@ -47,7 +47,7 @@ ALGORITHM = 0
 DIMENSION = 1
 N_WARMUP = 2
 FIRST_KEPT = 3  # iteration
-METRIC = 4  # DIAGONAL, DENSE or AUTO
+METRIC = 4  # DIAGONAL, DENSE, LOW_RANK or AUTO
 ADAPTS_STEP = 5
 N_UPDATES = 6  # of the metric
 MAX_DEPTH = 7  # NUTS
@@ -298,14 +298,21 @@ def _adapt(
         counters[OBSERVED] += 1
         if moved:
             counters[MOVED] += 1
-        observe(settings[METRIC] != DIAGONAL, dimension, counters[OBSERVED], position, gradient, mean, moment, scratch)
+        take_draw(settings[METRIC], dimension, counters[OBSERVED], position, gradient, mean, moment, scratch)
         if counters[OBSERVED] == 1:
             scalars[BEFORE] = scalars[HERE]
         due = iteration + 1 == updates[update]
-        timely = due or (settings[METRIC] != DIAGONAL and moved and counters[MOVED] == draws_for_dense(dimension))
+        timely = due or (may_be_dense(settings[METRIC]) and moved and counters[MOVED] == draws_for_dense(dimension))
         if timely and counters[MOVED] >= _FEWEST:
             counters[KIND] = update_metric(
-                settings[METRIC], counters[KIND], dimension, counters[MOVED], moment, factor, scratch
+                settings[METRIC],
+                counters[KIND],
+                dimension,
+                counters[OBSERVED],
+                counters[MOVED],
+                moment,
+                factor,
+                scratch,
             )
             counters[SEARCH_DUE] = settings[ADAPTS_STEP]
         if due:

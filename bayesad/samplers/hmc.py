@@ -58,9 +58,10 @@ class HMC:
         The step size of every trajectory is uniform within this share of the tuned one, which breaks resonance.
     target_accept : float in (0, 1)
         Mean acceptance probability that warmup tunes the step size to.
-    metric : "auto", "diagonal" or "dense"
+    metric : "auto", "diagonal", "dense" or "low_rank"
         Form of the inverse metric that warmup estimates. "auto" takes the dense one where it pays, see
-        `bayesad.samplers.metric`; "dense" stays diagonal until a window has half as many draws again as unknowns.
+        `bayesad.samplers.metric`; "dense" stays diagonal until a window has half as many draws again as unknowns;
+        "low_rank" is diagonal but for up to 24 directions, and what "auto" means above 256 unknowns.
     step_size : float, optional
         A fixed step size in units of the whitened position; by default warmup finds it.
 

@@ -16,17 +16,29 @@ leaves is
 
 import math
 
-from bayesad.ad.backends.llvm.kernel import Bool, Floats, Int
-from bayesad.samplers.hamiltonian import DENSE, DIAGONAL
+from bayesad.ad.backends.llvm.kernel import WIDTH, Bool, Floats, Int
+from bayesad.samplers.hamiltonian import DENSE, DIAGONAL, LOW_RANK, MOST_DIRECTIONS, padded
+from bayesad.samplers.low_rank import HISTORY, low_rank_factor, low_rank_size, remember
 from bayesad.samplers.matrices import cholesky, geometric_mean, largest_eigenvalue, norm_of_inverse
 
-__all__ = ["AUTO", "MOST_FOR_AUTO", "draws_for_dense", "observe", "update_metric", "update_size"]
+__all__ = [
+    "AUTO",
+    "MOST_FOR_AUTO",
+    "draws_for_dense",
+    "factor_size",
+    "may_be_dense",
+    "moment_size",
+    "observe",
+    "take_draw",
+    "update_metric",
+    "update_size",
+]
 
-AUTO = 2
-"""The metric that `update_metric` chooses itself; the others are DIAGONAL and DENSE."""
+AUTO = 3
+"""The metric that `update_metric` chooses itself; the others are DIAGONAL, DENSE and LOW_RANK."""
 
 MOST_FOR_AUTO = 256
-"""Above this dimension "auto" means diagonal: the draws of an ordinary warmup are too few for a dense metric."""
+"""Above this dimension "auto" means low rank: the draws of an ordinary warmup are too few for a dense metric."""
 
 _RIDGE = 1e-8  # of the diagonal, against rounding
 _DENSE_COST = 100.0
@@ -87,24 +99,71 @@ def _take(
             moment[i] += (vector[i] - mean[i]) * deviation[i]
 
 
+def factor_size(choice: int, dimension: int) -> int:
+    """Floats of a metric's factor."""
+    length = padded(dimension)
+    if choice == LOW_RANK:
+        return length + WIDTH + MOST_DIRECTIONS * (length + 1)
+    return length if choice == DIAGONAL else max(length, dimension**2)
+
+
+def moment_size(choice: int, dimension: int) -> int:
+    """Floats of a window's second moments, and of its last draws for LOW_RANK."""
+    if choice == LOW_RANK:
+        return 2 * dimension * (1 + HISTORY)
+    return 2 * dimension if choice == DIAGONAL else 2 * dimension**2
+
+
 def update_size(choice: int, dimension: int) -> int:
     """Floats that `update_metric` works in."""
+    if choice == LOW_RANK:
+        return dimension + low_rank_size(dimension)
     return dimension if choice == DIAGONAL else 3 * dimension**2 + 4 * dimension
 
 
+def may_be_dense(choice: Int) -> Bool:
+    """Whether whole matrices of second moments are kept."""
+    return choice != DIAGONAL and choice != LOW_RANK
+
+
+def take_draw(
+    choice: Int,
+    dimension: Int,
+    count: Int,
+    position: Floats,
+    gradient: Floats,
+    mean: Floats,
+    moment: Floats,
+    deviation: Floats,
+) -> None:
+    """Take draw number `count` of a window into what the metric is estimated from; see `observe` and `remember`."""
+    observe(may_be_dense(choice), dimension, count, position, gradient, mean, moment, deviation)
+    if choice == LOW_RANK:
+        remember(dimension, count, position, gradient, moment[2 * dimension :])
+
+
 def update_metric(
-    choice: Int, kind: Int, dimension: Int, count: Int, moment: Floats, factor: Floats, workspace: Floats
+    choice: Int,
+    kind: Int,
+    dimension: Int,
+    observed: Int,
+    count: Int,
+    moment: Floats,
+    factor: Floats,
+    workspace: Floats,
 ) -> Int:
     """Set `factor` from the second moments of a window of draws, `count` different ones, and their gradients.
 
     Parameters
     ----------
     choice : Int
-        DIAGONAL, DENSE or AUTO.
+        DIAGONAL, DENSE, LOW_RANK or AUTO.
+    observed : Int
+        The number of draws, equal ones counted too.
     kind : Int
         The metric in use, which stays if the moments are not finite or a draw or gradient did not change at all.
     moment : Floats
-        From `observe`, with `dense` for DENSE and AUTO; unchanged.
+        From `take_draw`; unchanged.
     factor : Floats
         The metric's, see `bayesad.samplers.hamiltonian`; the result.
     workspace : Floats
@@ -116,8 +175,8 @@ def update_metric(
         The metric's kind. A dense metric in use stays, and else is replaced by a diagonal one, where the window has too
         few draws for another; see `draws_for_dense`.
     """
-    stride = 1 if choice == DIAGONAL else dimension + 1
-    size = dimension if choice == DIAGONAL else dimension * dimension
+    stride = dimension + 1 if may_be_dense(choice) else 1
+    size = dimension * dimension if may_be_dense(choice) else dimension
     scales = workspace
     for i in range(dimension):
         x = moment[i * stride]
@@ -125,7 +184,7 @@ def update_metric(
         if not (math.isfinite(x) and x > 0.0 and math.isfinite(g) and g > 0.0):
             return kind
         scales[i] = math.sqrt(math.sqrt(x / g))
-    if choice != DIAGONAL:
+    if may_be_dense(choice):
         if count < draws_for_dense(dimension):
             if kind == DENSE:
                 return kind
@@ -133,6 +192,10 @@ def update_metric(
             return DENSE
     for i in range(dimension):
         factor[i] = scales[i]
+    if choice == LOW_RANK:
+        history = moment[2 * dimension :]
+        if low_rank_factor(dimension, observed, history, scales, factor, workspace[dimension:]) > 0:
+            return LOW_RANK
     return DIAGONAL
 
 

@@ -75,9 +75,10 @@ class NUTS:
         Mean acceptance statistic that warmup tunes the step size to. Larger means smaller steps.
     max_tree_depth : int, 1 to 20
         Most doublings of a trajectory, which has at most 2^max_tree_depth - 1 leapfrog steps.
-    metric : "auto", "diagonal" or "dense"
+    metric : "auto", "diagonal", "dense" or "low_rank"
         Form of the inverse metric that warmup estimates. "auto" takes the dense one where it pays, see
-        `bayesad.samplers.metric`; "dense" stays diagonal until a window has half as many draws again as unknowns.
+        `bayesad.samplers.metric`; "dense" stays diagonal until a window has half as many draws again as unknowns;
+        "low_rank" is diagonal but for up to 24 directions, and what "auto" means above 256 unknowns.
     step_size : float, optional
         A fixed step size in units of the whitened position; by default warmup finds it.
 

@@ -8,7 +8,7 @@ from bayesad.errors import ConfigError
 
 __all__ = ["METRICS", "check_common", "check_integer", "check_number"]
 
-METRICS = ("auto", "diagonal", "dense")
+METRICS = ("auto", "diagonal", "dense", "low_rank")
 
 
 def check_integer(sampler: str, name: str, value: Any, least: int, most: int | None = None) -> None:

@@ -23,6 +23,7 @@ from bayesad.samplers.random import streams
 SAMPLERS = {
     "nuts": NUTS(),
     "nuts dense": NUTS(metric="dense", target_accept=0.9, max_tree_depth=4),
+    "nuts low rank": NUTS(metric="low_rank"),
     "nuts fixed": NUTS(step_size=0.5, metric="diagonal"),
     "hmc": HMC(),
     "hmc steps": HMC(n_steps=5, jitter=0.0, metric="dense"),

@@ -6,6 +6,8 @@ import pytest
 from bayesad.samplers.hamiltonian import (
     DENSE,
     DIAGONAL,
+    LOW_RANK,
+    MOST_DIRECTIONS,
     begin_trajectory,
     copy,
     copy_lanes,
@@ -14,6 +16,7 @@ from bayesad.samplers.hamiltonian import (
     inverse_metric,
     leapfrog,
     log_density_of,
+    low_rank_root,
     padded,
     state_size,
 )
@@ -27,9 +30,22 @@ def packed(matrix):
     return (lower + np.tril(lower, -1).T).ravel()
 
 
+def low_rank(scales, directions, coefficients):
+    """The factor of a low-rank metric, and the matrix it stands for."""
+    factor = np.zeros(4 + 4 + MOST_DIRECTIONS * 5)
+    factor[:2], factor[4] = scales, len(coefficients)
+    factor[8 : 8 + len(coefficients)] = coefficients
+    root = np.diag(scales)
+    for k, (direction, c) in enumerate(zip(directions, coefficients, strict=True)):
+        factor[8 + MOST_DIRECTIONS + 4 * k :][:2] = direction
+        root = root @ (np.eye(2) + c * np.outer(direction, direction))
+    return factor, root
+
+
 METRICS = {
     "identity": (DIAGONAL, np.ones(4), np.eye(2)),
     "diagonal": (DIAGONAL, np.array([1.5, 0.4, 9.0, 9.0]), np.diag([1.5, 0.4])),
+    "low rank": (LOW_RANK, *low_rank([1.5, 0.4], [[0.6, 0.8], [1.0, 0.0]], [2.0, -0.4])),
     "dense": (DENSE, packed(COVARIANCE), np.linalg.cholesky(COVARIANCE)),
 }
 
@@ -109,6 +125,16 @@ def test_energy_error_is_of_second_order(targets, metric):
         errors.append(abs(energy - start))
     ratios = np.array(errors[:-1]) / errors[1:]
     np.testing.assert_allclose(ratios[1:], 4.0, rtol=0.05)
+
+
+def test_a_low_rank_factor_stands_for_its_product():
+    # Directions that are not orthogonal, so that the order counts.
+    factor, root = low_rank([1.5, 0.4], [[0.6, 0.8], [1.0, 0.0]], [2.0, -0.4])
+    np.testing.assert_allclose(low_rank_root(factor, 2), root, rtol=1e-14)
+    np.testing.assert_allclose(inverse_metric(LOW_RANK, factor, 2), np.diag(root @ root.T), rtol=1e-14)
+    pull = np.zeros(4)
+    force(LOW_RANK, 2, factor, np.array([0.3, -0.7]), pull)
+    np.testing.assert_allclose(pull[:2], root.T @ [0.3, -0.7], rtol=1e-13)
 
 
 @pytest.mark.parametrize("dimension", [1, 3, 4, 9])

@@ -208,7 +208,7 @@ def test_a_transition_leaves_the_density_invariant(targets):
         ({"jitter": 1.0}, ["jitter", "at least 0", "below 1", "1.0"]),
         ({"jitter": "much"}, ["jitter", "'much'"]),
         ({"target_accept": 1.0}, ["target_accept", "below 1", "1.0"]),
-        ({"metric": "low_rank"}, ["metric", "auto, diagonal, dense", "'low_rank'"]),
+        ({"metric": "low-rank"}, ["metric", "auto, diagonal, dense, low_rank", "'low-rank'"]),
         ({"step_size": 0}, ["step_size", "above 0", "got 0"]),
     ],
 )

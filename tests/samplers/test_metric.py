@@ -28,7 +28,7 @@ def update(choice, draws, gradients, kind=DIAGONAL):
     factor = np.eye(d).ravel() if kind == DENSE else np.ones(d if choice == DIAGONAL else d * d)
     _, moment = moments(draws, gradients, choice != DIAGONAL)
     workspace = np.zeros(d if choice == DIAGONAL else 3 * d * d + 4 * d)
-    kind = compile_kernel(update_metric)(choice, kind, d, n, moment, factor, workspace)
+    kind = compile_kernel(update_metric)(choice, kind, d, n, n, moment, factor, workspace)
     return kind, inverse_metric(kind, factor, d)
 
 

@@ -20,7 +20,7 @@ from bayesad.samplers import HMC, NUTS
         ({"max_tree_depth": 21}, ["max_tree_depth", "from 1 to 20", "21"]),
         ({"max_tree_depth": True}, ["max_tree_depth", "True"]),
         ({"max_tree_depth": 5.0}, ["max_tree_depth", "whole number", "5.0"]),
-        ({"metric": "full"}, ["metric", "auto, diagonal, dense", "'full'"]),
+        ({"metric": "full"}, ["metric", "auto, diagonal, dense, low_rank", "'full'"]),
         ({"metric": ["dense"]}, ["metric", "['dense']"]),
         ({"step_size": -0.1}, ["step_size", "above 0", "-0.1"]),
         ({"step_size": math.inf}, ["step_size", "finite", "inf"]),
