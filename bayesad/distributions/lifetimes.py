@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from bayesad.ad.array import bind
 from bayesad.distributions.base import Distribution, Shape
 from bayesad.distributions.domains import NonNegative, Positive
 from bayesad.distributions.lazy import special
@@ -98,10 +99,22 @@ class Rice(Distribution):
         noise = rng.standard_normal((2, *shape))
         return np.hypot(self.nu + self.sigma * noise[0], self.sigma * noise[1])
 
+    def _cdf(self, x: Any) -> Any:
+        return _rice_tail("rice_cdf", self.nu / self.sigma, x / self.sigma)
+
+    def _sf(self, x: Any) -> Any:
+        return _rice_tail("rice_sf", self.nu / self.sigma, x / self.sigma)
+
     def _mean(self) -> Any:
         half = 0.25 * (self.nu / self.sigma) ** 2
         laguerre = (1.0 + 2.0 * half) * special.i0e(half) + 2.0 * half * special.i1e(half)
         return self.sigma * np.sqrt(0.5 * np.pi) * laguerre
+
+
+def _rice_tail(name: str, centre: Any, y: Any) -> Any:
+    from bayesad.ad.primitives import special as primitives  # here, as SciPy costs more time than starting does
+
+    return bind(getattr(primitives, name), (centre, y))
 
 
 class LogLogistic(Distribution):

@@ -129,6 +129,7 @@ DOMAINS = {
     "ndtri_exp": ((-3.0, -0.1),),
     "owens_t": (REAL, REAL),
     "skew_tail": (POSITIVE, POSITIVE),
+    **dict.fromkeys(("rice_cdf", "rice_sf"), (POSITIVE, POSITIVE)),
     "log_ive": ((0.0, 3.0), POSITIVE),
     **dict.fromkeys(("com_poisson_log_sum", "com_poisson_mean", "com_poisson_mean_log_factorial"), (REAL, POSITIVE)),
     "voigt_profile": (REAL, POSITIVE, POSITIVE),

@@ -511,6 +511,22 @@ singular("bdtrc", sp.bdtrc, None, None, lambda g, y, k, n, p: g * _binomial_slop
 singular("nbdtr", sp.nbdtr, None, None, lambda g, y, k, n, p: g * _beta_density(n, np.floor(k) + 1.0, p))
 singular("nbdtrc", sp.nbdtrc, None, None, lambda g, y, k, n, p: -(g * _beta_density(n, np.floor(k) + 1.0, p)))
 
+
+# --- Marcum's Q function (rice_sf) and its complement
+def _rice(upper: bool) -> Any:
+    sign = -1.0 if upper else 1.0
+
+    def by_a(g: Any, y: Any, a: Any, b: Any) -> Any:
+        return g * (-sign * b * np.exp(-0.5 * np.square(b - a)) * sp.i1e(a * b))
+
+    def by_b(g: Any, y: Any, a: Any, b: Any) -> Any:
+        return g * (sign * b * np.exp(-0.5 * np.square(b - a)) * sp.i0e(a * b))
+
+    return singular("rice_sf" if upper else "rice_cdf", lambda a, b: tails.rice_tail(a, b, upper), by_a, by_b)
+
+
+rice_cdf, rice_sf = _rice(False), _rice(True)
+
 # --- the normalising sum of the Conway–Maxwell–Poisson law over k of exp(k a - nu log k!), and means under the law
 com_poisson_mean = singular("com_poisson_mean", lambda a, nu: tails.com_poisson(a, nu, "mean"), NO_RULE, NO_RULE)
 com_poisson_mean_log_factorial = singular(

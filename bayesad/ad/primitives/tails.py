@@ -1,4 +1,4 @@
-"""Tails and normalising sums of laws: skew normal (by the tanh-sinh rule), Bessel (Skellam), Conway–Maxwell–Poisson."""
+"""Tails and normalising sums of laws: skew normal, Rice, Bessel (Skellam), Conway–Maxwell–Poisson."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import scipy.special as sp
 
 from bayesad.ad.primitives.incomplete import FALL, POINTS, WEIGHTS
 
-__all__ = ["com_poisson", "com_poisson_bounds", "com_poisson_terms", "log_ive", "skew_tail"]
+__all__ = ["com_poisson", "com_poisson_bounds", "com_poisson_terms", "log_ive", "rice_tail", "skew_tail"]
 
 
 def skew_tail(h: Any, a: Any) -> Any:
@@ -40,6 +40,30 @@ def skew_tail(h: Any, a: Any) -> Any:
         fallen = np.exp(-square[..., None] * step * (step + 2.0 * slant))
         fallen = np.where((h == 0.0)[..., None], 1.0, fallen)
         return (np.exp(-square * (1.0 + a * a)) / np.pi * angle * np.sum(WEIGHTS * fallen, axis=-1))[()]
+
+
+def rice_tail(a: Any, b: Any, upper: bool) -> Any:
+    """P(R > b) or P(R <= b) of the length R of a plane vector with standard normal noise and a mean of length a.
+
+    Marcum's Q function and its complement. The density is integrated over the tail on b's side of the mode by the
+    tanh-sinh rule, as far as where the normal density has fallen by exp(-45).
+
+    Parameters
+    ----------
+    a, b : arrays
+        Non-negative; they broadcast.
+    upper : bool
+    """
+    a, b = np.broadcast_arrays(np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64))
+    with np.errstate(all="ignore"):
+        right = b > a + 1.0
+        distance = np.where(right, b - a, np.maximum(a - b, 0.0))
+        reach = 1.2 * 2.0 * FALL / (np.sqrt(distance**2 + 2.0 * FALL) + distance)
+        length = np.where(right, reach, np.minimum(reach, b))
+        x = b[..., None] + np.where(right, length, -length)[..., None] * POINTS
+        density = x * np.exp(-0.5 * (x - a[..., None]) ** 2) * sp.i0e(x * a[..., None])
+        part = length * np.sum(WEIGHTS * density, axis=-1)
+        return np.where(right == upper, part, 1.0 - part)[()]
 
 
 def log_ive(v: Any, z: Any) -> Any:
