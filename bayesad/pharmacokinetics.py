@@ -169,7 +169,7 @@ def solve_with_doses(
     durations : float or array, shape (k,)
         Data: for how long each is infused at a constant rate; 0 for a bolus.
     **options
-        ``method``, ``rtol`` and ``atol`` of `ad.odeint`.
+        ``method``, ``rtol``, ``atol`` and ``max_steps`` of `ad.odeint`.
 
     Returns
     -------

@@ -28,6 +28,7 @@ def odeint(
     method: str = "dopri5",
     rtol: float = 1e-6,
     atol: float = 1e-6,
+    max_steps: int = 10_000,
 ) -> Any:
     """Solve ``dy/dt = rhs(t, y, *args)``, ``y(t0) = y0`` at the times ``ts``.
 
@@ -54,6 +55,9 @@ def odeint(
     rtol, atol : float
         The error of a step, as a root mean square over the states (over each of their sensitivities, in units of
         the number that it belongs to), stays below ``atol + rtol * abs(y)``.
+    max_steps : int
+        A solve that needs more fails: in a region where the system has become stiff it would take longer than all
+        others together.
 
     Returns
     -------
@@ -84,7 +88,12 @@ def odeint(
     times = _floats("ts", ts, 1)
     origin = _floats("t0", t0, 0)
     _check_times(times, origin)
-    given: dict[str, Any] = {"states": start.shape[0], "method": method, "rtol": float(rtol), "atol": float(atol)}
+    if isinstance(max_steps, bool) or not isinstance(max_steps, (int, np.integer)) or max_steps < 1:
+        raise SolverError(f"odeint: max_steps has to be a number of steps, not {max_steps!r}")
+    given: dict[str, Any] = {
+        "states": start.shape[0], "method": method, "rtol": float(rtol), "atol": float(atol),
+        "max_steps": int(max_steps),
+    }  # fmt: skip
 
     def slopes(t: Any, y: Any) -> Any:
         return _slopes(rhs(t, y, *args), y.shape)

@@ -26,23 +26,24 @@ from bayesad.ad.program import Program
 __all__ = ["METHODS", "adjoint_p", "most_steps", "pull_back", "workspace_size"]
 
 METHODS = {"dopri5": 6, "dopri8": 12}  # with an adjoint -> stages
+OPTIONS = ("states", "method", "rtol", "atol", "max_steps")
 MOST_NUMBERS = 1 << 23  # kept of all steps
 
 
-def most_steps(n: int) -> int:
-    """How many steps of n states may be taken."""
-    return min(odes.MOST_STEPS, MOST_NUMBERS // (n + 2))
+def most_steps(n: int, max_steps: int) -> int:
+    """How many steps of n states may be taken, of which all are kept."""
+    return min(max_steps, MOST_NUMBERS // (n + 2))
 
 
-def workspace_size(method: str, states: int, n: int, parameters: int, count: int) -> int:
+def workspace_size(method: str, states: int, n: int, parameters: int, count: int, steps: int) -> int:
     own = 2 + 4 * n + 3 * METHODS[method] * n + parameters
-    return odes.workspace_size(method, states, n) + count * (n + 1) + own + most_steps(n) * (n + 2)
+    return odes.workspace_size(method, states, n) + count * (n + 1) + own + steps * (n + 2)
 
 
 def pull_back(g: Any, args: Sequence[Any], moving: Sequence[int], attributes: dict[str, Any]) -> tuple[Any, list[Any]]:
     """The cotangent of y0, and those of the invariants whose numbers are given."""
     body, n = attributes["body"], args[0].shape[0]
-    given = {key: attributes[key] for key in ("body", "states", "method", "rtol", "atol")}
+    given = {key: attributes[key] for key in ("body", *OPTIONS)}
     given |= {"pulled": _pulled(body, tuple(moving)), "moving": tuple(moving)}
     found = bind(adjoint_p, (g, *args), given)
     ends = np.cumsum([n, *[body.inputs[2 + i].size for i in moving]])
@@ -71,16 +72,17 @@ def _evaluate(g: Any, y0: Any, ts: Any, t0: Any, *invariants: Any, **attributes:
     """By the method's kernel, which calls the interpreter."""
     from bayesad.ad.backends.llvm.native import called_kernel
 
-    method, states, rtol, atol = (attributes[key] for key in ("method", "states", "rtol", "atol"))
+    states, method, rtol, atol, max_steps = (attributes[key] for key in OPTIONS)
     start, times, seeds = (np.array(x, dtype=FLOAT) for x in (y0, ts, np.ravel(g)))
     others = [np.asarray(x)[()] for x in invariants]
     n, count = len(start), len(times)
     size = attributes["pulled"].outputs[0].size
+    steps = most_steps(n, max_steps)
     rhs = odes.called(attributes["body"], [n], n, others)
     pulled = odes.called(attributes["pulled"], [n, n], size, others)
-    out, work = np.empty(size), np.zeros(workspace_size(method, states, n, size - n, count))
+    out, work = np.empty(size), np.zeros(workspace_size(method, states, n, size - n, count, steps))
     status = called_kernel(f"{method}_adjoint")(
-        rhs, pulled, states, n, size - n, count, float(t0), times, start, seeds, rtol, atol, most_steps(n), out, work
+        rhs, pulled, states, n, size - n, count, float(t0), times, start, seeds, rtol, atol, steps, out, work
     )
     inputs = [np.asarray(x) for x in (g, y0, ts, t0, *invariants)]
     return odes.ended(adjoint_p, inputs, attributes, out, status, work[0], rhs.error or pulled.error)
@@ -94,7 +96,7 @@ def _infer(*args: Any, **attributes: Any) -> Any:
 def _contracted(inputs: Sequence[Any], attributes: dict[str, Any]) -> Program:
     """sum(g * tangent of the solve) of (direction of y0 and of each moving invariant, g, y0, ts, t0, invariants)."""
     moving = attributes["moving"]
-    given = {key: attributes[key] for key in ("body", "states", "method", "rtol", "atol")}
+    given = {key: attributes[key] for key in ("body", *OPTIONS)}
     given |= {"of": None, "jacobian": None}
 
     def total(dy0: Any, *rest: Any) -> list[Any]:

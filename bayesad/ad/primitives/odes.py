@@ -36,7 +36,6 @@ from bayesad.errors import SolverError
 
 __all__ = [
     "METHODS",
-    "MOST_STEPS",
     "called",
     "ended",
     "failure",
@@ -48,7 +47,6 @@ __all__ = [
     "workspace_size",
 ]
 
-MOST_STEPS = 100_000
 MOST_SENSITIVITIES = 16  # where there are more, one pass back over the steps is cheaper
 LONGEST_BODY = 2000  # operations of a body with its sensitivities one by one; beyond, they are a loop
 MOST_CALLS = 10_000  # of slopes by the interpreter
@@ -71,7 +69,7 @@ REASONS = (
     "the step became too small for the time to move on: the system may be stiff (method='bdf'), have a "
     "singularity, or a discontinuity",
     "the slopes or the states are not finite there",
-    "it needs too many steps: the system may be stiff (method='bdf'), or the tolerances be too tight",
+    "it needs more than max_steps steps: the system may be stiff (method='bdf'), or the tolerances be too tight",
     "the times do not increase from t0 on",
 )
 
@@ -110,11 +108,11 @@ def _by_kernel(
     """The rows of a solve, how it ended, and the time reached."""
     from bayesad.ad.backends.llvm.native import called_kernel
 
-    method, states, rtol, atol = (attributes[key] for key in ("method", "states", "rtol", "atol"))
+    method, states, rtol, atol, most = (attributes[key] for key in ("method", "states", "rtol", "atol", "max_steps"))
     start, times = np.array(y0, dtype=FLOAT), np.array(ts, dtype=FLOAT)
     rows, work = np.empty((len(times), len(start))), np.zeros(workspace_size(method, states, len(start)))
     status = called_kernel(method)(
-        rhs, derivative, states, len(start), len(times), float(t0), times, start, rtol, atol, np.ravel(rows), work
+        rhs, derivative, states, len(start), len(times), float(t0), times, start, rtol, atol, most, np.ravel(rows), work
     )
     return rows, status, work[0]
 
@@ -412,7 +410,7 @@ def shared(program: Program) -> Program:
 
 def _contains(wide: Node, node: Node) -> bool:
     """Whether the first block of a solve is another one."""
-    same = all(wide.attributes[key] == node.attributes[key] for key in ("method", "rtol", "atol"))
+    same = all(wide.attributes[key] == node.attributes[key] for key in ("method", "rtol", "atol", "max_steps"))
     if not same or wide.attributes["of"] is not node.attributes["body"]:
         return False
     start = wide.inputs[0]

@@ -21,7 +21,6 @@ from bayesad.ad.backends.llvm.runge_kutta import (
     first_step,
     is_finite,
 )
-from bayesad.ad.primitives.odes import MOST_STEPS
 
 __all__ = ["bdf"]
 
@@ -134,7 +133,7 @@ def root_factor(norm: Float, order: Int) -> Float:
 
 def bdf(
     rhs: LogDensity, jacobian: LogDensity, states: Int, size: Int, count: Int, t0: Float, ts: Floats, y0: Floats,
-    rtol: Float, atol: Float, out: Floats, work: Floats,
+    rtol: Float, atol: Float, most_steps: Int, out: Floats, work: Floats,
 ) -> Int:  # fmt: skip
     """Solve from t0 on; the values at ``ts`` are those of the step's interpolating polynomial.
 
@@ -197,7 +196,7 @@ def bdf(
             return failed(OUT_OF_ORDER, last, row, count, size, out, work)
         last = ts[i]
     while row < count:
-        if steps == MOST_STEPS:
+        if steps == most_steps:
             return failed(TOO_MANY_STEPS, t, row, count, size, out, work)
         steps += 1
         if not h > SMALLEST_STEP * abs(t):

@@ -30,7 +30,7 @@ def odeint(lowering: Lowering, node: Node) -> bool:
     status = lowering.op(
         f"call i64 {kernel}(ptr {rhs}, ptr {jacobian}, i64 {states}, i64 {size}, i64 {count}, double {t0}, "
         f"ptr {addresses[1]}, ptr {addresses[0]}, double {hexadecimal(given['rtol'])}, "
-        f"double {hexadecimal(given['atol'])}, ptr {lowering.pointer(node)}, ptr {work})"
+        f"double {hexadecimal(given['atol'])}, i64 {given['max_steps']}, ptr {lowering.pointer(node)}, ptr {work})"
     )
     time = lowering.load(work, "f", "0")[0]
     report_failure(lowering, status, [time], failure(given["method"], given["rtol"], given["atol"]))
@@ -44,13 +44,14 @@ def odeint_adjoint(lowering: Lowering, node: Node) -> bool:
     n, count, states, method = node.inputs[1].size, node.inputs[2].size, given["states"], given["method"]
     rhs = subroutine(lowering, given["body"], 2, invariants)
     pulled = subroutine(lowering, given["pulled"], 3, invariants)
-    numbers = ode_adjoint.workspace_size(method, states, n, node.size - n, count)
+    steps = ode_adjoint.most_steps(n, given["max_steps"])
+    numbers = ode_adjoint.workspace_size(method, states, n, node.size - n, count, steps)
     work = lowering.parameter("a", f"workspace {lowering.reserve(8 * numbers)}")
     status = lowering.op(
         f"call i64 {lowering.special(f'{method}_adjoint')}(ptr {rhs}, ptr {pulled}, i64 {states}, i64 {n}, "
         f"i64 {node.size - n}, i64 {count}, double {lowering.load(t0, 'f', '0')[0]}, ptr {ts}, ptr {y0}, ptr {seeds}, "
         f"double {hexadecimal(given['rtol'])}, double {hexadecimal(given['atol'])}, "
-        f"i64 {ode_adjoint.most_steps(n)}, ptr {lowering.pointer(node)}, ptr {work})"
+        f"i64 {steps}, ptr {lowering.pointer(node)}, ptr {work})"
     )
     time = lowering.load(work, "f", "0")[0]
     report_failure(lowering, status, [time], failure(method, given["rtol"], given["atol"]))

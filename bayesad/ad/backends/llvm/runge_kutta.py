@@ -9,7 +9,6 @@ largest: the states, or one of their sensitivities.
 import math
 
 from bayesad.ad.backends.llvm.kernel import Bool, Float, Floats, Int, LogDensity
-from bayesad.ad.primitives.odes import MOST_STEPS
 
 __all__ = ["FINISHED", "NOT_FINITE", "OUT_OF_ORDER", "TOO_MANY_STEPS", "TOO_SMALL", "dopri5", "dopri8"]
 
@@ -266,13 +265,13 @@ def fill_dopri8(tableau: Floats) -> None:
 
 def dopri5(
     rhs: LogDensity, jacobian: LogDensity, states: Int, size: Int, count: Int, t0: Float, ts: Floats, y0: Floats,
-    rtol: Float, atol: Float, out: Floats, work: Floats,
+    rtol: Float, atol: Float, most_steps: Int, out: Floats, work: Floats,
 ) -> Int:  # fmt: skip
     """Order 5, error of order 4: cheap steps."""
     fill_dopri5(work)
     own = work[41:]
     status = runge_kutta(
-        rhs, 6, 5, states, size, count, t0, ts, y0, rtol, atol, work, out, own, MOST_STEPS, own, False
+        rhs, 6, 5, states, size, count, t0, ts, y0, rtol, atol, work, out, own, most_steps, own, False
     )  # fmt: skip
     work[0] = own[0]
     return status
@@ -280,13 +279,13 @@ def dopri5(
 
 def dopri8(
     rhs: LogDensity, jacobian: LogDensity, states: Int, size: Int, count: Int, t0: Float, ts: Floats, y0: Floats,
-    rtol: Float, atol: Float, out: Floats, work: Floats,
+    rtol: Float, atol: Float, most_steps: Int, out: Floats, work: Floats,
 ) -> Int:  # fmt: skip
     """Order 8, error of orders 5 and 3: long steps for smooth solutions at tight tolerances."""
     fill_dopri8(work)
     own = work[116:]
     status = runge_kutta(
-        rhs, 12, 8, states, size, count, t0, ts, y0, rtol, atol, work, out, own, MOST_STEPS, own, False
+        rhs, 12, 8, states, size, count, t0, ts, y0, rtol, atol, work, out, own, most_steps, own, False
     )  # fmt: skip
     work[0] = own[0]
     return status
