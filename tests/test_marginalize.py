@@ -111,6 +111,23 @@ def nested_joint(y, x, mu, top, k):
     return prior + normal(y, mu[k], 1) + normal(x, mu[0] * top, 2)
 
 
+HOUSE = np.array([0, 0, 1])
+
+
+@ba.model
+def houses(y):
+    mu = ba.sample("mu", ba.Normal(0, 5), shape=2)
+    top = ba.sample("top", ba.Bernoulli(0.4), shape=2, marginalize=True)
+    k = ba.sample("k", ba.Bernoulli(np.where(top[HOUSE] == 1, 0.9, 0.2)), marginalize=True)
+    ba.sample("y", ba.Normal(mu[k] + top[HOUSE], 1), obs=y)
+
+
+def houses_joint(y, mu, top, k):
+    prior = normal(mu, 0, 5) + stats.bernoulli.logpmf(top, 0.4).sum()
+    prior += stats.bernoulli.logpmf(k, np.where(top[HOUSE] == 1, 0.9, 0.2)).sum()
+    return prior + normal(y, mu[k] + top[HOUSE], 1)
+
+
 @ba.model
 def branches(y):
     mu = ba.sample("mu", ba.Normal(0, 5))
@@ -297,6 +314,9 @@ CASES = {
         {"top": ((), range(2)), "k": ((4,), range(3))},
         nested_joint,
     ),
+    "houses": Case(
+        houses, {"y": Y[1, :3]}, {"mu": MU[:2]}, {"top": ((2,), range(2)), "k": ((3,), range(2))}, houses_joint
+    ),
     "branches": Case(branches, {"y": Y[0]}, {"mu": 0.7}, {"k": ((), range(3))}, branches_joint),
     "counts": Case(counts, {"y": Y[0, :3]}, {"rate": 0.8}, {"n": ((3,), range(4)), "m": ((), range(3))}, counts_joint),
     "abundance": Case(
@@ -392,6 +412,18 @@ def test_gradient_of_machine_code_equals_finite_differences_of_the_sum(name):
         assert gradient[i] == pytest.approx(slope, rel=1e-6, abs=1e-7)
 
 
+def test_unconstrained_density_looks_at_supports_that_depend_on_an_unknown():
+    @ba.model
+    def m(y):
+        x = ba.sample("x", ba.Normal(0, 1))
+        n = ba.sample("n", ba.DiscreteUniform(1, 4), marginalize=True)
+        ba.sample("y", ba.DiscreteUniform(0, n), obs=y)
+        ba.factor("x and n", 0.1 * x * n)
+
+    expected = special.logsumexp([np.log(0.25 / (n + 1) ** 2) + 0.05 * n for n in (3, 4)]) + stats.norm.logpdf(0.5)
+    assert m(y=[3, 0]).unconstrained.log_density([0.5]) == pytest.approx(expected, rel=1e-12)
+
+
 # --- what becomes of the unknowns after sampling
 
 
@@ -433,7 +465,7 @@ def test_log_likelihood_of_an_observation_has_its_unknown_summed_out(run):
 
 
 @pytest.mark.parametrize(
-    "name", ["chain by loop", "chain put together", "chain as vector", "nested", "two per row", "missing"]
+    "name", ["chain by loop", "chain put together", "chain as vector", "nested", "houses", "two per row", "missing"]
 )
 def test_log_likelihood_sums_over_the_unknowns_distribution_without_the_other_observations(name):
     case = CASES[name]
@@ -447,6 +479,7 @@ def test_log_likelihood_sums_over_the_unknowns_distribution_without_the_other_ob
             "chain put together": lambda: MU[[int(k[f"z{t}"]) for t in range(5)]],
             "chain as vector": lambda: MU[k["z"]],
             "nested": lambda: MU[k["k"]],
+            "houses": lambda: MU[:2][k["k"]] + k["top"][HOUSE],
             "two per row": lambda: MU[:2][k["a"]] * k["b"],
             "missing": lambda: 1.2 * np.array([1, k["x_missing"][0], 0, *k["x_missing"][1:]]),
         }
