@@ -21,8 +21,9 @@ def columbus(crime, income, home_value, edges):
     rho = ba.sample("rho", ba.Beta(2, 2))
     rich = (income - income.mean()) / income.std()
     dear = (home_value - home_value.mean()) / home_value.std()
-    rest = ba.deterministic("rest", crime - (level + by_income * rich + by_value * dear), dims="area")
-    ba.factor("crime", ba.BYM2(graph, spread, rho).log_prob(rest))
+    expected = level + by_income * rich + by_value * dear
+    ba.deterministic("rest", crime - expected, dims="area")
+    ba.sample("crime", ba.BYM2(graph, spread, rho, mu=expected), obs=crime, dims="area")
 
 
 def picture(tree, posterior):
