@@ -81,7 +81,7 @@ def test_a_repeated_run_gives_the_very_same_draws(cli, project):
 def test_static_trajectories_prior_starts_and_kept_warmup(cli, project):
     (project / "run.toml").write_text(
         '[model]\nfile = "model.py"\n[data]\nfile = "data.json"\n'
-        '[sampler]\nalgorithm = "hmc"\nn_steps = 5\njitter = 0.1\nmetric = "diagonal"\ninit = "prior"\n'
+        '[sampler]\nalgorithm = "hmc"\nn_steps = 5\njitter = 0.5\nmetric = "diagonal"\ninit = "prior"\n'
         'chains = 2\nwarmup = 200\ndraws = 900\nseed = 8\nkeep_warmup = true\n[output]\nfolder = "here"\n'
     )
     result = cli("sample", "--config", "run.toml")
