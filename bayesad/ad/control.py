@@ -60,7 +60,7 @@ def while_loop(
     Raises
     ------
     ScanError
-        If the body changes the structure or a shape of the state, or the condition does not depend on it.
+        If the body changes the structure or a shape of the state, or the loop would never end.
 
     Examples
     --------
@@ -148,13 +148,20 @@ def _enough_steps(step: Program, inputs: Sequence[Any], n_state: int, max_steps:
         return max_steps
     run = executor(step)
     values = [np.asarray(value)[()] for value in values]
-    count = 0
+    count, earlier = 0, values[:n_state]
     while max_steps is None or count < max_steps:
         outputs = run(values)
         if not outputs[n_state]:
             break
         values[:n_state] = outputs[:n_state]
         count += 1
+        if max_steps is None and all(map(np.array_equal, values, earlier)):
+            raise ScanError(
+                "while_loop: the state comes back to what it was and the condition still holds, so it would never end; "
+                "compare with a tolerance that rounding allows, or give max_steps"
+            )
+        if count & (count - 1) == 0:  # a power of two: cycles of any length are found (Brent 1980)
+            earlier = values[:n_state]
     length = 1 << count.bit_length()
     return length if max_steps is None else min(length, max_steps)
 

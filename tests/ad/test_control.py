@@ -141,6 +141,9 @@ def test_loops_that_make_no_sense_are_refused():
         ad.gradient(lambda x: np.sum(ad.while_loop(lambda s: s < 1, lambda s: s + 1, x)), np.zeros(2))
     with pytest.raises(ValueError, match="would never end"):
         ad.gradient(lambda x: ad.while_loop(lambda s: True, lambda s: s * 2.0, x), 1.0)
+    for body in (lambda s: s, lambda s: 1.0 - s, lambda s: (s + 1.0) % 7.0):  # cycles of 1, 2 and 7
+        with pytest.raises(ValueError, match=r"comes back to what it was.*tolerance that rounding allows"):
+            ad.gradient(lambda x, body=body: ad.while_loop(lambda s: s < 99.0, body, x), 0.5)
     with pytest.raises(ValueError, match="max_steps is a number of steps, not 'many'"):
         ad.while_loop(lambda s: s < 1, lambda s: s, 0.0, max_steps="many")
     with pytest.raises(ValueError, match=r"has to be bounded: max_steps="):
