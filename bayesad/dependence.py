@@ -215,14 +215,14 @@ def _plain_outputs(posterior: Posterior, point: Callable[[Site], Any], given: Ma
     return {label: np.asarray(value) for label, value in found.items()}
 
 
-def at_random(posterior: Posterior, rng: np.random.Generator) -> Callable[[Site], Any]:
+def at_random(posterior: Posterior, rng: np.random.Generator, width: float = 1.0) -> Callable[[Site], Any]:
     """Parameters at a random point, the same in every run."""
     known: dict[str, Any] = {}
 
     def parameter(site: Site) -> Any:
         if site.name not in known:
             shape = posterior.parameters[site.name].unconstrained_shape
-            known[site.name] = constrain(site.support, rng.uniform(-1.0, 1.0, shape))[0]
+            known[site.name] = constrain(site.support, rng.uniform(-width, width, shape))[0]
         return known[site.name]
 
     return parameter

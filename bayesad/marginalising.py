@@ -123,7 +123,8 @@ def _at_all_values(posterior: Posterior, draft: Enumeration, point: Callable[[Si
                 f"which statements the model has depends on the value of the unknown ({', '.join(names)} only for some "
                 "values); give every branch the same statements, or write the choice with np.where",
             )
-    for name, site in first.observed.items():
+    for name in posterior.structure.fixed:
+        site = first.observed[name]
         inside = [contains(run.observed[name].distribution.support, site.obs) for run in found.values()]
         check_observed(posterior.model, site, np.any(inside, axis=0))
     return found
@@ -132,24 +133,40 @@ def _at_all_values(posterior: Posterior, draft: Enumeration, point: Callable[[Si
 def _numbers(
     posterior: Posterior, draft: Enumeration, first: int = 0
 ) -> tuple[Callable[[Site], Any], dict[Values, Terms]]:
-    """A point at which no term is NaN, and all runs there; of the random points from the given one on."""
+    """A point at which every entry of every term can be told apart, and all runs there.
+
+    No term may be NaN, and none may have density zero for all values of the unknowns, which would hide what it depends
+    on. Points are random, from the given number on; the later ones are spread more widely.
+    """
     problem = ""
-    for seed in range(first, first + TRIES):
-        point = at_random(posterior, np.random.default_rng(seed))
+    for k in range(TRIES):
+        point = at_random(posterior, np.random.default_rng(first + k), 1.0 + 0.5 * max(k - 4, 0))
         try:
             found = _at_all_values(posterior, draft, point)
         except DistributionError as error:
             problem = str(error)
             continue
-        wrong = [name for run in found.values() for name, term in run.terms.items() if np.any(np.isnan(term))]
-        if not wrong:
+        problem = _hidden(found)
+        if not problem:
             return point, found
-        problem = f"the log density of {wrong[0]!r} is NaN"
     raise _problem(
         posterior,
         next(iter(posterior.structure.summed)),
         f"the unknown cannot be summed out, as the model fails at {TRIES} points tried ({problem})",
     )
+
+
+def _hidden(found: Mapping[Values, Terms]) -> str:
+    """The first term that is NaN somewhere, or has density zero for all values of the unknowns."""
+    runs = list(found.values())
+    for name in runs[0].terms:
+        densities = [run.terms[name] for run in runs]
+        if any(np.any(np.isnan(density)) for density in densities):
+            return f"the log density of {name!r} is NaN"
+        possible = np.any([np.reshape(density, -1) > -np.inf for density in densities], axis=0)
+        if not np.all(possible):
+            return f"the density of {name!r} is 0 at entry {int(np.argmin(possible))}"
+    return ""
 
 
 def _known_rows(unknown: Summed, term: str, entries: int) -> np.ndarray | None:

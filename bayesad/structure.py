@@ -148,6 +148,8 @@ class Structure(NamedTuple):
         Of the unconstrained vector.
     observed : dict
         Name -> observed values, NaN where missing.
+    fixed : frozenset of str
+        The observed variables whose support no parameter decides.
     dims : dict
         Name -> names of the axes, for every site that has them.
     coords : dict
@@ -163,6 +165,7 @@ class Structure(NamedTuple):
     summed: dict[str, Summed]
     dimension: int
     observed: dict[str, np.ndarray]
+    fixed: frozenset[str]
     dims: dict[str, tuple[str, ...]]
     coords: dict[str, np.ndarray]
     where: dict[str, str]
@@ -187,6 +190,7 @@ def discover(model: Model, data: Mapping[str, Any]) -> Structure:
     parameters: list[Parameter] = []
     summed: dict[str, Summed] = {}
     sites: list[Site] = []
+    fixed: set[str] = set()
     coords: dict[str, np.ndarray] = {}
 
     def traced(z: Any) -> Any:
@@ -203,8 +207,10 @@ def discover(model: Model, data: Mapping[str, Any]) -> Structure:
 
         def note(site: Site, value: Any) -> None:
             # with unknowns that are summed out a support may depend on them: looked at where these are given values
-            if site.kind == "observed" and not summed and not depends_on_parameters(site.distribution.support):
-                check_observed(model, site, contains(site.distribution.support, site.obs))
+            if site.kind == "observed" and not depends_on_parameters(site.distribution.support):
+                fixed.add(site.name)
+                if not summed:
+                    check_observed(model, site, contains(site.distribution.support, site.obs))
             sites.append(site)
 
         coords.update(run(model, data, Handler(parameter, note=note, summed=discrete)))
@@ -218,6 +224,7 @@ def discover(model: Model, data: Mapping[str, Any]) -> Structure:
         summed,
         parameters[-1].stop if parameters else 0,
         {site.name: site.obs for site in sites if site.kind == "observed"},
+        frozenset(fixed),
         {site.name: site.dims for site in sites if site.dims},
         coords,
         {site.name: site.where for site in sites},

@@ -598,6 +598,18 @@ def test_observed_values_that_no_value_of_the_unknown_allows_are_refused():
     refused(impossible, "'y'", "observed value 3 at index [1]", kind=DataError)
 
 
+def test_observed_values_may_lie_outside_of_a_support_that_parameters_decide():
+    @ba.model
+    def m(y):
+        upper = ba.sample("upper", ba.Exponential(0.1))
+        k = ba.sample("k", ba.Bernoulli(0.4), shape=2, marginalize=True)
+        ba.sample("y", ba.Uniform(-k, upper), obs=y)
+
+    posterior = m(y=[8.0, -0.5])
+    expected = np.log([0.6 / 9 + 0.4 / 10, 0.4 / 10]).sum() + stats.expon.logpdf(9, scale=10)
+    assert posterior.neg_log_posterior({"upper": 9.0}) == pytest.approx(-expected)
+
+
 def test_bounds_and_statements_that_depend_on_an_unknown_are_refused():
     refused(lambda: ba.sample("x", ba.Uniform(0.0, 1.0 + bernoulli())), "'x'", "bounds")
 
