@@ -132,16 +132,24 @@ def _definitions(text: str, file: str) -> Iterator[tuple[types.CodeType, ast.Fun
     except SyntaxError:
         return
     nodes = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef):
-            first_line = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-            nodes[node.name, first_line] = node
+    for node in _functions(tree):
+        first_line = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+        nodes[node.name, first_line] = node
     todo = [compiled]
     while todo:
         code = todo.pop()
         todo.extend(constant for constant in code.co_consts if isinstance(constant, types.CodeType))
         if (code.co_name, code.co_firstlineno) in nodes:
             yield code, nodes[code.co_name, code.co_firstlineno]
+
+
+def _functions(node: ast.AST) -> Iterator[ast.FunctionDef]:
+    """The functions among the statements below a node; expressions, which hold none, are most of a tree."""
+    if isinstance(node, ast.FunctionDef):
+        yield node
+    for block in ("body", "orelse", "finalbody", "handlers", "cases"):
+        for statement in getattr(node, block, ()):
+            yield from _functions(statement)
 
 
 def fingerprint(root: types.FunctionType) -> str:

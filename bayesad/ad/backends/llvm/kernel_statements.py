@@ -201,6 +201,7 @@ def _loop(f: FunctionWriter, node: ast.While | ast.For, body: str, again: str, e
     """The statements of a loop, where `continue` goes to `again` and `break` to `end`."""
     if node.orelse:
         raise f.error(node, "'else' after a loop is not possible in a kernel; set a Bool before 'break'")
+    f.has_loop = True
     if f.place(body):
         f.loops.append((again, end))
         _block(f, node.body)

@@ -96,6 +96,7 @@ class FunctionWriter:
         self.signature: Signature = signature(function)
         self.variables: dict[str, Kind] = {}
         self.loops: list[tuple[str, str]] = []
+        self.has_loop = False
         self.block = "body"
         self.open = True
         self._slots: list[str] = []
@@ -178,8 +179,7 @@ class FunctionWriter:
             f"{kind.llvm} %{_identifier(name)}.in" for name, kind in self.signature.parameters.items()
         )
         # Inlined loops make compiling slow and running no faster; functions without loops are left to LLVM.
-        has_loop = any(isinstance(node, ast.For | ast.While) for node in ast.walk(self.node))
-        attributes = "#0 noinline" if has_loop else "#0"
+        attributes = "#0 noinline" if self.has_loop else "#0"
         symbol = self.module.symbol(self.function)
         head = f"define internal {self.signature.result.llvm} {symbol}({parameters}) {attributes} {{"
         slots = [f"  {line}" for line in self._slots]
