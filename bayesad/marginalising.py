@@ -7,6 +7,7 @@ then compared with runs at unknowns drawn at random; where it does not hold, the
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["enumeration"]
 
 MOST_RUNS = 5000  # of the model, one for each combination of values
+FAR = (3.0, 6.0)  # spread of the points at which the result is put to the test, beside a near one
 TRIES = 20  # points at which to look for one where every term is a number
 
 Rows = dict[str, Any]  # name of an unknown -> its element that each entry of a term belongs to, or -1
@@ -273,15 +275,19 @@ def _independent(parts: Sequence[Part], rows: Sequence[Rows]) -> dict[str, np.nd
 
 
 def _put_to_the_test(posterior: Posterior, made: Enumeration, parts: Sequence[Part], rows: Sequence[Rows]) -> None:
-    """Compare the tables with runs at unknowns drawn at random, at another point."""
+    """Compare the tables with runs at unknowns drawn at random, at other points, near and far."""
     rng = np.random.default_rng(1)
-    point, found = _numbers(posterior, made, first=TRIES)
-    tables = [table_of(found, p.term, p.names, p.entries, made.unknowns, made.colours) for p in parts]
-    for _ in range(2):
+    points = [_numbers(posterior, made, first=TRIES)]
+    for seed, width in enumerate(FAR):
+        point = at_random(posterior, np.random.default_rng(2 * TRIES + seed), width)
+        with contextlib.suppress(DistributionError):  # too far for some distribution
+            points.append((point, _at_all_values(posterior, made, point)))
+    for point, found in points:
         filling = {name: rng.integers(u.size, size=u.shape) for name, u in made.unknowns.items()}
         with np.errstate(all="ignore"):
             run = run_terms(posterior, point, filling, check=True)
-        for part, own, table in zip(parts, rows, tables, strict=True):
+        for part, own in zip(parts, rows, strict=True):
+            table = table_of(found, part.term, part.names, part.entries, made.unknowns, made.colours)
             picked = [np.where(row >= 0, np.reshape(filling[n], -1)[row], 0) for n, row in own.items()]
             expected = table[(*picked, np.arange(table.shape[-1]))]
             if not np.all(same(part.of(run.terms[part.term]), expected)):

@@ -570,6 +570,12 @@ def test_a_term_that_depends_on_several_elements_is_refused():
 
     refused(ranks, "'y'", "several elements")
 
+    def only_far_away():
+        far, k = ba.sample("far", ba.Normal(0, 1), shape=40) > 2.5, bernoulli(40)
+        ba.sample("y", ba.Normal(np.where(far, k, 0.0), 1), obs=np.ones(40))
+
+    refused(only_far_away, "'y'")
+
 
 def test_unknowns_tied_as_a_net_are_refused():
     def net():
