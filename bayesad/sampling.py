@@ -118,6 +118,12 @@ def draw(
     for name, value, least in (("chains", chains, 1), ("warmup", warmup, 0), ("draws", draws, 1)):
         if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
             raise ConfigError(f"{name} must be a whole number of at least {least}; got {value!r}")
+    if not isinstance(sampler, (NUTS, HMC, type(None))):
+        raise ConfigError(f"sampler must be made by ba.NUTS(…) or ba.HMC(…); got {sampler!r}")
+    if progress is not None and not callable(progress):
+        raise ConfigError(
+            f"progress is a function that takes the chains' snapshots, or None for silence; got {progress!r}"
+        )
     if posterior.unconstrained.dimension == 0:
         raise ConfigError(f"model {posterior.model.name!r} has no free parameter: there is nothing to sample")
     seed = secrets.randbits(32) if seed is None else int(seed)

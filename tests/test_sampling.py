@@ -88,3 +88,21 @@ def test_large_data_are_not_kept_in_machine_code_once_the_chains_have_run(poster
     monkeypatch.setattr(Posterior, "values", values)
     again = sampling.draw(posterior, **SETTINGS)  # compiled anew
     np.testing.assert_array_equal(first.values["slope"], again.values["slope"])
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ({"sampler": "nuts"}, r"made by ba\.NUTS"),
+        ({"progress": False}, "or None for silence"),
+        ({"chains": 0}, "chains must be a whole number of at least 1"),
+        ({"draws": 10.5}, "draws must be a whole number"),
+    ],
+)
+def test_settings_of_other_libraries_are_named(setting, words):
+    @ba.model
+    def one():
+        ba.sample("x", ba.Normal(0, 1))
+
+    with pytest.raises(ba.errors.ConfigError, match=words):
+        one().sample(**setting)
