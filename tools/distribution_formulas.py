@@ -211,6 +211,8 @@ FAMILIES = {  # module -> heading
     "state_space": "State space",
     "markov": "Chains of states",
     "spatial": "Space",
+    "graphs": "Graphs of neighbours",
+    "walks": "Random walks",
     "copulas": "Copulas",
     "diffusion": "Times of decisions",
     "regression": "Outcomes of a regression",
