@@ -12,7 +12,7 @@ def columbus(data, level, by_income, by_value, spread, rho):
         precision[[i, j], [i, j]] += 1.0
         precision[i, j] -= 1.0
         precision[j, i] -= 1.0
-    covariance = np.linalg.pinv(precision)
+    covariance = np.linalg.pinv(precision, 1e-10, hermitian=True)
     scaling = np.exp(np.mean(np.log(np.diag(covariance))))
     whole = spread**2 * ((1 - rho) * np.eye(n) + rho * covariance / scaling)
     rich, dear = ((data[name] - data[name].mean()) / data[name].std() for name in ("income", "home_value"))

@@ -107,6 +107,7 @@ DISCRETE: dict[str, Method] = {
 
 CHOICES: dict[str, dict[str, Method]] = {
     "scipy._lib.array_api_extra": {"apply_where": apply_where},
+    "scipy._external.array_api_extra": {"apply_where": apply_where},  # SciPy 1.18
     "scipy._lib._util": {"_lazyselect": lazyselect},
 }
 """Module of SciPy -> functions in it that the laws' formulas choose by."""
