@@ -6,7 +6,7 @@ import numpy as np
 
 from benchmarks.cases import logistic_data
 from benchmarks.options import Options
-from benchmarks.processes import ROOT, caches, run
+from benchmarks.processes import ROOT, caches, peak
 from benchmarks.report import Figure, Table
 
 __all__ = ["table"]
@@ -38,8 +38,8 @@ def table(options: Options) -> Table:
         arguments += ["--data", str(folder / "data.npz"), "--folder", str(folder / "run")]
         for key, value in settings.items():
             arguments += ["--set", f"{key}={value}"]
-        peak = run(arguments, folder / "cache", codes=(0, 3)).peak / MB
+        most = peak(arguments, folder / "cache", codes=(0, 3)) / MB
     allowed = 2 * data_size + draws_size + ALLOWANCE
-    result.rows.append(dict(zip(COLUMNS, (title, data_size, draws_size, allowed, peak), strict=True)))
-    result.figures.append(Figure(f"{title}: peak memory / allowed", peak / allowed, 1.0))
+    result.rows.append(dict(zip(COLUMNS, (title, data_size, draws_size, allowed, most), strict=True)))
+    result.figures.append(Figure(f"{title}: peak memory / allowed", most / allowed, 1.0))
     return result

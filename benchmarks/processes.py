@@ -1,4 +1,4 @@
-"""Commands in fresh processes: when they first say something, when they end, and the most memory they held."""
+"""Commands in fresh processes: when they first say something, when they end, the most memory they hold."""
 
 from __future__ import annotations
 
@@ -15,12 +15,18 @@ from pathlib import Path
 
 from bayesad.errors import BayesadError
 
-__all__ = ["ROOT", "Finished", "caches", "makespan", "run"]
+__all__ = ["ROOT", "Finished", "caches", "makespan", "peak", "run"]
 
 ROOT = Path(__file__).parent.parent
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "XLA_FLAGS")
 BYTECODE = ("PYTHONDONTWRITEBYTECODE",)
 READ_SIZE = 65536
+_BETWEEN = """
+import os, subprocess, sys
+_, status, usage = os.wait4(subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL).pid, 0)
+print(usage.ru_maxrss)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
 
 
 @dataclass(frozen=True)
@@ -35,8 +41,6 @@ class Finished:
         Seconds from its start to the first of its output, and to its end.
     started : float
         `time.time()` then.
-    peak : int
-        Bytes, the largest resident set.
     processor : float
         Seconds of processor time, of all its threads.
     """
@@ -45,7 +49,6 @@ class Finished:
     spoke: float
     ended: float
     started: float
-    peak: int
     processor: float
 
 
@@ -83,9 +86,17 @@ def run(arguments: Sequence[str], cache: Path, *, codes: Sequence[int] = (0,)) -
             errors.seek(0)
             said = errors.read().decode(errors="replace")
             raise BayesadError(f"{' '.join(command)} ended with exit code {process.returncode}:\n{said}")
+    return Finished(output.decode(), spoke, ended, started, usage.ru_utime + usage.ru_stime)
+
+
+def peak(arguments: Sequence[str], cache: Path, *, codes: Sequence[int] = (0,)) -> int:
+    """Bytes of the largest resident set of ``python ARGUMENTS``, run as `run` does.
+
+    A process inherits the largest set of the one that it was forked from, which has other tables behind it; so a small
+    one stands between.
+    """
     unit = 1 if sys.platform == "darwin" else 1024
-    processor = usage.ru_utime + usage.ru_stime
-    return Finished(output.decode(), spoke, ended, started, usage.ru_maxrss * unit, processor)
+    return int(run(["-c", _BETWEEN, sys.executable, *arguments], cache, codes=codes).output.split()[-1]) * unit
 
 
 @contextlib.contextmanager
