@@ -115,6 +115,7 @@ FORMULAS = {
     r"\text{ at them}",
     "interval_censored": r"p(l,h) = P_d(l<X\le h)",
     "Mixture": r"p(x) = \sum_k w_k\,p_k(x)",
+    "mixture_same_family": r"p(x) = \sum_k w_k\,p(x\mid\theta_k)",
     "zero_inflated": r"p(0) = p+(1-p)\,p_d(0),\quad p(x) = (1-p)\,p_d(x)",
     "hurdle": r"p(0) = p,\quad p(x) = (1-p)\,\frac{p_d(x)}{1-p_d(0)}",
     "transformed": r"p(y) = p_d(x)\,\left|\frac{dx}{dy}\right|,\quad y=f(x)",

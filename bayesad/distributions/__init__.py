@@ -123,7 +123,7 @@ _NAMES = {
         "MatrixNormal",
         "Wishart",
     ),
-    "mixtures": ("Mixture", "hurdle", "zero_inflated"),
+    "mixtures": ("Mixture", "hurdle", "mixture_same_family", "zero_inflated"),
     "multinomial": ("DirichletMultinomial", "Multinomial", "MultinomialLogit"),
     "multivariate": ("Dirichlet", "MvNormal", "MvStudentT", "StickBreaking", "UnitVector", "stick_breaking"),
     "ordinal": ("OrderedLogistic", "OrderedProbit"),

@@ -16,7 +16,7 @@ from bayesad.distributions.supports import Support, interior
 from bayesad.distributions.wrappers import truncated
 from bayesad.errors import DistributionError
 
-__all__ = ["Mixture", "hurdle", "zero_inflated"]
+__all__ = ["Mixture", "hurdle", "mixture_same_family", "zero_inflated"]
 
 
 class Mixture(Distribution):
@@ -167,6 +167,29 @@ class Mixture(Distribution):
                 "component for each entry of weights."
             )
         return {**shapes, "components": batch[:-1]}
+
+
+def mixture_same_family(weights: Any, component: Distribution) -> Mixture:
+    """The mixture of the components of one law, which lie along the last axis of its batch shape.
+
+    Parameters
+    ----------
+    weights : array, shape (..., K)
+        Simplex.
+    component : Distribution
+        With batch shape (..., K).
+
+    Raises
+    ------
+    DistributionError
+        If it is a list, or has not K components.
+    """
+    if not isinstance(component, Distribution):
+        raise DistributionError(
+            f"mixture_same_family: component is one law with the components along its last batch axis, as in "
+            f"Normal(mu, sigma) with mu of shape (K,); got a {type(component).__name__}. For a list there is Mixture."
+        )
+    return Mixture(weights, component)
 
 
 class zero_inflated(Distribution):

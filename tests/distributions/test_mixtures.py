@@ -172,3 +172,13 @@ def test_zeros_say_what_is_wrong() -> None:
     ]:
         with pytest.raises(DistributionError, match=message):
             make()
+
+
+def test_a_mixture_of_one_family_is_that_of_its_components():
+    mu, weights = np.array([-1.0, 2.0]), np.array([0.3, 0.7])
+    law = laws.mixture_same_family(weights, laws.Normal(mu, 0.5))
+    x = np.linspace(-3.0, 4.0, 7)
+    expected = np.log(st.norm.pdf(x[:, None], mu, 0.5) @ weights)
+    np.testing.assert_allclose(law.log_prob(x), expected, rtol=1e-12)
+    with pytest.raises(DistributionError, match="For a list there is Mixture"):
+        laws.mixture_same_family(weights, [laws.Normal(0, 1), laws.Normal(1, 1)])
