@@ -30,6 +30,12 @@ def _log_normal(residual: Any, variance: Any) -> Any:
     return -0.5 * (residual**2 / variance + np.log(variance)) - HALF_LOG_2PI
 
 
+def _event(law: Any) -> Event:
+    """The event shape of a law with a mean `mu`, which tells the length where it varies over time."""
+    varying = law.mu.shape[-1:]
+    return (series_length(law, None if varying in ((), (1,)) else varying[0]),)
+
+
 class AR(Distribution):
     """Autoregression of order p: x_t = mu + Σ_i coefficients_i (x_(t−i) − mu) + e_t, e_t ~ Normal(0, sigma).
 
@@ -62,8 +68,7 @@ class AR(Distribution):
 
     @property
     def event_shape(self) -> Event:
-        varying = self.mu.shape[-1:]
-        return (series_length(self, None if varying in ((), (1,)) else varying[0]),)
+        return _event(self)
 
     @property
     def _order(self) -> int:
@@ -184,8 +189,7 @@ class ARMA(Distribution):
 
     @property
     def event_shape(self) -> Event:
-        varying = self.mu.shape[-1:]
-        return (series_length(self, None if varying in ((), (1,)) else varying[0]),)
+        return _event(self)
 
     def _log_density(self, x: Any) -> Any:
         return _log_normal(self.innovations(x), self.sigma[..., None] ** 2).sum(axis=-1)
@@ -270,8 +274,7 @@ class GARCH(Distribution):
 
     @property
     def event_shape(self) -> Event:
-        varying = self.mu.shape[-1:]
-        return (series_length(self, None if varying in ((), (1,)) else varying[0]),)
+        return _event(self)
 
     def _log_density(self, x: Any) -> Any:
         density = _log_normal(x - self.mu, self.variances(x)).sum(axis=-1)

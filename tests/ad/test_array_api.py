@@ -272,14 +272,20 @@ LAWS = {
 }
 
 
-@pytest.mark.parametrize("method", ["logpdf", "cdf", "logcdf", "logsf"])
-@pytest.mark.parametrize("name", LAWS)
+# The distribution function of skewnorm is a private ufunc of Boost.
+METHODS = [
+    (name, method)
+    for name in LAWS
+    for method in ("logpdf", "cdf", "logcdf", "logsf")
+    if name != "skewnorm" or method == "logpdf"
+]
+
+
+@pytest.mark.parametrize(("name", "method"), METHODS)
 def test_laws_of_scipy_stats(name, method):
     import scipy.stats
 
     law, shapes = getattr(scipy.stats, name), LAWS[name]
-    if name == "skewnorm" and method != "logpdf":
-        pytest.skip("its distribution function is a private ufunc of Boost")
     z = law.ppf([0.2, 0.45, 0.7], *shapes)
 
     def f(p):  # the last two entries are location and scale
