@@ -241,15 +241,19 @@ def _write_terms(draft: _Draft, design: Design, response: Response, spread: floa
         draft.sample(coefficient, term.name, prior, _dims(dims), alias="slopes")
         centre = _numbers(centres) if term.values.ndim == 2 else f"{centres[0]:.6g}"
         centred = argument if not np.any(centres) else f"({argument} - {centre})"
-        product = f"np.outer({centred}, {coefficient})" if vector and term.values.ndim == 1 else ""
-        product = product or (f"{centred} @ {coefficient}" if term.values.ndim == 2 else f"{coefficient} * {centred}")
-        terms.append(product)
+        matrix = term.values.ndim == 2
+        outer = vector and not matrix
+        terms.append(f"np.outer({centred}, {coefficient})" if outer else _product(centred, coefficient, matrix))
         if np.any(centres):
-            shift.append(f"{centre} @ {coefficient}" if term.values.ndim == 2 else f"{coefficient} * {centre}")
+            shift.append(_product(centre, coefficient, matrix))
     if design.intercept and not cut:
         _write_intercept(draft, response, spread, family, shift, [across] if vector else [])
         terms.insert(0, "level")
     return terms
+
+
+def _product(values: str, coefficient: str, matrix: bool) -> str:
+    return f"{values} @ {coefficient}" if matrix else f"{coefficient} * {values}"
 
 
 def _write_intercept(
