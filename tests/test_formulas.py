@@ -157,6 +157,28 @@ def test_priors_replace_the_defaults():
     assert 'ba.sample("1|g_sigma", ba.Exponential(2))' in source
 
 
+SPREAD_ONE = np.array([4.0, 6.0] * 20)  # its standard deviation is 1: a Gaussian response has units all the same
+
+
+@pytest.mark.parametrize(
+    ("formula", "family", "link", "level", "unit"),
+    [
+        ("y ~ x", "gaussian", None, 5.0, 1.0),
+        ("y ~ x", "student", None, 5.0, 1.0),
+        ("y ~ x", "gaussian", "log", np.log(5.0), 1.0),
+        ("y ~ x", "gamma", None, np.log(5.0), 1.0),
+        ("y ~ x", "lognormal", None, np.log([4.0, 6.0]).mean(), 1.0),
+        ("wide ~ x", "gaussian", None, 50.0, 10.0),
+        ("y ~ x + offset(wide)", "poisson", None, np.log(5.0) - 50.0, 1.0),
+        ("binary ~ x", "bernoulli", None, 0.0, 1.0),
+    ],
+)
+def test_the_intercept_is_expected_at_the_level_of_the_response(formula, family, link, level, unit):
+    table = {"x": TABLE["x"], "binary": TABLE["binary"], "y": SPREAD_ONE, "wide": 10 * SPREAD_ONE}
+    _, written = write(formula, table, family, link=link)
+    assert f'ba.sample("Intercept_at_means", ba.Normal({level:.4g}, {2.5 * unit:.4g}))' in written.source
+
+
 def test_other_rows_are_predicted_by_the_same_terms():
     posterior = ba.glm("y ~ bs(x, df=4) + (1 | g)", TABLE)
     rows = {"x": TABLE["x"][[3, 8]], "g": TABLE["g"][[3, 8]]}

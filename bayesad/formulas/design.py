@@ -80,9 +80,7 @@ class Design:
         DataError
             If a column or a level of a group is new.
         """
-        import pandas as pd
-
-        table = data if isinstance(data, pd.DataFrame) else pd.DataFrame(dict(data))
+        table = _table(data)
         with _blaming(self.formula, table):
             common = self.formulae.common.evaluate_new_data(table) if self.formulae.common is not None else {}
             terms = tuple(replace(term, values=_like(term.values, common[term.name])) for term in self.terms)
@@ -118,14 +116,13 @@ def read_formula(formula: str, data: Any, missing: str = "error") -> Design:
     """
     try:
         import formulae
-        import pandas as pd
     except ImportError as error:
         raise ModelError(f"formulas need the packages formulae and pandas ({error}): pip install formulae") from None
     if missing not in ("error", "drop"):
         raise ModelError(f"missing={missing!r} is unknown; it is 'error' or 'drop'")
     if not formula.partition("~")[0].strip() or "~" not in formula:
         raise ModelError(f"formula {formula!r} has no response; write it left of ~, as in 'y ~ 1 + x'")
-    table = data if isinstance(data, pd.DataFrame) else pd.DataFrame(dict(data))
+    table = _table(data)
     with _blaming(formula, table):
         found = formulae.design_matrices(formula.replace("||", "|"), table, na_action=missing)
     common = dict(found.common.terms) if found.common is not None else {}
@@ -144,6 +141,12 @@ def read_formula(formula: str, data: Any, missing: str = "error") -> Design:
         _blocks(formula, found.group),
         found,
     )
+
+
+def _table(data: Any) -> Any:
+    import pandas as pd
+
+    return data if isinstance(data, pd.DataFrame) else pd.DataFrame(dict(data))
 
 
 def _short(name: str, labels: Sequence[str]) -> tuple[str, ...]:

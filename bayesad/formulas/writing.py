@@ -76,6 +76,14 @@ class _Draft:
         return f', dims="{name}"'
 
 
+@dataclass(frozen=True)
+class _Scale:
+    """What default priors are about: the level of the linear predictor at the predictors' means, and its unit."""
+
+    level: float
+    unit: float = 1.0
+
+
 class _Names:
     """Identifiers for terms: the same for the same term, different for different ones."""
 
@@ -124,15 +132,14 @@ def write_model(design: Design, family: str, link: str | None, priors: Mapping[s
     outcome = draft.arguments(response.name)
     if response.trials is not None:
         draft.arguments("trials")
-    scale = float(np.std(response.values)) or 1.0
-    spread = scale if link == "identity" and family in ("gaussian", "student") else 1.0
+    scale = _scale_of(design, family, link)
     vector = kind.response == "categoric"
 
-    terms = _write_terms(draft, design, response, spread, kind)
+    terms = _write_terms(draft, design, response, scale, kind)
     for block in design.blocks:
         if vector:
             raise ModelError(f"family {family!r} has no effects of groups; write the model out for that")
-        terms += _write_block(draft, block, spread)
+        terms += _write_block(draft, block, scale)
     if design.offset is not None:
         terms.append(draft.arguments("offset"))
     eta = _sum(terms) or "0.0"
@@ -143,7 +150,7 @@ def write_model(design: Design, family: str, link: str | None, priors: Mapping[s
         draft.lines.append(f"eta = {eta}" + ("" if _has_rows(design) else f" + np.zeros(len({outcome}))"))
     for parameter, prior in kind.parameters:
         site = parameter if parameter not in draft.sites else f"{response.name}_{parameter}"
-        draft.sample(parameter, site, prior.format(scale=f"{scale:.4g}"))
+        draft.sample(parameter, site, prior.format(scale=f"{_spread(response.values):.4g}"))
     dims = "" if vector else ', dims="row"'
     draft.lines.append(f'ba.sample("{response.name}", {law.format(eta="eta")}, obs={outcome}{dims})')
     unknown = [key for key in draft.priors if key not in draft.used]
@@ -155,6 +162,22 @@ def write_model(design: Design, family: str, link: str | None, priors: Mapping[s
     data = data_of(design)
     source = _module(design, family, link, name, list(draft.arguments), draft.lines)
     return Written(name, source, data, draft.coords)
+
+
+def _scale_of(design: Design, family: str, link: str) -> _Scale:
+    values, unit, level = design.response.values, 1.0, 0.0
+    if family == "lognormal":  # its identity is that of the logarithm
+        level = float(np.log(values[values > 0]).mean()) if np.any(values > 0) else 0.0
+    elif link == "identity":
+        level, unit = float(values.mean()), _spread(values)
+    elif link == "log" and values.mean() > 0:
+        level = float(np.log(values.mean()))
+    return _Scale(level if design.offset is None else level - float(design.offset.mean()), unit)
+
+
+def _spread(values: np.ndarray) -> float:
+    """The standard deviation, in units of which priors are wide; 1 where there is none."""
+    return float(np.std(values)) or 1.0
 
 
 def data_of(design: Design) -> dict[str, np.ndarray]:
@@ -216,7 +239,7 @@ def _counts(response: Response) -> Response:
 # --- population-level terms
 
 
-def _write_terms(draft: _Draft, design: Design, response: Response, spread: float, family: Family) -> list[str]:
+def _write_terms(draft: _Draft, design: Design, response: Response, scale: _Scale, family: Family) -> list[str]:
     """Unknowns of intercept and terms; the texts that add up to the linear predictor."""
     shift: list[str] = []
     terms: list[str] = []
@@ -233,7 +256,7 @@ def _write_terms(draft: _Draft, design: Design, response: Response, spread: floa
         scales = np.atleast_1d(term.values.std(axis=0))
         centres = np.atleast_1d(term.values.mean(axis=0)) * (design.intercept or cut)
         centres = np.where(np.abs(centres) < 1e-9 * scales, 0.0, centres)
-        prior = f"ba.Normal(0, {_numbers(2.5 * spread / np.where(scales > 0, scales, 1.0), vector)})"
+        prior = f"ba.Normal(0, {_numbers(2.5 * scale.unit / np.where(scales > 0, scales, 1.0), vector)})"
         dims = ([f"{term.name}_dim"] if term.values.ndim == 2 else []) + ([across] if vector else [])
         if term.values.ndim == 2:
             draft.coords[dims[0]] = term.labels
@@ -247,7 +270,7 @@ def _write_terms(draft: _Draft, design: Design, response: Response, spread: floa
         if np.any(centres):
             shift.append(_product(centre, coefficient, matrix))
     if design.intercept and not cut:
-        _write_intercept(draft, response, spread, family, shift, [across] if vector else [])
+        _write_intercept(draft, scale, shift, [across] if vector else [])
         terms.insert(0, "level")
     return terms
 
@@ -256,15 +279,9 @@ def _product(values: str, coefficient: str, matrix: bool) -> str:
     return f"{values} @ {coefficient}" if matrix else f"{coefficient} * {values}"
 
 
-def _write_intercept(
-    draft: _Draft, response: Response, spread: float, family: Family, shift: list[str], dims: list[str]
-) -> None:
+def _write_intercept(draft: _Draft, scale: _Scale, shift: list[str], dims: list[str]) -> None:
     """The intercept at the predictors' means, and what that makes at zero."""
-    identity = family.response == "numeric" and spread != 1.0
-    prior = f"ba.Normal({response.values.mean():.4g}, {2.5 * spread:.4g})" if identity else "ba.Normal(0, 2.5)"
-    counts = family.response == "numeric" and not identity and np.all(response.values > -1) and response.values.any()
-    if counts and next(iter(family.links)) == "log":
-        prior = f"ba.Normal({np.log(max(response.values.mean(), 1e-3)):.4g}, 2.5)"
+    prior = f"ba.Normal({scale.level:.4g}, {2.5 * scale.unit:.4g})"
     at_means = "Intercept_at_means" if shift else "Intercept"
     draft.sample("level", at_means, prior, _dims(dims), alias="Intercept" if shift else "")
     if shift:
@@ -281,7 +298,7 @@ def _write_cutpoints(draft: _Draft, response: Response) -> None:
 # --- groups
 
 
-def _write_block(draft: _Draft, block: Block, spread: float) -> list[str]:
+def _write_block(draft: _Draft, block: Block, scale: _Scale) -> list[str]:
     """Unknowns of one block of groups' effects; the texts that they add to the linear predictor."""
     index = draft.arguments(f"{block.factor}_index")
     groups = block.factor if block.factor not in draft.sites else f"{block.factor}_group"
@@ -289,7 +306,7 @@ def _write_block(draft: _Draft, block: Block, spread: float) -> list[str]:
     effects = [(effect, column) for effect in block.effects for column in range(len(effect.labels))]
     name = f"{' + '.join(effect.name for effect in block.effects)}|{block.factor}"
     variable = f"u_{_identifier(name)}"
-    prior = f"ba.HalfStudentT(3, {2.5 * spread:.4g})"
+    prior = f"ba.HalfStudentT(3, {2.5 * scale.unit:.4g})"
     for effect in block.effects:
         if effect.values is not None:
             draft.arguments(effect.name)
