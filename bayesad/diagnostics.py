@@ -299,7 +299,8 @@ def advice(tree: xr.DataTree, table: pd.DataFrame | None = None) -> list[Finding
         settings={name: float(x) for name, x in re.findall(r"(\w+)=([\d.]+)", tree.attrs.get("sampler", ""))},
         shape=next(iter(draws.values())).shape,
     )
-    found = [finding for check in CHECKS for finding in check(evidence)]
+    exact = "n_steps" in evidence.statistics and not evidence.statistics["n_steps"].any()  # nothing had to be moved
+    found = [finding for check in ((_not_finite,) if exact else CHECKS) for finding in check(evidence)]
     return sorted(found, key=lambda finding: finding.severity != "distrust")
 
 
@@ -321,6 +322,8 @@ def trustworthy(findings: Sequence[Finding]) -> bool:
 
 def all_is_well(table: pd.DataFrame, chains: int) -> str:
     """The one line for draws without findings."""
+    if table["r_hat"].isna().all():
+        return "All is well: every draw is exact and independent of the others, as all unknowns were summed out."
     least = table.loc[table["sd"] > 0, ["ess_bulk", "ess_tail"]].min()
     return (
         f"All is well: {chains} chains agree (R-hat at most {table['r_hat'].max():.3f}), the effective sample "

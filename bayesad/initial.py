@@ -80,6 +80,11 @@ def _find(
         problem = _what_is_wrong(posterior, q, gradient)
     if least_steep[1] is not None:
         return least_steep[1]
+    if posterior.unconstrained.dimension == 0:
+        raise InitialisationError(
+            f"model {posterior.model.name!r}: its log density is not finite, whatever the values of its discrete "
+            f"unknowns. {problem}. Look at that term, or at the data"
+        )
     tried = f"none of {TRIES} starting points ({_in_words(kind)})" if random else "the given starting point does not"
     raise InitialisationError(
         f"model {posterior.model.name!r}: {tried} {'has' if random else 'have'} finite log density and gradient. "
@@ -163,7 +168,8 @@ def _what_is_wrong(posterior: Posterior, q: np.ndarray, gradient: np.ndarray) ->
             if not np.all(np.isfinite(gradient[p.start : p.stop]))
         ]
     values = ", ".join(f"{name} = {np.array2string(value, precision=4, threshold=6)}" for name, value in params.items())
-    return f"{'; '.join(wrong) or 'the log Jacobian of the transform is not finite'}; where {values}"
+    where_found = f"; where {values}" if values else ""
+    return f"{'; '.join(wrong) or 'the log Jacobian of the transform is not finite'}{where_found}"
 
 
 def _in_words(kind: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -186,7 +187,7 @@ class Posterior:
         q = np.asarray(q, dtype=np.float64)
         if q.ndim == 1:
             return {name: np.asarray(value) for name, value in self._values(self.unconstrained.check(q)).items()}
-        points = q.reshape(-1, q.shape[-1])
+        points = q.reshape(math.prod(q.shape[:-1]), q.shape[-1])
         found = map_rows(self._values, points if len(points) else np.zeros((1, q.shape[-1])))
         return {name: value[: len(points)].reshape(*q.shape[:-1], *value.shape[1:]) for name, value in found.items()}
 

@@ -175,11 +175,19 @@ def _draws(
     }
     if summed:
         arrays |= {n: np.asarray(source[k]) for n in posterior.structure.summed if (k := keys.get(n, n)) in source}
-    shapes = {array.shape[:2] for array in arrays.values()}
+    shapes = {array.shape[:2] for array in (arrays or _first(posterior, source)).values()}
     if len(shapes) != 1:
         raise ModelError(f"model {posterior.model.name!r}: the draws differ in (chain, draw): {sorted(shapes)}")
     shape = shapes.pop()
     return [{name: array[i] for name, array in arrays.items()} for i in np.ndindex(shape)], shape
+
+
+def _first(posterior: Posterior, source: Any) -> dict[str, np.ndarray]:
+    """Some variable of the draws, which tells how many there are where the model has no parameters."""
+    if not len(source):
+        raise ModelError(f"model {posterior.model.name!r}: there are no draws, not even of quantities it does not need")
+    name = next(iter(source))
+    return {str(name): np.asarray(source[name])}
 
 
 def _stored_names(posterior: Posterior) -> dict[str, str]:

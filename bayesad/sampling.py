@@ -124,8 +124,12 @@ def draw(
         raise ConfigError(
             f"progress is a function that takes the chains' snapshots, or None for silence; got {progress!r}"
         )
-    if posterior.unconstrained.dimension == 0:
-        raise ConfigError(f"model {posterior.model.name!r} has no free parameter: there is nothing to sample")
+    if not posterior.parameters and not posterior.structure.summed:
+        raise ConfigError(
+            f"model {posterior.model.name!r} has no unknowns, so there is nothing to sample: all of its variables are "
+            f"observed or set ({', '.join(posterior.observed_data) or 'there are none'}). Its density is "
+            "posterior.neg_log_posterior({}); posterior.prior() draws data from it"
+        )
     seed = secrets.randbits(32) if seed is None else int(seed)
     settings = {"chains": chains, "warmup": warmup, "draws": draws, "seed": seed, "keep_warmup": keep_warmup}
     result, preparing_time = _run(
@@ -136,7 +140,8 @@ def draw(
         _give_back_memory()
     warmup_values = None if result.warmup_draws is None else _quantities(posterior, result.warmup_draws, seed, 0)
     values = _quantities(posterior, result.draws, seed, 1)
-    improve_kernel()  # only now, as one compiler works at a time
+    if posterior.unconstrained.dimension:
+        improve_kernel()  # only now, as one compiler works at a time
     return Drawn(values, warmup_values, result, seed, preparing_time)
 
 
@@ -150,6 +155,8 @@ def _run(
 ) -> tuple[Chains, float]:
     """The chains, and the time it took to prepare them."""
     started = time.perf_counter()
+    if posterior.unconstrained.dimension == 0:
+        return _run_still(posterior, sampler, initial, settings, progress), time.perf_counter() - started
     chains = range(settings["chains"])
     densities: list[NativeLogDensity] = []
 
@@ -181,6 +188,19 @@ def _run(
             stacklevel=5,
         )
     return result, prepared - started
+
+
+def _run_still(
+    posterior: Posterior, sampler: NUTS | HMC, initial: Any, settings: Mapping[str, Any], progress: Any
+) -> Chains:
+    """Chains of a model all of whose unknowns are summed out: their draws come from recovery alone."""
+    from bayesad.samplers.still import still_chains  # few models need it
+
+    log_density, _ = posterior.unconstrained.log_density_and_gradient(
+        posterior.initial(np.random.default_rng(0), initial)
+    )
+    own = {name: value for name, value in settings.items() if name != "seed"}
+    return still_chains(float(log_density), sampler, progress=progress, **own)
 
 
 def _quantities(posterior: Posterior, draws: np.ndarray, seed: int, phase: int) -> dict[str, np.ndarray]:

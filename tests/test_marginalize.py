@@ -11,7 +11,7 @@ import pytest
 from scipy import special, stats
 
 import bayesad as ba
-from bayesad.errors import BayesadError, DataError, ModelError
+from bayesad.errors import BayesadError, ConfigError, DataError, InitialisationError, ModelError
 
 RNG = np.random.default_rng(11)
 MU = np.array([-1.0, 0.5, 2.0])
@@ -534,6 +534,90 @@ def test_an_unknown_without_observations_has_its_distribution():
     k = posterior.recover(np.zeros((3000, 1)), np.random.default_rng(0))["k"]
     shares = [(k == v).mean() for v in range(3)]
     np.testing.assert_allclose(shares, START, atol=5 * np.sqrt(0.25 / 6000))
+
+
+# --- nothing but discrete unknowns
+
+
+@ba.model
+def only_discrete(y):
+    top = ba.sample("top", ba.Bernoulli(0.4), marginalize=True)
+    k = ba.sample("k", ba.Categorical(CLASS[top]), shape=len(y), marginalize=True)
+    mean = ba.deterministic("mean", MU[k] + top)
+    ba.sample("y", ba.Normal(mean, 1), obs=y)
+
+
+def exactly(y):
+    """Log density of the data, the chance of top == 1 and those of k, by adding everything up."""
+    log_joint = np.log(CLASS)[:, None] + stats.norm.logpdf(np.array(y)[:, None], MU + np.arange(2)[:, None, None], 1)
+    each = special.logsumexp(log_joint, axis=-1)
+    tops = np.log([0.6, 0.4]) + each.sum(axis=1)
+    chances = special.softmax(tops)
+    return special.logsumexp(tops), chances[1], np.einsum("t,tnk->nk", chances, np.exp(log_joint - each[..., None]))
+
+
+# Shares of 2000 independent draws, beyond 5 standard errors with a probability below 1e-6 each.
+@pytest.mark.parametrize("sampler", [ba.NUTS(), ba.HMC()], ids=["nuts", "hmc"])
+def test_a_model_of_discrete_unknowns_only_is_drawn_from_exactly(sampler):
+    y = [0.3, 2.5]
+    log_p, top, k = exactly(y)
+    posterior = only_discrete(y=y)
+    assert posterior.neg_log_posterior({}) == pytest.approx(-log_p)
+    seen = []
+    tree = posterior.sample(sampler, chains=2, draws=1000, warmup=10, seed=1, keep_warmup=True, progress=seen.append)
+    drawn = tree["posterior"]
+    assert list(drawn.data_vars) == ["top", "k", "mean"]
+    assert drawn["k"].shape == (2, 1000, 2)
+    assert tree["warmup_posterior"]["k"].shape == (2, 10, 2)
+    assert abs(drawn["top"].mean() - top) < 5 * np.sqrt(top * (1 - top) / 2000)
+    shares = np.stack([(drawn["k"].values == v).mean(axis=(0, 1)) for v in range(3)], axis=1)
+    assert np.all(np.abs(shares - k) < 5 * np.sqrt(k * (1 - k) / 2000))
+    np.testing.assert_array_equal(drawn["mean"], MU[drawn["k"]] + drawn["top"].values[..., None])
+    np.testing.assert_allclose(tree["sample_stats"]["lp"], log_p)
+    assert not tree["sample_stats"]["n_steps"].any()
+    assert [chain.iteration for chain in seen[-1]] == [1010, 1010]
+    chains = drawn["top"].values
+    assert not np.array_equal(chains[0], chains[1])
+    np.testing.assert_array_equal(
+        posterior.sample(sampler, chains=1, draws=1000, warmup=0, seed=1)["posterior"]["top"].values[0], chains[0]
+    )
+
+
+def test_draws_of_discrete_unknowns_only_predict_and_are_judged_as_exact():
+    from bayesad.diagnostics import advice, all_is_well, summary
+
+    posterior = only_discrete(y=[0.3, 2.5])
+    tree = posterior.sample(chains=1, draws=40, seed=2)
+    assert advice(tree) == []
+    del tree["posterior"]["mean"]
+    assert "exact and independent" in all_is_well(summary(tree), 1)
+    assert posterior.predict(tree, seed=1)["posterior_predictive"]["y"].shape == (1, 40, 2)
+    found = posterior.log_likelihood(tree)["log_likelihood"]["y"]
+    assert found.shape == (1, 40, 2)
+    np.testing.assert_allclose(found[0, 0], [-only_discrete(y=[v]).neg_log_posterior({}) for v in (0.3, 2.5)])
+    with pytest.raises(ModelError, match="there are no draws"):
+        posterior.log_likelihood({})
+
+
+def test_a_model_without_unknowns_cannot_be_sampled():
+    for posterior in (
+        ba.condition(only_discrete, {"top": 1, "k": [0, 2]})(y=[0.3, 2.5]),
+        ba.do(only_discrete, {"top": 1, "k": [0, 2]})(y=[0.3, 2.5]),
+    ):
+        with pytest.raises(ConfigError, match=r"'only_discrete' has no unknowns.* observed or set .*y"):
+            posterior.sample()
+    conditioned = ba.condition(only_discrete, {"k": [0, 2]})(y=[0.3, 2.5])
+    assert set(conditioned.sample(chains=1, draws=3, seed=1)["posterior"].data_vars) == {"top", "mean"}
+
+
+def test_data_that_no_value_of_the_unknowns_allows_are_told_before_sampling():
+    @ba.model
+    def apart(y):
+        k = ba.sample("k", ba.Bernoulli(0.5), marginalize=True)
+        ba.sample("y", ba.Uniform(0.0 + k, 1.0 + k), obs=y)
+
+    with pytest.raises(InitialisationError, match=r"not finite, whatever the values of its discrete unknowns.*'k'"):
+        apart(y=[0.5, 1.5]).sample()
 
 
 # --- what cannot be summed is refused

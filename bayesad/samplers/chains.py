@@ -32,7 +32,7 @@ from bayesad.samplers.random import streams
 from bayesad.samplers.settings import check_integer
 from bayesad.samplers.starts import begin_at_the_best
 
-__all__ = ["Chains", "Divergences", "SamplingError", "is_usable", "run_chains"]
+__all__ = ["Chains", "Divergences", "SamplingError", "is_usable", "run_chains", "statistics_of"]
 
 Array = NDArray[np.float64]
 Density = Callable[[Array, Array], float] | LogDensityPointer
@@ -463,8 +463,12 @@ def _worth_keeping(completed: NDArray[np.int64]) -> NDArray[np.intp]:
 
 def _statistics(chains: Sequence[Chain], sampler: NUTS | HMC, rows: slice) -> dict[str, NDArray[Any]]:
     table = np.stack([chain.statistics[rows] for chain in chains])
-    columns = _STATISTICS | (_NUTS_STATISTICS if isinstance(sampler, NUTS) else {})
-    return {name: table[:, :, place].astype(kind) for name, (place, kind) in columns.items()}
+    return {name: table[:, :, place].astype(kind) for name, (place, kind) in statistics_of(sampler).items()}
+
+
+def statistics_of(sampler: NUTS | HMC) -> dict[str, tuple[int, type]]:
+    """Name -> place in a row of the kernel's statistics, and type, of what a sampler tells of its draws."""
+    return _STATISTICS | (_NUTS_STATISTICS if isinstance(sampler, NUTS) else {})
 
 
 def _divergences(chains: Sequence[Chain], rows: slice) -> Divergences:

@@ -151,3 +151,27 @@ def test_a_discrete_unknown_is_wrong_input(cli, project):
     result = cli(*SAMPLE)
     assert result.code == 2
     assert result.err.startswith("error: ") and "'k'" in result.err and "model.py:8" in result.err
+
+
+def test_a_model_of_discrete_unknowns_only_leaves_a_complete_run_folder(cli, tmp_path):
+    (tmp_path / "model.py").write_text(
+        """
+import bayesad as ba
+
+@ba.model
+def coin(y):
+    k = ba.sample("k", ba.Bernoulli(0.5), marginalize=True)
+    ba.sample("y", ba.Bernoulli(0.2 + 0.6 * k), obs=y)
+"""
+    )
+    (tmp_path / "data.json").write_text(json.dumps({"y": [1, 1]}))
+    sampled = cli(*SAMPLE)
+    assert sampled.code == 0, sampled.err
+    assert "exact and independent" in sampled.out
+    run = tmp_path / "runs/coin"
+    assert {"config.toml", "posterior.nc", "summary.csv", "trace.png"} <= {file.name for file in run.iterdir()}
+    k = draws_of(run)["posterior"]["k"]
+    assert k.shape == (4, 1000)
+    chance = 0.64 / 0.68  # Bayes; 5 standard errors give a false alarm of 6e-7
+    assert abs(k.mean() - chance) < 5 * np.sqrt(chance * (1 - chance) / 4000)
+    assert cli("summary", "runs/coin").code == 0
