@@ -8,7 +8,7 @@ subexpressions happen in every trace.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -313,6 +313,47 @@ def outer_products_summed(trace: Trace, a: Node, axes: tuple[int, ...]) -> Any:
 
 
 @rule("sum")
+def products_summed(trace: Trace, a: Node, axes: tuple[int, ...]) -> Any:
+    """A sum over rows or columns of a product is a product with sums: ``sum(x @ y, 0)`` is ``sum(x, 0) @ y``."""
+    if not _is(a, "matmul") or a.dtype != np.float64 or min(i.ndim for i in a.inputs) < 2:
+        return None
+    x, y = (_array(trace, i) for i in a.inputs)
+    own = [axis for axis in (a.ndim - 2, a.ndim - 1) if axis in axes and a.shape[axis] > 1]
+    if not own:
+        return None
+    if a.ndim - 2 in own:
+        x = np.sum(x, axis=-2, keepdims=True)
+    if a.ndim - 1 in own:
+        y = np.sum(y, axis=-1, keepdims=True)
+    product = np.matmul(x, y)
+    return np.sum(np.reshape(product, _without(product.shape, own)), axis=tuple(i for i in axes if i not in own))
+
+
+def _without(shape: tuple[int, ...], axes: Sequence[int]) -> tuple[int, ...]:
+    return tuple(n for axis, n in enumerate(shape) if axis not in axes)
+
+
+@rule("sum")
+def rows_weighed_and_summed(trace: Trace, a: Node, axes: tuple[int, ...]) -> Any:
+    """A weighted sum of the rows of a product of matrices is a product: ``sum(w[:, None] * x, 0)`` is ``w @ x``."""
+    if axes != (a.ndim - 2,) or not _is(a, "multiply"):
+        return None
+    for w, x in (a.inputs, a.inputs[::-1]):
+        factor, rows = _number_apart(x)
+        if _is(rows, "matmul") and rows.shape == a.shape and w.shape == (*a.shape[:-1], 1) and w.dtype == np.float64:
+            weighed = np.matmul(np.swapaxes(_array(trace, w), -1, -2), _array(trace, rows))
+            return factor * np.reshape(weighed, (*a.shape[:-2], a.shape[-1]))
+    return None
+
+
+def _number_apart(a: Node) -> tuple[float, Node]:
+    """A node as the product of a number and a node."""
+    if _is(a, "multiply") and _scalar(a.inputs[0]) is not None:
+        return float(a.inputs[0].value), a.inputs[1]
+    return 1.0, a
+
+
+@rule("sum")
 def scalar_terms_counted(trace: Trace, a: Node, axes: tuple[int, ...]) -> Any:
     """A repeated scalar term is counted: ``sum(x - log s)`` is ``sum(x) - N log s``."""
     if a.dtype != np.float64 or a.primitive.name not in ("add", "subtract") or len(axes) != len(a.shape):
@@ -340,6 +381,14 @@ def reshape_of_reshape(trace: Trace, a: Node, shape: tuple[int, ...]) -> Any:
 @rule("transpose")
 def no_transpose(trace: Trace, a: Node, axes: tuple[int, ...]) -> Any:
     return a if axes == tuple(range(len(axes))) else None
+
+
+@rule("transpose")
+def transpose_of_transpose(trace: Trace, a: Node, axes: tuple[int, ...]) -> Any:
+    if not _is(a, "transpose"):
+        return None
+    inner = a.attributes["axes"]
+    return np.transpose(_array(trace, a.inputs[0]), [inner[i] for i in axes])
 
 
 @rule("cast")

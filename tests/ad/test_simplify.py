@@ -26,6 +26,11 @@ def outer_products(x):
     return np.sum(u[:, :, None] * v[:, None, :], axis=0)
 
 
+def stacked(x):
+    """Shape (2, 3, 3)."""
+    return np.stack([np.outer(x, C), np.outer(C, np.sin(x))])
+
+
 # rule -> functions to which it applies
 CASES = {
     "outer_products_summed": [outer_products],
@@ -53,6 +58,17 @@ CASES = {
         lambda x: np.sum((x / x[1]) / (np.cos(x) / x[0])),
         lambda x: np.sum(-(np.reshape(x, (3, 1)) * C), axis=0),
     ],
+    "products_summed": [
+        lambda x: np.sum(np.outer(x, C) @ np.outer(C, np.sin(x)), axis=0),
+        lambda x: np.sum(np.outer(x, C) @ np.outer(C, np.sin(x)), axis=1),
+        lambda x: np.sum(np.outer(x, C) @ np.outer(C, np.sin(x))),
+        lambda x: np.sum(stacked(x) @ np.swapaxes(stacked(np.cos(x)), 1, 2), axis=(0, 1)),
+        lambda x: np.sum(stacked(x) @ np.outer(C, x), axis=2),
+    ],
+    "rows_weighed_and_summed": [
+        lambda x: np.sum(x[:, None] * (np.outer(x, C) @ np.outer(C, np.sin(x))), axis=0),
+        lambda x: np.sum(np.stack([x, C])[:, :, None] * (2.0 * (stacked(x) @ np.outer(C, x))), axis=1),
+    ],
     "scalar_terms_counted": [
         lambda x: np.sum(x - np.log(x[2])),
         lambda x: np.sum(x[0] + x),
@@ -61,6 +77,7 @@ CASES = {
     "same_shape": [lambda x: bind_reshape(x)],
     "reshape_of_reshape": [lambda x: np.reshape(np.reshape(x, (3, 1)), (1, 3))],
     "no_transpose": [lambda x: bind_transpose(x)],
+    "transpose_of_transpose": [lambda x: stacked(x).transpose(1, 2, 0).transpose(0, 2, 1)],
     "cast_back": [lambda x: x[np.floor(x * 0.0).astype(int).astype(float).astype(int)]],
     "slice_of_concatenate": [
         lambda x: np.concatenate([x, C * x])[1:3],
@@ -228,6 +245,20 @@ def test_a_sum_of_outer_products_is_a_product_of_matrices():
         assert "matmul" not in _names(few)
     other = simplify(trace(lambda u, v: np.sum(u[:, :, None] * v[:, None, :], axis=1), u, v)[0])
     assert "matmul" not in _names(other)
+
+
+def test_sums_of_products_over_broadcast_rows_cost_no_product_in_the_gradient():
+    rng = np.random.default_rng(0)
+    data, triangles = rng.normal(size=(20, 3)), np.tril(rng.normal(size=(2, 3, 3)))
+
+    def f(means):
+        return np.sum(np.log1p(np.sum(((data - means[:, None]) @ np.swapaxes(triangles, 1, 2)) ** 2, axis=2)))
+
+    means = rng.normal(size=(2, 3))
+    program = reverse(simplify(trace(f, means)[0]), seeds=[1.0])
+    products = [node.shape for node in simplify(program).nodes if node.primitive.name == "matmul"]
+    assert products == [(2, 20, 3), (2, 1, 3), (2, 1, 3)]
+    assert ad.check(f, means)
 
 
 def test_the_gradient_of_a_recurrent_layer_sums_its_outer_products_by_one_product():
