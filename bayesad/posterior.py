@@ -17,7 +17,7 @@ from bayesad.dsl import Model
 from bayesad.errors import ModelError, suggestion
 from bayesad.running import Handler, Site, at_site, run
 from bayesad.structure import Parameters, discover, is_quantity
-from bayesad.terms import as_float, has_density, log_density_of, total
+from bayesad.terms import as_float, has_density, log_density_of, pointwise_of, total
 from bayesad.unconstrained import Unconstrained
 
 __all__ = ["Posterior"]
@@ -311,7 +311,8 @@ class Posterior:
     def pointwise_log_likelihood(self, params: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """Log density of every observed value: name -> array of the batch shape of the observed variable.
 
-        Where entries are missing: a vector of the entries that were observed, in order.
+        Where entries are missing: a vector of the entries that were observed, in order. A series has one for each time,
+        given the times before it; see `bayesad.predictive.log_likelihood`.
         """
         return {name: np.asarray(value) for name, value in self._pointwise_at(self.check(params)).items()}
 
@@ -345,10 +346,7 @@ class Posterior:
 
         def note(site: Site, value: Any) -> None:
             if site.kind == "observed":
-                density = site.distribution.log_prob(value)
-                if site.missing is not None and not site.distribution.event_shape:
-                    density = np.reshape(density, -1)[np.delete(np.arange(site.obs.size), site.missing)]
-                found[site.name] = density
+                found[site.name] = pointwise_of(site, value)
 
         self.run(Handler(lambda site: params[site.name], note=note))
         return found

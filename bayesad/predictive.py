@@ -142,6 +142,13 @@ def log_likelihood(posterior: Posterior, draws: Any) -> Any:
         a vector with a multivariate distribution counts as one observation. Where entries of a univariate one are
         missing, a vector of those that were observed.
 
+        A series whose density factorises over time (AR, ARMA, GARCH, random walks, LinearGaussianStateSpace,
+        HiddenMarkov, DiscreteMarkovChain) has one for each time: log p(y_t | y_1, …, y_(t−1), parameters), which add up
+        to its log density. They say how well each value is predicted from the past. They are not exchangeable: leave
+        out the future rather than one of them, that is, add up those of the times that are to be predicted, with draws
+        given the times before. ArviZ's loo of them asks how well a value is predicted by its own past with parameters
+        learnt from all other terms, future ones too.
+
     Raises
     ------
     ModelError

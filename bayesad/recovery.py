@@ -14,6 +14,7 @@ from bayesad.elimination import draw_back
 from bayesad.enumeration import Block, Enumeration, run_terms
 from bayesad.errors import ModelError
 from bayesad.running import Handler, Site, at_site
+from bayesad.terms import observed_only, pointwise_of
 
 if TYPE_CHECKING:
     from bayesad.posterior import Posterior
@@ -98,15 +99,18 @@ def pointwise(posterior: Posterior, parameter: Any) -> dict[str, Any]:
     """
     made: Enumeration = posterior.enumeration
     sites: dict[str, Site] = {}
+    found: dict[str, Any] = {}
+    apart = {name for name, entries in made.independent.items() if entries is None}
 
     def noted(site: Site, value: Any) -> None:
-        if site.kind == "observed":
+        if site.kind == "observed" and site.name in apart:
+            found[site.name] = pointwise_of(site, value)
+        elif site.kind == "observed":
             sites[site.name] = site
 
     posterior.run(Handler(parameter, note=noted))
     tables, independent, chains = made.tables(lambda filling: run_terms(posterior, parameter, filling, check=True))
     priors = _Priors(posterior, tables, chains)
-    found: dict[str, Any] = {}
     for name, site in sites.items():
         shape = site.shape[: len(site.shape) - len(site.distribution.event_shape)]
         parts = [(independent[name], made.independent[name])] if name in independent else []
@@ -117,11 +121,11 @@ def pointwise(posterior: Posterior, parameter: Any) -> dict[str, Any]:
         entries = np.concatenate([np.arange(size) if e is None else e for _, e in parts])
         density = np.concatenate([part for part, _ in parts])[np.argsort(entries)]
         if site.missing is not None and not site.distribution.event_shape:
-            density = density[np.delete(np.arange(size), site.missing)]
+            density = observed_only(density, np.isnan(site.obs))
         else:
             density = np.reshape(density, shape)
         found[name] = density
-    return found
+    return {name: found[name] for name in posterior.observed_data}
 
 
 class _Priors:

@@ -13,7 +13,7 @@ from bayesad import ad
 from bayesad.running import Site
 from bayesad.structure import depends_on_parameters
 
-__all__ = ["as_float", "density_of", "has_density", "log_density_of", "total"]
+__all__ = ["as_float", "density_of", "has_density", "log_density_of", "observed_only", "pointwise_of", "total"]
 
 
 def has_density(site: Site) -> bool:
@@ -39,6 +39,26 @@ def density_of(site: Site, value: Any, *, check: bool) -> Any:
         return 0.0
     sure = not check and (site.kind == "parameter" or not depends_on_parameters(law.support))
     return law.log_density(value) if sure else law.log_prob(value)
+
+
+def pointwise_of(site: Site, value: Any) -> Any:
+    """The log density of every observation of an observed site, in its batch shape.
+
+    A series has one for each time, given the times before. Where entries are missing: a vector of those observed.
+    """
+    law = site.distribution
+    events = len(law.event_shape)
+    if not law.factorises:
+        density = law.log_prob(value)
+        return density if site.missing is None or events else observed_only(density, np.isnan(site.obs))
+    density = law.one_step_ahead(value)
+    missing = np.isnan(site.obs).all(axis=tuple(range(1 - events, 0)))[..., site.shape[-events] - density.shape[-1] :]
+    return observed_only(np.broadcast_to(density, missing.shape), missing) if missing.any() else density
+
+
+def observed_only(density: Any, missing: np.ndarray) -> Any:
+    """A vector of the entries that are not missing."""
+    return np.reshape(density, -1)[np.flatnonzero(~missing)]
 
 
 def total(terms: Iterable[Any]) -> Any:

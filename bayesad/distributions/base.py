@@ -66,6 +66,7 @@ class Distribution(ABC):
     """
 
     integrates_missing: ClassVar[bool] = False  # whether NaN in a value means "not observed" and is integrated out
+    factorises: ClassVar[bool] = False  # whether it is a `Series`, with a density for each time given the past
     _domains: ClassVar[dict[str, Domain]] = {}
     _signature: ClassVar[inspect.Signature] = inspect.Signature()
 

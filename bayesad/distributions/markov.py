@@ -1,5 +1,6 @@
 """Markov chains of states 0 … K-1, by themselves and behind observations (hidden Markov models)."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,14 @@ from bayesad.distributions.domains import SimplexVector, StochasticMatrix, as_fl
 from bayesad.distributions.lazy import special
 from bayesad.distributions.numerics import safe_log
 from bayesad.distributions.paths import beyond, chosen_rows, draw_label, draw_paths, filtered
+from bayesad.distributions.series import Series
 from bayesad.distributions.supports import REAL, Support, interior
 from bayesad.errors import DistributionError
 
 __all__ = ["DiscreteMarkovChain", "HiddenMarkov"]
 
 
-class _Chain(Distribution):
+class _Chain(Series):
     """What laws over a Markov chain share: where it starts and how it goes on."""
 
     initial: SimplexVector
@@ -83,7 +85,7 @@ class DiscreteMarkovChain(_Chain):
     def event_shape(self) -> tuple[int | None, ...]:
         return (self._length,)
 
-    def _log_density(self, x: Any) -> Any:
+    def _steps(self, x: Any) -> Sequence[Any]:
         states = x.astype(np.int64) if ad.is_traced(x) else np.asarray(x, dtype=np.int64)
         start, steps = self._log_initial, self._log_transition
         batch = np.broadcast_shapes(self.batch_shape, states.shape[:-1])
@@ -91,10 +93,10 @@ class DiscreteMarkovChain(_Chain):
         grid = np.indices(batch, sparse=True)
         first = np.broadcast_to(start, (*batch, start.shape[-1]))[(*grid, states[..., 0])]
         if states.shape[-1] == 1:
-            return first
+            return (first[..., None],)
         grid = np.indices((*batch, states.shape[-1] - 1), sparse=True)
         steps = np.broadcast_to(steps, (*batch, states.shape[-1] - 1, *steps.shape[-2:]))
-        return first + steps[(*grid, states[..., :-1], states[..., 1:])].sum(axis=-1)
+        return first[..., None], steps[(*grid, states[..., :-1], states[..., 1:])]
 
     def _draw(self, rng: np.random.Generator, shape: Shape) -> np.ndarray:
         return self._draw_states(rng, shape)
@@ -176,6 +178,19 @@ class HiddenMarkov(_Chain):
             return self._marginal(self._table(None))
         return super().log_prob(x)
 
+    def one_step_ahead(self, x: Any = None) -> Any:
+        """log p(x_t | x_1, …, x_(t−1)) for each time, shape (..., T); see `Series`.
+
+        Parameters
+        ----------
+        x : array, shape (..., T, *event)
+            Not needed where log_emission is an array.
+        """
+        if x is not None:
+            return super().one_step_ahead(x)
+        (found,) = self._steps(None)
+        return found
+
     def state_probabilities(self, x: Any = None) -> Any:
         """P(state at t | all observations), shape (..., T, K), by the forward-backward algorithm."""
         table = self._table(x)
@@ -204,6 +219,11 @@ class HiddenMarkov(_Chain):
     # --- the parts
     def _log_density(self, x: Any) -> Any:
         return self._marginal(self._table(x))
+
+    def _steps(self, x: Any) -> Sequence[Any]:
+        upto = special.logsumexp(filtered(self._log_initial, self._log_transition, self._table(x))[1], axis=-1)
+        later = np.where(upto[..., 1:] > -np.inf, upto[..., 1:] - upto[..., :-1], -np.inf)
+        return (np.concatenate([upto[..., :1], later], axis=-1),)
 
     def _marginal(self, table: Any) -> Any:
         last, _ = filtered(self._log_initial, self._log_transition, table)

@@ -1,15 +1,16 @@
 """Linear Gaussian state-space models: the Kalman filter's likelihood, filtered and smoothed states, forecasts."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from bayesad import ad
 from bayesad.ad.functions.linalg import cholesky, solve_triangular
-from bayesad.distributions.base import Distribution, Shape, derived
+from bayesad.distributions.base import Shape, derived
 from bayesad.distributions.domains import RealOrVector, SquareMatrix, as_float
-from bayesad.distributions.lengths import require_length
 from bayesad.distributions.numerics import HALF_LOG_2PI, solve_lower
+from bayesad.distributions.series import Series, require_length
 from bayesad.distributions.supports import REAL
 from bayesad.errors import DistributionError
 
@@ -64,7 +65,7 @@ def _each(x: Any, batch: Shape) -> Any:
     return (x[i] for i in np.ndindex(batch))
 
 
-class LinearGaussianStateSpace(Distribution):
+class LinearGaussianStateSpace(Series):
     """Observations y_t = H z_t + offset_t + noise of states z_t = A z_(t−1) + noise, z_1 normal; the states integrated
     out.
 
@@ -170,8 +171,8 @@ class LinearGaussianStateSpace(Distribution):
         self.event_shape  # noqa: B018  (so that lengths that do not agree are told at once)
 
     # --- the filter
-    def _log_density(self, x: Any) -> Any:
-        return self._filter(x, lambda step: step.log_density)[1].sum(axis=0)
+    def _steps(self, x: Any) -> Sequence[Any]:
+        return (np.moveaxis(self._filter(x, lambda step: step.log_density)[1], 0, -1),)
 
     def filtered(self, y: Any) -> Moments:
         """Moments of the states given the observations up to their time.

@@ -4,6 +4,7 @@ Time runs along the first event axis. A series is as long as a parameter that va
 otherwise the value decides.
 """
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,8 @@ from bayesad.distributions.domains import (
     RealOrVector,
     RealVector,
 )
-from bayesad.distributions.lengths import Event, require_length, series_length
 from bayesad.distributions.numerics import HALF_LOG_2PI
+from bayesad.distributions.series import Event, Series, require_length, series_length
 from bayesad.distributions.supports import REAL
 from bayesad.errors import DistributionError
 
@@ -36,7 +37,7 @@ def _event(law: Any) -> Event:
     return (series_length(law, None if varying in ((), (1,)) else varying[0]),)
 
 
-class AR(Distribution):
+class AR(Series):
     """Autoregression of order p: x_t = mu + Σ_i coefficients_i (x_(t−i) − mu) + e_t, e_t ~ Normal(0, sigma).
 
     Parameters
@@ -90,28 +91,27 @@ class AR(Distribution):
             shapes["initial"] = shapes["initial"][:-1]
         return shapes
 
-    def _log_density(self, x: Any) -> Any:
+    def _steps(self, x: Any) -> Sequence[Any]:
         p, T = self._order, x.shape[-1]
         if p > T and not isinstance(self.initial, str):
             raise DistributionError(f"AR: a series of length {T} is shorter than its {p} initial values.")
         r = x - self.mu
         lagged = [self.coefficients[..., i, None] * r[..., p - 1 - i : max(T - 1 - i, 0)] for i in range(p)]
-        later = _log_normal(r[..., p:] - sum(lagged), self.sigma[..., None] ** 2).sum(axis=-1)
-        return later + self._initial_log_density(x, r)
+        later = _log_normal(r[..., p:] - sum(lagged), self.sigma[..., None] ** 2)
+        return (*self._first_steps(x, r), later)
 
-    def _initial_log_density(self, x: Any, r: Any) -> Any:
-        p = self._order
+    def _first_steps(self, x: Any, r: Any) -> Iterator[Any]:
         if self.initial is None:
-            return 0.0
+            return
         if not isinstance(self.initial, str):
-            density = self.initial.log_prob(x[..., :p])
-            return density if self.initial.event_shape else density.sum(axis=-1)
-        total: Any = 0.0
+            density = self.initial.log_prob(x[..., : self._order])
+            yield density[..., None] if self.initial.event_shape else density
+            return
         exists, start = self._stationary
         for k, (weights, sd) in enumerate(start[: x.shape[-1]]):
             predicted = sum(weights[j] * r[..., k - 1 - j] for j in range(k))
-            total = total + _log_normal(r[..., k] - predicted, sd**2)
-        return np.where(exists, total, -np.inf)
+            density = _log_normal(r[..., k] - predicted, sd**2)
+            yield (np.where(exists, density, -np.inf) if k == 0 else density)[..., None]
 
     @derived
     def _stationary(self) -> tuple[Any, list[tuple[list[Any], Any]]]:
@@ -161,7 +161,7 @@ class AR(Distribution):
         return np.where(self._stationary[0][..., None], self.mu, np.nan)
 
 
-class ARMA(Distribution):
+class ARMA(Series):
     """ARMA(p, q): x_t = mu + Σ_i ar_i (x_(t−i) − mu) + e_t + Σ_j ma_j e_(t−j), e_t ~ Normal(0, sigma).
 
     Before the first value the process is at rest: x_t = mu and e_t = 0 (the conditional likelihood; Box & Jenkins
@@ -191,8 +191,8 @@ class ARMA(Distribution):
     def event_shape(self) -> Event:
         return _event(self)
 
-    def _log_density(self, x: Any) -> Any:
-        return _log_normal(self.innovations(x), self.sigma[..., None] ** 2).sum(axis=-1)
+    def _steps(self, x: Any) -> Sequence[Any]:
+        return (_log_normal(self.innovations(x), self.sigma[..., None] ** 2),)
 
     def innovations(self, x: Any) -> Any:
         """The innovations e_t that made a series.
@@ -245,7 +245,7 @@ def _delayed(x: Any, steps: int) -> Any:
 
 
 # --- changing variance
-class GARCH(Distribution):
+class GARCH(Series):
     """GARCH(1, 1): x_t ~ Normal(mu, sigma_t), sigma_t² = alpha0 + alpha1 (x_(t−1) − mu)² + beta1 sigma_(t−1)².
 
     As in the Stan user's guide, chapter "Time-series models".
@@ -276,9 +276,13 @@ class GARCH(Distribution):
     def event_shape(self) -> Event:
         return _event(self)
 
+    def _steps(self, x: Any) -> Sequence[Any]:
+        exists, density = self._first[0], _log_normal(x - self.mu, self.variances(x))
+        return (density if self.sigma1 is not None else np.where(exists[..., None], density, -np.inf),)
+
     def _log_density(self, x: Any) -> Any:
         density = _log_normal(x - self.mu, self.variances(x)).sum(axis=-1)
-        return np.where(self._first[0], density, -np.inf)
+        return np.where(self._first[0], density, -np.inf)  # one choice for all, which leaves the sum as it is
 
     def variances(self, x: Any) -> Any:
         """sigma_t² of every value of a series.

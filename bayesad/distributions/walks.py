@@ -1,20 +1,21 @@
 """Random walks with steps of any law. Time runs along the first event axis."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from bayesad.distributions.base import Distribution, Shape
 from bayesad.distributions.continuous import Normal
-from bayesad.distributions.lengths import Event, require_length, series_length
 from bayesad.distributions.multivariate import MvNormal
+from bayesad.distributions.series import Event, Series, require_length, series_length
 from bayesad.distributions.supports import REAL
 from bayesad.errors import DistributionError
 
 __all__ = ["GaussianRandomWalk", "MvGaussianRandomWalk", "RandomWalk"]
 
 
-class RandomWalk(Distribution):
+class RandomWalk(Series):
     """A random walk: x_t − x_(t−1) has the law `innovation`.
 
     Parameters
@@ -56,12 +57,12 @@ class RandomWalk(Distribution):
     def _batch_shapes(self) -> dict[str, Shape]:
         return {name: shape[:-1] if name == "innovation" else shape for name, shape in super()._batch_shapes().items()}
 
-    def _log_density(self, x: Any) -> Any:
+    def _steps(self, x: Any) -> Sequence[Any]:
         steps = self._at(x, slice(1, None)) - self._at(x, slice(None, -1))
         if self.initial is None:
             steps = np.concatenate([self._at(x, slice(1)), steps], axis=self._time)
-            return self.innovation._log_density(steps).sum(axis=-1)
-        return self.initial._log_density(self._at(x, 0)) + self.innovation._log_density(steps).sum(axis=-1)
+            return (self.innovation._log_density(steps),)
+        return self.initial._log_density(self._at(x, 0))[..., None], self.innovation._log_density(steps)
 
     def _draw(self, rng: np.random.Generator, shape: Shape) -> np.ndarray:
         split = len(shape) - self.event_ndim
