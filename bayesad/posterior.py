@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from bayesad import ad
+from bayesad.ad.failures import failures_are_nan
 from bayesad.ad.plain import indexable
 from bayesad.ad.rows import map_rows
 from bayesad.distributions.supports import contains
@@ -182,13 +183,14 @@ class Posterior:
         Returns
         -------
         dict
-            Name -> array, shape (..., *shape), in the order of the model.
+            Name -> array, shape (..., *shape), in the order of the model; NaN where a solver does not come to an end.
         """
         q = np.asarray(q, dtype=np.float64)
-        if q.ndim == 1:
-            return {name: np.asarray(value) for name, value in self._values(self.unconstrained.check(q)).items()}
-        points = q.reshape(math.prod(q.shape[:-1]), q.shape[-1])
-        found = map_rows(self._values, points if len(points) else np.zeros((1, q.shape[-1])))
+        with failures_are_nan():
+            if q.ndim == 1:
+                return {name: np.asarray(value) for name, value in self._values(self.unconstrained.check(q)).items()}
+            points = q.reshape(math.prod(q.shape[:-1]), q.shape[-1])
+            found = map_rows(self._values, points if len(points) else np.zeros((1, q.shape[-1])))
         return {name: value[: len(points)].reshape(*q.shape[:-1], *value.shape[1:]) for name, value in found.items()}
 
     def recover(self, q: Any, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -315,6 +317,11 @@ class Posterior:
         given the times before it; see `bayesad.predictive.log_likelihood`.
         """
         return {name: np.asarray(value) for name, value in self._pointwise_at(self.check(params)).items()}
+
+    def pointwise_rows(self, params: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """`pointwise_log_likelihood` at several points: parameters and results have one more axis, the first."""
+        rows = {name: np.asarray(value, dtype=np.float64) for name, value in params.items()}
+        return map_rows(self._pointwise_at, rows)
 
     # --- the functions that are traced
     def _trace_log_density_at(self, params: Mapping[str, Any]) -> Any:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayesad.errors import ModelError
+from bayesad.errors import DistributionError, ModelError
+from bayesad.laws import Laws, Opaque
 from bayesad.results import to_datatree
 from bayesad.running import Handler, Site
 
@@ -16,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["log_likelihood", "predict", "prior"]
 
 Row = dict[str, Any]
+
+FEW = 50  # draws for which the model is run sooner than a program is compiled
 
 
 def predict(posterior: Posterior, draws: Any, *, seed: int | None = None) -> Any:
@@ -43,27 +50,56 @@ def predict(posterior: Posterior, draws: Any, *, seed: int | None = None) -> Any
     ModelError
         If a parameter is missing from the draws or has another shape there.
     """
-    rng = np.random.default_rng(seed)
     given, shape = _draws(posterior, draws, missing_entries=False, summed=True)
+    rows = _predictions(posterior, given, math.prod(shape), np.random.default_rng(seed))
+    observed = [{name: row[name] for name in row if name in posterior.observed_data} for row in rows]
+    return _tree(posterior, {"posterior_predictive": _stack(observed, shape)})
 
-    def row(values: Row) -> Row:
-        found: Row = {}
 
-        def observed(site: Site, value: Any) -> Any:
-            found[site.name] = site.draw(rng)
-            return found[site.name]
+def _predictions(posterior: Posterior, given: Row, n: int, rng: np.random.Generator) -> list[Row]:
+    """All that is drawn anew at each of n draws: from the laws that one program gives, or by running the model."""
 
+    def run(values: Mapping[str, Any], draw: Callable[[Site], Any]) -> None:
         def parameter(site: Site) -> Any:
             return _unused(site) if site.missing is not None else values[site.name]
 
         def summed(site: Site) -> Any:
-            value = values.get(site.name)
-            return site.draw(rng)[()] if value is None or np.shape(value) != site.shape else value
+            known = site.name in values and np.shape(values[site.name]) == site.shape
+            return values[site.name] if known else draw(site)
 
-        posterior.run(Handler(parameter, observed, summed=summed))
-        return found
+        posterior.run(Handler(parameter, lambda site, value: draw(site), summed=summed))
 
-    return _tree(posterior, {"posterior_predictive": _stack([row(values) for values in given], shape)})
+    def by_running(i: int, found: Row, rng: np.random.Generator) -> dict[str, Site]:
+        sites: dict[str, Site] = {}
+
+        def draw(site: Site) -> Any:
+            sites[site.name] = site
+            if site.name not in found:
+                found[site.name] = site.draw(rng)[()]
+            return found[site.name]
+
+        run({name: values[i] for name, values in given.items()}, draw)
+        return sites
+
+    laws, sites = None, {}
+    if n > FEW and given:
+        example: Row = {}
+        sites = by_running(0, example, np.random.default_rng(0))
+        with contextlib.suppress(Opaque):
+            laws = Laws(run, given, example)
+    rows: list[Row] = [{} for _ in range(n)]
+    for i, found in enumerate(rows):
+        try:
+            if laws is not None:
+                for name, site in sites.items():
+                    found[name] = replace(site, distribution=laws.at(i, name, found)).draw(rng)[()]
+                continue
+        except Opaque:
+            laws = None
+        except DistributionError:
+            pass  # running the model tells where
+        by_running(i, found, rng)
+    return rows
 
 
 def prior(posterior: Posterior, draws: int = 1000, *, seed: int | None = None) -> Any:
@@ -155,7 +191,7 @@ def log_likelihood(posterior: Posterior, draws: Any) -> Any:
         If a parameter is missing from the draws or has another shape there.
     """
     given, shape = _draws(posterior, draws, missing_entries=True)
-    found = _stack([posterior.pointwise_log_likelihood(values) for values in given], shape)
+    found = _pointwise(posterior, given, shape)
     dims = {
         name: posterior.dims[name][: value.ndim - 2]
         for name, value in found.items()
@@ -166,10 +202,18 @@ def log_likelihood(posterior: Posterior, draws: Any) -> Any:
     return tree
 
 
+def _pointwise(posterior: Posterior, given: Row, shape: tuple[int, int]) -> Row:
+    if not given:  # no parameters: the same at every draw
+        everywhere = posterior.pointwise_log_likelihood({})
+        return {name: np.broadcast_to(value, (*shape, *value.shape)) for name, value in everywhere.items()}
+    rows = posterior.pointwise_rows(given) if math.prod(shape) else {}
+    return {name: np.reshape(row, (*shape, *row.shape[1:])) for name, row in rows.items()}
+
+
 def _draws(
     posterior: Posterior, draws: Any, *, missing_entries: bool, summed: bool = False
-) -> tuple[list[Row], tuple[int, int]]:
-    """The draws as a list of points, and the number of chains and of draws in each.
+) -> tuple[Row, tuple[int, int]]:
+    """The draws one after the other, name -> array of shape (n, ...), and the number of chains and of draws in each.
 
     Unknowns that are summed out are among them if ``summed``, where they are in the draws.
     """
@@ -186,7 +230,7 @@ def _draws(
     if len(shapes) != 1:
         raise ModelError(f"model {posterior.model.name!r}: the draws differ in (chain, draw): {sorted(shapes)}")
     shape = shapes.pop()
-    return [{name: array[i] for name, array in arrays.items()} for i in np.ndindex(shape)], shape
+    return {name: np.reshape(array, (math.prod(shape), *array.shape[2:])) for name, array in arrays.items()}, shape
 
 
 def _first(posterior: Posterior, source: Any) -> dict[str, np.ndarray]:

@@ -74,11 +74,14 @@ def _failed(status: float, a: float, b: float, t: float, rtol: float, atol: floa
     )
 
 
-def _raise(found: Any, **attributes: Any) -> Any:
-    raise _failed(*found, **attributes)
+def _report(found: Any, **attributes: Any) -> Any:
+    from bayesad.ad.failures import failing
+
+    failing(_failed(*found, **attributes))
+    return np.nan
 
 
-failure_p = define("quad_failure", _raise, lambda *args, **attributes: ((), FLOAT))
+failure_p = define("quad_failure", _report, lambda *args, **attributes: ((), FLOAT))
 
 
 def failure(rtol: float, atol: float) -> Node:

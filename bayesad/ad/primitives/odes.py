@@ -201,11 +201,14 @@ def _failed(status: float, t: float, method: str, rtol: float, atol: float) -> S
     )
 
 
-def _raise(found: Any, **attributes: Any) -> Any:
-    raise _failed(found[0], found[1], **attributes)
+def _report(found: Any, **attributes: Any) -> Any:
+    from bayesad.ad.failures import failing
+
+    failing(_failed(found[0], found[1], **attributes))
+    return np.nan
 
 
-failure_p = define("odeint_failure", _raise, lambda *args, **attributes: ((), FLOAT))
+failure_p = define("odeint_failure", _report, lambda *args, **attributes: ((), FLOAT))
 
 
 def failure(method: str, rtol: float, atol: float) -> Node:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import threading
 from collections.abc import Sequence
 
 import numpy as np
@@ -75,12 +76,19 @@ def run_rows(
     -------
     int
         The first row that is left: where no program applies, or n. ``start`` where the outputs of the programs have
-        other shapes, or something in them is left to NumPy, which may raise.
+        other shapes, or there are several and something in them is left to NumPy.
+
+    Raises
+    ------
+    Exception
+        What an operation left to NumPy raised.
     """
     shapes = [output.shape[1:] for output in outputs]
-    for program in programs:
-        if program.layout.callbacks or [node.shape for node in program.layout.outputs] != shapes:
-            return start
+    risky = any(program.layout.callbacks for program in programs)
+    if (risky and len(programs) > 1) or any([n.shape for n in p.layout.outputs] != shapes for p in programs):
+        return start
+    errors, thread = programs[0].errors, threading.get_ident()
+    errors.pop(thread, None)
     chain = Chain()
     chain.extend(programs)
     arrays = [*inputs, *outputs]
@@ -89,8 +97,13 @@ def run_rows(
     rows = FUNCTION(_library()["rows"])
     row, n = start, len(arrays[0])
     while row < n:
-        stop = min(row + BLOCK, n)
+        first, stop = row, min(row + BLOCK, n)
         row = rows(chain.tables[0].ctypes.data, arguments.ctypes.data, strides.ctypes.data, len(arrays), row, stop)
+        error = errors.pop(thread, None)
+        if error is not None and row < stop:
+            return first  # it may be of the row that the program does not apply to
+        if error is not None:
+            raise error
         if row < stop:
             break
     return row
