@@ -15,6 +15,7 @@ from bayesad.ad.program import Program
 from bayesad.ad.reverse import reverse
 from bayesad.ad.rewrites import rewritten
 from bayesad.ad.rolling import roll
+from bayesad.ad.sharing import shared
 from bayesad.ad.simplify import simplify
 
 if TYPE_CHECKING:
@@ -31,15 +32,6 @@ def prepared_program(traced: Program, rewrites: Iterable[str]) -> tuple[Program,
 def derivative(program: Program, wanted: Wanted) -> Program:
     """The simplified program of values and derivatives with respect to the first inputs."""
     if wanted.mode == "forward":
-        return _with_shared_solves(simplify(forward(program, list(range(wanted.n_active)), wanted.batch)))
+        return shared(simplify(forward(program, list(range(wanted.n_active)), wanted.batch)))
     seeds = [np.float64(1.0), *[None] * (len(program.outputs) - 1)] if wanted.seed else None
-    return _with_shared_solves(simplify(reverse(program, range(wanted.n_active), seeds)))
-
-
-def _with_shared_solves(program: Program) -> Program:
-    """A derivative's program without solves of differential equations that are part of others."""
-    if not any([node.primitive.name == "odeint" for node in program.nodes]):
-        return program
-    from bayesad.ad.primitives.odes import shared
-
-    return shared(program)
+    return shared(simplify(reverse(program, range(wanted.n_active), seeds)))

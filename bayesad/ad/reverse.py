@@ -23,6 +23,7 @@ from bayesad.ad.primitives.indexing import Index, scatter, take
 from bayesad.ad.primitives.shaping import broadcast_to, concatenate, stack_rows, unbroadcast
 from bayesad.ad.primitives.table import NO_RULE
 from bayesad.ad.program import CONSTANT, GUARD, Node, Program
+from bayesad.ad.sharing import shared
 from bayesad.ad.simplify import rewrite
 from bayesad.ad.trace import Trace
 from bayesad.errors import DerivativeError
@@ -88,7 +89,7 @@ def reverse(
         node = program.inputs[i]
         total = _total(cotangents.get(node, []), node)
         grads.append(node_of(trace, np.zeros(node.shape) if total is None else broadcast_to(total, node.shape)))
-    return trace.program([*program.outputs, *grads], f"{program.name}.reverse")
+    return shared(trace.program([*program.outputs, *grads], f"{program.name}.reverse"))
 
 
 def active_nodes(program: Program, wanted: set[Node]) -> set[Node]:

@@ -13,6 +13,7 @@ from bayesad.ad.backends.llvm.native import executor
 from bayesad.ad.backends.llvm.prepared import lowered_program
 from bayesad.ad.backends.numpy import executor as interpreter
 from bayesad.ad.primitives import loops
+from bayesad.ad.program import Program
 from bayesad.ad.reverse import reverse
 from bayesad.ad.rolling.ranges import Ranges
 from bayesad.ad.simplify import simplify
@@ -136,8 +137,32 @@ def behind_where(scan, q):
     return c + np.sum(ys * q[1])
 
 
+def gated(scan, q):
+    """A recurrent network: its weights are shared by all steps, and its gates cost more than to be stored."""
+    weights = np.sin(np.arange(24.0)).reshape(8, 3) * q[0]
+
+    def step(state, x):
+        h, cell = state
+        gates = weights @ h + x * q[1]
+        keep, out = 0.5 + 0.5 * np.tanh(0.5 * gates[:3]), np.tanh(gates[4:7])
+        cell = keep * cell + gates[3] * q[2]
+        return (out * np.tanh(cell), cell), np.exp(-(cell**2))
+
+    (h, _), ys = scan(step, (np.zeros(3), np.ones(3) * q[2]), Y)
+    return np.sum(ys**2) + np.sum(h)
+
+
+def nested_in_a_gate(scan, q):
+    def outer(c, x):
+        inner, ys = scan(lambda d, z: (np.tanh(d * q[0] + 0.1 * z), np.exp(0.1 * d)), c, np.arange(3.0) * x)
+        return 0.3 * inner * np.sum(np.sin(c * ys)), inner
+
+    c, ys = scan(outer, q[2], Y)
+    return c + np.sum(ys**2)
+
+
 CASES = [garch, backwards, trees_of_states, vector_state, hidden_markov, integers_and_booleans, autoregression,
-         running_totals, without_rows, nested, behind_where]  # fmt: skip
+         running_totals, without_rows, nested, behind_where, gated, nested_in_a_gate]  # fmt: skip
 Q = np.array([0.3, 0.5, 0.8])
 
 
@@ -231,6 +256,36 @@ def test_random_recurrences_equal_the_loop_written_out(seed, depth, reverse):
 
     expected = ad.gradient(lambda q: f(unrolled, q), q)
     np.testing.assert_allclose(ad.gradient(lambda q: f(ad.scan, q), q), expected, rtol=1e-11, atol=1e-12)
+
+
+def names_in(program):
+    """The names of all operations of a program, those in bodies included."""
+    found = [node.primitive.name for node in program.nodes]
+    bodies = [x for node in program.nodes for x in node.attributes.values() if isinstance(x, Program)]
+    return found + [name for body in bodies for name in names_in(body)]
+
+
+@pytest.mark.parametrize("case", [garch, vector_state, gated, nested_in_a_gate, behind_where])
+def test_what_a_derivative_needs_of_the_steps_is_stored_by_the_loop(case):
+    """Value and gradient take two loops, or four where there is one in another; none computes a gate of the other."""
+    program = ad.compile(lambda q: case(ad.scan, q))
+    program(Q)
+    costly = {"tanh", "exp", "expit", "sin", "sqrt", "log"}
+    before, after = (names_in(p) for p in (program.paths[0].program, program.paths[0].reverse(1, seed=True)))
+    if case is nested_in_a_gate:
+        assert after.count("scan") == 4
+    else:
+        assert after.count("scan") == 2
+        assert {name: after.count(name) for name in costly} == {name: before.count(name) for name in costly}
+
+
+def test_what_takes_too_much_memory_is_computed_again(monkeypatch):
+    expected = ad.gradient(lambda q: gated(unrolled, q), Q)
+    monkeypatch.setattr(loops, "HISTORY", 9 * 10)  # the carries, not the gates
+    program = ad.compile(lambda q: gated(ad.scan, q))
+    program(Q)
+    assert names_in(program.paths[0].reverse(1, seed=True)).count("tanh") == 6
+    np.testing.assert_allclose(ad.gradient(program, Q), expected, rtol=1e-12, atol=1e-13)
 
 
 # --- machine code

@@ -11,17 +11,19 @@ one; without it only the last. Row t of the ys belongs to row t of the xs; where
 row to the first. Integers and booleans keep their dtype from step to step; in the packed vector they are float64,
 exact up to 2**53.
 
-The reverse rule is a scan of the body's reverse program that runs the other way over the kept rows. Where they were not
+The reverse rule is a scan of the body's reverse program that runs the other way over the kept rows. What a step
+computes on its way at a price (products of matrices, exponentials) and the rule needs is not computed again: the rule
+records a wider scan that returns it too, of which the first one becomes a part (`ad/sharing.py`). Where rows were not
 kept the scan is run again: in one piece if its rows fit into HISTORY numbers, else in about sqrt(length) segments of
 which only the first carries are kept (Griewank & Walther 2008, ch. 12), each run again when its turn comes.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -30,16 +32,32 @@ import numpy as np
 from bayesad.ad.primitives.table import FLOAT, define
 
 if TYPE_CHECKING:
-    from bayesad.ad.program import Program
+    from bayesad.ad.program import Node, Program
 
-__all__ = ["HISTORY", "Like", "Scanned", "build", "described", "flat", "is_zero", "scan", "scan_p", "without_unused"]
+__all__ = [
+    "CHEAP",
+    "HISTORY",
+    "Like",
+    "Scanned",
+    "build",
+    "described",
+    "flat",
+    "is_zero",
+    "scan",
+    "scan_p",
+    "without_unused",
+]
 
 HISTORY = 1 << 22  # numbers: the rows of all carries that are kept for a derivative without being computed again
+
+CHEAP = {"add", "subtract", "multiply", "negative", "square", "divide", "reshape", "broadcast_to", "transpose", "take",
+         "cast", "where", "sum", "equal", "not_equal", "less", "less_equal", "greater", "greater_equal"}  # fmt: skip
+"""What is rather computed again from a carry's rows, outside of the loop, than stored in it."""
 
 _executors: WeakKeyDictionary[Program, Callable[..., Any]] = WeakKeyDictionary()
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Part:
     """Where a carry's rows or a y lie in the packed vector."""
 
@@ -261,7 +279,7 @@ def _pull_back(
 
     body, carries, n_xs, length = (attributes[key] for key in ("body", "carries", "xs", "length"))
     n_in, n_ys = len(body.inputs), len(body.outputs) - carries
-    kept, given = Scanned(y, attributes), Scanned(g, attributes, as_floats=True)
+    given = Scanned(g, attributes, as_floats=True)
     active = _active(body, carries, varies)
     seeded = [not is_zero(given.part(i)) and body.outputs[i].dtype == FLOAT for i in range(carries + n_ys)]
     useful = _useful(body, carries, seeded, active)
@@ -277,7 +295,7 @@ def _pull_back(
     chosen = prune(body.inputs, [body.outputs[i] for i in seeds], body.nodes, body.name)
     wrt = [*lambdas, *moving_xs, *totals]
     masked = any(node.primitive.name in ("where", "scan") for node in body.nodes)
-    pulled, known = _without_outputs(reverse(chosen, wrt, masked=masked), body, n_in)
+    kept, pulled, known = _with_results(reverse(chosen, wrt, masked=masked), y, args, attributes)
 
     def step(*inputs: Any) -> list[Any]:
         remaining = iter(inputs)
@@ -311,22 +329,54 @@ def _pull_back(
     return tuple(results.get(i) for i in range(n_in))
 
 
-def _without_outputs(reversed_body: Program, body: Program, n_in: int) -> tuple[Program, list[int]]:
-    """The cotangents of a reversed body alone, with what the scan has stored, outputs of the body, as further inputs.
+def _with_results(
+    reversed_body: Program, y: Any, args: Sequence[Any], attributes: dict[str, Any]
+) -> tuple[Scanned, Program, list[int]]:
+    """The cotangents of a reversed body alone, with results of the body's own as further inputs, and where these are.
 
-    Returns the program, its inputs those of the body, then outputs of the body, then seeds; and which outputs.
+    Returns a scan that has stored them, the given one or a wider one; the program, its inputs those of the body, then
+    results, then seeds; and the numbers of the results among the outputs of that scan's body.
     """
+    body, carries, xs = (attributes[key] for key in ("body", "carries", "xs"))
+    pulled, known = _without_outputs(reversed_body, body)
+    costly = _costly(pulled, body)
+    if not costly or attributes["length"] * sum(node.size for node in (*body.outputs, *costly)) > HISTORY:
+        return Scanned(y, attributes), pulled, known
+    wide = dataclasses.replace(body, outputs=(*body.outputs, *costly))
+    options = {key: attributes[key] for key in ("length", "reverse", "keep")}
+    scanned = scan(wide, args[:carries], args[carries : carries + xs], args[carries + xs :], **options)
+    return (scanned, *_without_outputs(reversed_body, wide))
+
+
+def _without_outputs(reversed_body: Program, body: Program) -> tuple[Program, list[int]]:
+    """The cotangents of a reversed body, with outputs of the body between its own inputs and the seeds."""
     from bayesad.ad.program import prune
 
     computed = set(body.nodes)
     known = {node: i for i, node in enumerate(body.outputs) if node in computed}
+    n_in = len(body.inputs)
     inputs = (*reversed_body.inputs[:n_in], *known, *reversed_body.inputs[n_in:])
     n_seeds = len(reversed_body.inputs) - n_in
     nodes = [node for node in reversed_body.nodes if node not in known]
     return prune(inputs, reversed_body.outputs[n_seeds:], nodes, reversed_body.name), list(known.values())
 
 
-@dataclass(frozen=True)
+def _costly(pulled: Program, body: Program) -> list[Node]:
+    """What the cotangents would compute again of the body, and is rather stored by the loop."""
+    own = set(body.nodes)
+    needed = {node for node in pulled.outputs if node in own}
+    costly = []
+    for node in reversed(pulled.nodes):
+        if node in own and node not in needed:
+            continue
+        if node in own and node.primitive.name not in CHEAP:
+            costly.append(node)
+        else:
+            needed.update(node.inputs)
+    return costly[::-1]
+
+
+@dataclasses.dataclass(frozen=True)
 class Like:
     """A shape and a dtype."""
 

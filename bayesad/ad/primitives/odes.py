@@ -40,7 +40,6 @@ __all__ = [
     "ended",
     "failure",
     "odeint_p",
-    "shared",
     "solve",
     "solve_plain",
     "tangent",
@@ -395,51 +394,4 @@ def _in_a_loop(body: Program, moving: Sequence[int], given: Sequence[Any], rows:
 
 
 # --- solves that others contain
-def shared(program: Program) -> Program:
-    """The program without solves that are the first block of wider ones, as where value and derivative are wanted."""
-    from bayesad.ad.simplify import replace
-
-    solves = [node for node in program.nodes if node.primitive is odeint_p]
-    wider = {node: wide for wide in solves for node in solves if _contains(wide, node)}
-    if not wider:
-        return program
-    ordered = Program(program.inputs, program.outputs, _with_wider_first(program, wider), program.name)
-    replacements: dict[Node, Any] = {
-        node: functools.partial(lambda wide, size, operand: operand(wide)[:, :size], wide, node.shape[1])
-        for node, wide in wider.items()
-    }
-    return replace(ordered, replacements)
-
-
-def _contains(wide: Node, node: Node) -> bool:
-    """Whether the first block of a solve is another one."""
-    same = all(wide.attributes[key] == node.attributes[key] for key in ("method", "rtol", "atol", "max_steps"))
-    if not same or wide.attributes["of"] is not node.attributes["body"]:
-        return False
-    start = wide.inputs[0]
-    first = start.inputs[0] if start.primitive.name == "concatenate" else start
-    known = node.inputs[0].value
-    starts_alike = first is node.inputs[0] or (
-        known is not None and first.value is not None and np.array_equal(first.value[: known.size], known)
-    )
-    return starts_alike and wide.inputs[1 : len(node.inputs)] == node.inputs[1:]
-
-
-def _with_wider_first(program: Program, wider: dict[Node, Node]) -> tuple[Node, ...]:
-    """The operations in an order in which each wider solve, and what it depends on, comes before the narrower one."""
-    own = set(program.nodes)
-    done: dict[Node, None] = {}
-    for node in program.nodes:
-        waiting = [node]
-        while waiting:
-            last = waiting[-1]
-            needed = (*last.inputs, wider[last]) if last in wider else last.inputs
-            before = [i for i in needed if i in own and i not in done]
-            if before and last not in done:
-                waiting += before
-            else:
-                done[waiting.pop()] = None
-    return tuple(done)
-
-
 odeint_p = define("odeint", _evaluate, _infer, vjp=_vjp, jvp=tangent, singular=True)

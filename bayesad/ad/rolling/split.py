@@ -26,10 +26,6 @@ from bayesad.ad.trace import Trace
 
 __all__ = ["lean_scan"]
 
-CHEAP = {"add", "subtract", "multiply", "negative", "square", "divide", "reshape", "broadcast_to", "transpose", "take",
-         "cast", "where", "sum", "equal", "not_equal", "less", "less_equal", "greater", "greater_equal"}  # fmt: skip
-"""What is rather computed again from a carry's rows after the loop than stored in it."""
-
 _simplified: WeakKeyDictionary[Program, Program] = WeakKeyDictionary()
 
 
@@ -239,7 +235,7 @@ class _Core:
         for node in reversed(self.inside):
             if node not in wanted or node in ends:
                 continue
-            if node in stuck or (node in needed and node.primitive.name not in CHEAP):
+            if node in stuck or (node in needed and node.primitive.name not in loops.CHEAP):
                 self.stored.append(node)
             else:
                 self.after.append(node)
