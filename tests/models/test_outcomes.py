@@ -78,7 +78,17 @@ def stocks(data, mean, scale, chol):
     return prior + joint.sum() + sum(law.logpdf(x).sum() for law, x in zip(laws, values, strict=True))
 
 
-DENSITIES = (leukaemia, sleepstudy, biochemists, wine, airquality, epilepsy, stocks)
+def oesophagus(data, level, **effects):
+    prior, eta = stats.norm.logpdf(level, -1, 1.5), level
+    for name, steps in (("age", 5), ("alcohol", 3), ("tobacco", 3)):
+        mean_step, shares = effects[f"{name}.mean_step"], effects[f"{name}.shares"]
+        prior += stats.norm.logpdf(mean_step) + special.gammaln(steps)  # the simplex's density is (steps - 1)!
+        rise = np.array([mean_step * steps * shares[:k].sum() for k in data[name]])
+        eta = eta + rise - rise.mean()
+    return prior + stats.binom.logpmf(data["cases"], data["cases"] + data["controls"], special.expit(eta)).sum()
+
+
+DENSITIES = (leukaemia, sleepstudy, biochemists, wine, airquality, epilepsy, stocks, oesophagus)
 
 
 @pytest.mark.parametrize("density", DENSITIES, ids=lambda density: density.__name__)

@@ -53,6 +53,27 @@ def nile(data, sigma_level, sigma_flow):
     )
 
 
-@pytest.mark.parametrize("density", (columbus, motorcycle, nile), ids=lambda density: density.__name__)
+def cubic_splines(x, knots):
+    """The recursion of Cox and de Boor, in which 0 / 0 is 0."""
+    x, splines = x[:, None], (knots[:-1] <= x[:, None]) & (x[:, None] < knots[1:])
+    for k in (1, 2, 3):
+        width = knots[k:] - knots[:-k]
+        width = np.where(width > 0, width, np.inf)
+        rising, falling = (x - knots[:-k]) / width, (knots[k:] - x) / width
+        splines = rising[:, :-1] * splines[:, :-1] + falling[:, 1:] * splines[:, 1:]
+    return splines
+
+
+def gagurine(data, step, height, log_sigma, nu):
+    inner = [0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0, 12.0, 14.0, 16.0]
+    splines = cubic_splines(data["age"], np.array([0.0] * 4 + inner + [18.0] * 4))
+    prior = stats.halfnorm.logpdf(step, scale=0.5) + stats.gamma.logpdf(nu, 2, scale=10)
+    prior += stats.norm.logpdf(height[0], 3, 1) + stats.norm.logpdf(np.diff(height), 0, step).sum()
+    prior += stats.norm.logpdf(log_sigma[0], -1.5, 1) + stats.norm.logpdf(np.diff(log_sigma), 0, 0.2).sum()
+    law = stats.t(nu, splines @ height, np.exp(splines @ log_sigma))
+    return prior + law.logpdf(np.log(data["gag"])).sum()
+
+
+@pytest.mark.parametrize("density", (columbus, motorcycle, nile, gagurine), ids=lambda density: density.__name__)
 def test_neg_log_posterior_equals_scipy(density, same_density):
     same_density(density, rel=1e-9)
