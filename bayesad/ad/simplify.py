@@ -415,6 +415,14 @@ def element_of_stack(trace: Trace, a: Node, *arrays: Node, index: Any) -> Any:
     return None
 
 
+@rule("concatenate")
+def concatenated_stacks(trace: Trace, *parts: Node, axis: int) -> Any:
+    """Stacks of numbers one after the other are one stack."""
+    if not all(_is(part, "stack") and part.ndim == 1 for part in parts):
+        return None
+    return np.stack([_array(trace, number) for part in parts for number in part.inputs])
+
+
 @rule("index_set")
 def set_to_itself(trace: Trace, a: Node, v: Node, *arrays: Node, index: Any) -> Any:
     """``a[i] = a[i]`` changes nothing."""

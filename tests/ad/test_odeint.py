@@ -113,23 +113,36 @@ def test_machine_code_does_what_the_interpreter_does(method):
 
 @pytest.mark.parametrize("kernel", [dopri5, dopri8, bdf])
 def test_kernels_are_the_same_compiled_and_uncompiled(kernel):
+    size = 2 * 11  # blocks that whole vectors do not divide
+
     def rhs(q, slopes):
-        slopes[0], slopes[1] = q[2], -q[1] - 0.1 * q[2] + np.sin(q[0])
+        y, v = q[1 : 1 + size : 2], q[2 : 2 + size : 2]
+        slopes[:size:2], slopes[1:size:2] = v, -y - 0.1 * v + np.sin(q[0])
         return 0.0
 
     def matrix(q, out):
         out[:4] = 0.0, 1.0, -1.0, -0.1
         return 0.0
 
+    start = np.concatenate([[1.0, 0.0], np.linspace(-1.0, 1.0, size - 2)])
     solved = []
     for run, f, jacobian in (
         (kernel, rhs, matrix),
-        (compile_kernel(kernel, fast_math=FAST_MATH), python_log_density(rhs, 3, 2), python_log_density(matrix, 3, 4)),
+        (
+            compile_kernel(kernel, fast_math=FAST_MATH),
+            python_log_density(rhs, 1 + size, size),
+            python_log_density(matrix, 1 + size, 4),
+        ),
     ):
-        out, work = np.zeros(2 * len(TS)), np.zeros(workspace_size(kernel.__name__, 2, 2))
-        assert run(f, jacobian, 2, 2, len(TS), 0.0, TS, np.array([1.0, 0.0]), 1e-6, 1e-6, 500, out, work) == 0
+        out, work = np.zeros(size * len(TS)), np.zeros(workspace_size(kernel.__name__, 2, size))
+        assert run(f, jacobian, 2, size, len(TS), 0.0, TS, start, 1e-6, 1e-6, 500, out, work) == 0
         solved.append(out)
     assert np.allclose(*solved, rtol=1e-12)
+    a, b = np.reshape(solved[0], (len(TS), -1, 2))[-1, [0, 5]]  # differences solve the equation without its force
+    w, t, (y, v) = np.sqrt(1.0 - 0.05**2), TS[-1], start[:2] - start[10:12]
+    assert np.isclose(
+        a[0] - b[0], np.exp(-0.05 * t) * (y * np.cos(w * t) + (v + 0.05 * y) / w * np.sin(w * t)), rtol=1e-4
+    )
 
 
 def test_robertsons_reaction():

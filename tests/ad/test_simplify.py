@@ -79,6 +79,7 @@ CASES = {
     "no_transpose": [lambda x: bind_transpose(x)],
     "transpose_of_transpose": [lambda x: stacked(x).transpose(1, 2, 0).transpose(0, 2, 1)],
     "cast_back": [lambda x: x[np.floor(x * 0.0).astype(int).astype(float).astype(int)]],
+    "concatenated_stacks": [lambda x: np.concatenate([np.stack([x[1], x[0]]), np.stack([np.sin(x[2])])])],
     "slice_of_concatenate": [
         lambda x: np.concatenate([x, C * x])[1:3],
         lambda x: np.concatenate([x[None], np.sin(x)[None]])[1, ::2],

@@ -53,13 +53,18 @@ MOST_CALLS = 10_000  # of slopes by the interpreter
 
 def _rounds(stages: int) -> Callable[[int, int], int]:
     tableau = stages * (stages - 1) // 2 + 4 * stages + 2
-    return lambda states, size: tableau + (stages + 5) * size + 2
+    return lambda states, size: _padded(tableau) + 4 + (stages + 6) * _padded(size)
+
+
+def _padded(size: int) -> int:
+    """Filled up to whole vectors of four numbers."""
+    return -(-size // 4) * 4
 
 
 METHODS: dict[str, Callable[[int, int], int]] = {
     "dopri5": _rounds(6),
     "dopri8": _rounds(12),
-    "bdf": lambda states, size: 14 * size + 2 * states * (states + 1) + 208,
+    "bdf": lambda states, size: 15 * size + 2 * states * (states + 1) + 208,
 }
 """Kernel -> the numbers of workspace that it needs, from those of states and of all blocks."""
 

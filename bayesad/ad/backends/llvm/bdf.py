@@ -20,6 +20,7 @@ from bayesad.ad.backends.llvm.runge_kutta import (
     failed,
     first_step,
     is_finite,
+    weigh,
 )
 
 __all__ = ["bdf"]
@@ -144,7 +145,7 @@ def bdf(
         (t, y), of length 1 + size.
     states, size : Int
         As in `runge_kutta`.
-    work : Floats ((ROWS + 6) size + 2 states (states + 1) + 3 (ROWS ROWS) + ROWS + 2,)
+    work : Floats ((ROWS + 7) size + 2 states (states + 1) + 3 (ROWS ROWS) + ROWS + 2,)
         work[0] is the time reached.
     """
     argument = work[1:]
@@ -155,7 +156,8 @@ def bdf(
     correction = psi[size:]
     update = correction[size:]
     predicted = update[size:]
-    derivative = predicted[size:]
+    weights = predicted[size:]
+    derivative = weights[size:]
     matrix = derivative[states * states :]
     pivots = matrix[states * states :]
     scratch = pivots[states:]
@@ -169,7 +171,7 @@ def bdf(
     final = ts[count - 1] if count > 0 else t0
     h = 0.0
     if final > t0:
-        h = first_step(rhs, states, size, 2.0, t0, final - t0, rtol, atol, predicted, slope, argument, update)
+        h = first_step(rhs, states, size, 2.0, t0, final - t0, rtol, atol, predicted, slope, argument, update, weights)
     argument[0] = t0
     for i in range(size):
         y[i] = y0[i]
@@ -230,6 +232,7 @@ def bdf(
                 matrix[i * states + i] += 1.0
             regular = factorise(states, matrix, pivots)
             factorised = True
+        weigh(size, rtol, atol, predicted, predicted, weights)
         converged = False
         iterations = 0
         before = 0.0
@@ -240,7 +243,7 @@ def bdf(
                 update[i] = c * slope[i] - psi[i] - correction[i]
             for block in range(size // states):
                 solve(states, matrix, pivots, update[block * states :])
-            norm = error_norm(states, size, rtol, atol, predicted, predicted, update)
+            norm = error_norm(states, size, weights, update)
             iterations += 1
             rate = norm / before if iterations > 1 and before > 0.0 else 0.0
             iterating = norm < math.inf and rate < 1.0
@@ -269,7 +272,8 @@ def bdf(
             safety = 0.9 * (2.0 * ITERATIONS + 1.0) / (2.0 * ITERATIONS + float(iterations))
             for i in range(size):
                 update[i] = ERROR[order] * correction[i]
-            norm = error_norm(states, size, rtol, atol, y, y, update)
+            weigh(size, rtol, atol, y, y, weights)
+            norm = error_norm(states, size, weights, update)
             if norm > 1.0:
                 factor = max(LEAST_FACTOR, safety * root_factor(norm, order + 1))
                 h *= factor
@@ -295,12 +299,12 @@ def bdf(
                     if order > 1:
                         for i in range(size):
                             update[i] = ERROR[order - 1] * differences[order * size + i]
-                        lower = root_factor(error_norm(states, size, rtol, atol, y, y, update), order)
+                        lower = root_factor(error_norm(states, size, weights, update), order)
                     higher = 0.0
                     if order < GREATEST_ORDER:
                         for i in range(size):
                             update[i] = ERROR[order + 1] * differences[(order + 2) * size + i]
-                        higher = root_factor(error_norm(states, size, rtol, atol, y, y, update), order + 2)
+                        higher = root_factor(error_norm(states, size, weights, update), order + 2)
                     best = max(here, max(lower, higher))
                     if best != here:
                         order += 1 if best == higher else -1

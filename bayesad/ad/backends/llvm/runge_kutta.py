@@ -8,7 +8,7 @@ largest: the states, or one of their sensitivities.
 
 import math
 
-from bayesad.ad.backends.llvm.kernel import Bool, Float, Floats, Int, LogDensity
+from bayesad.ad.backends.llvm.kernel import WIDTH, Bool, Float, Floats, Int, LogDensity, lanes, put
 
 __all__ = ["FINISHED", "NOT_FINITE", "OUT_OF_ORDER", "TOO_MANY_STEPS", "TOO_SMALL", "dopri5", "dopri8"]
 
@@ -63,15 +63,20 @@ DOPRI8_E3 = (
 # fmt: on
 
 
-def error_norm(states: Int, size: Int, rtol: Float, atol: Float, y: Floats, new: Floats, error: Floats) -> Float:
-    """The largest root mean square, over blocks of ``states`` numbers, of errors in units of the tolerance."""
+def weigh(size: Int, rtol: Float, atol: Float, y: Floats, new: Floats, weights: Floats) -> None:
+    """What makes errors multiples of the tolerance, for the larger of two vectors in every place."""
+    for i in range(size):
+        weights[i] = 1.0 / (atol + rtol * max(abs(y[i]), abs(new[i])))
+
+
+def error_norm(states: Int, size: Int, weights: Floats, error: Floats) -> Float:
+    """The largest root mean square, over blocks of ``states`` numbers, of weighted errors."""
     largest = 0.0
     for block in range(size // states):
         total = 0.0
-        for j in range(states):
-            i = block * states + j
-            scaled = error[i] / (atol + rtol * max(abs(y[i]), abs(new[i])))
-            total += scaled * scaled
+        for i in range(block * states, (block + 1) * states):
+            weighted = weights[i] * error[i]
+            total += weighted * weighted
         largest = total if total > largest or total != total else largest
     return math.sqrt(largest / float(states))
 
@@ -86,11 +91,12 @@ def is_finite(n: Int, x: Floats) -> Int:
 
 def first_step(
     rhs: LogDensity, states: Int, size: Int, order: Float, t0: Float, length: Float, rtol: Float, atol: Float,
-    y: Floats, slope: Floats, argument: Floats, other: Floats,
+    y: Floats, slope: Floats, argument: Floats, other: Floats, weights: Floats,
 ) -> Float:  # fmt: skip
     """A step that an Euler step's second derivative suggests (Hairer, Nørsett & Wanner 1993, II.4)."""
-    d0 = error_norm(states, size, rtol, atol, y, y, y)
-    d1 = error_norm(states, size, rtol, atol, y, y, slope)
+    weigh(size, rtol, atol, y, y, weights)
+    d0 = error_norm(states, size, weights, y)
+    d1 = error_norm(states, size, weights, slope)
     h = 0.01 * d0 / d1 if d0 > 1e-5 and d1 > 1e-5 else 1e-6
     h = min(h, length)
     argument[0] = t0 + h
@@ -99,7 +105,7 @@ def first_step(
     rhs(argument, other)
     for i in range(size):
         other[i] -= slope[i]
-    d2 = error_norm(states, size, rtol, atol, y, y, other) / h
+    d2 = error_norm(states, size, weights, other) / h
     steepest = max(d1, d2)
     following = max(1e-6, 1e-3 * h) if steepest <= 1e-15 else math.pow(0.01 / steepest, 1.0 / order)
     found = min(min(100.0 * h, following), length)
@@ -112,6 +118,45 @@ def failed(status: Int, t: Float, row: Int, count: Int, size: Int, out: Floats, 
     for i in range(row * size, count * size):
         out[i] = math.nan
     return status
+
+
+def padded(size: Int) -> Int:
+    """Numbers of a vector of the workspace, which is filled up with zeros to whole Lanes."""
+    return (size + WIDTH - 1) // WIDTH * WIDTH
+
+
+def combine(
+    length: Int, count: Int, step: Float, weights: Floats, slopes: Floats, start: Floats, target: Floats
+) -> None:  # fmt: skip
+    """``target = start + step * (the sum of weights times slopes)``, of padded vectors."""
+    four = 4 * WIDTH
+    done = length // four * four
+    for i in range(0, done, four):  # side by side, as each sum waits for its last term
+        first = lanes(start, i)
+        second = lanes(start, i + WIDTH)
+        third = lanes(start, i + 2 * WIDTH)
+        fourth = lanes(start, i + 3 * WIDTH)
+        for j in range(count):
+            weight = step * weights[j]
+            slope = slopes[j * length + i :]
+            first = first + weight * lanes(slope, 0)
+            second = second + weight * lanes(slope, WIDTH)
+            third = third + weight * lanes(slope, 2 * WIDTH)
+            fourth = fourth + weight * lanes(slope, 3 * WIDTH)
+        put(target, i, first)
+        put(target, i + WIDTH, second)
+        put(target, i + 2 * WIDTH, third)
+        put(target, i + 3 * WIDTH, fourth)
+    for i in range(done, length, WIDTH):
+        result = lanes(start, i)
+        for j in range(count):
+            result = result + step * weights[j] * lanes(slopes, j * length + i)
+        put(target, i, result)
+
+
+def fill(length: Int, value: Float, target: Floats) -> None:
+    for i in range(length):
+        target[i] = value
 
 
 def runge_kutta(
@@ -133,7 +178,7 @@ def runge_kutta(
         A, B, C and the two rows of error weights.
     out : Floats (count, size)
         Result.
-    work : Floats ((stages + 5) size + 2,)
+    work : Floats (4 + (stages + 6) padded(size),)
         work[0] is the time reached.
     kept : Floats (count + most_steps (size + 2),)
         Where ``keeps``: for every row the number of steps taken until then; of every step the time and the state at
@@ -144,12 +189,15 @@ def runge_kutta(
     c = b[stages:]
     e = c[stages:]
     e3 = e[stages + 1 :]
-    argument = work[1:]
+    length = padded(size)
+    fill(4 + (stages + 6) * length, 0.0, work)
+    argument = work[3:]  # its states, as all vectors, begin with whole Lanes
     new = argument[1:]
-    y = new[size:]
-    error = y[size:]
-    error3 = error[size:]
-    k = error3[size:]
+    y = new[length:]
+    error = y[length:]
+    error3 = error[length:]
+    weights = error3[length:]
+    k = weights[length:]
     for i in range(size):
         y[i] = y0[i]
         new[i] = y0[i]
@@ -160,7 +208,9 @@ def runge_kutta(
     t = t0
     h = 0.0
     if count > 0 and ts[count - 1] > t0:
-        h = first_step(rhs, states, size, float(order), t0, ts[count - 1] - t0, rtol, atol, y, k, argument, error)
+        h = first_step(
+            rhs, states, size, float(order), t0, ts[count - 1] - t0, rtol, atol, y, k, argument, error, weights
+        )
     steps = 0
     accepted = 0
     greatest = GREATEST_FACTOR
@@ -181,35 +231,20 @@ def runge_kutta(
             if steps == most_steps:
                 return failed(TOO_MANY_STEPS, t, row, count, size, out, work)
             steps += 1
-            place = 0
-            for s in range(1, stages + 1):
-                for i in range(size):
-                    new[i] = y[i]
-                for j in range(s):
-                    weight = step * (b[j] if s == stages else a[place + j])
-                    if weight != 0.0:
-                        slope = k[j * size :]
-                        for i in range(size):
-                            new[i] += weight * slope[i]
-                place += s
-                argument[0] = t + step * (1.0 if s == stages else c[s])
-                rhs(argument, k[s * size :])
-            for i in range(size):
-                error[i] = 0.0
-                error3[i] = 0.0
-            for j in range(stages + 1):
-                slope = k[j * size :]
-                weight = step * e[j]
-                if weight != 0.0:
-                    for i in range(size):
-                        error[i] += weight * slope[i]
-                weight = step * e3[j]
-                if weight != 0.0:
-                    for i in range(size):
-                        error3[i] += weight * slope[i]
-            norm = error_norm(states, size, rtol, atol, y, new, error)
+            for s in range(1, stages):
+                combine(length, s, step, a[s * (s - 1) // 2 :], k, y, new)
+                argument[0] = t + step * c[s]
+                rhs(argument, k[s * length :])
+            combine(length, stages, step, b, k, y, new)
+            argument[0] = t + step
+            rhs(argument, k[stages * length :])
+            fill(2 * length, 0.0, error)
+            combine(length, stages + 1, step, e, k, error, error)
+            weigh(length, rtol, atol, y, new, weights)
+            norm = error_norm(states, size, weights, error)
             if e3[0] != 0.0:
-                norm3 = error_norm(states, size, rtol, atol, y, new, error3)
+                combine(length, stages + 1, step, e3, k, error3, error3)
+                norm3 = error_norm(states, size, weights, error3)
                 if norm > 0.0:
                     norm = norm * norm / math.sqrt(norm * norm + 0.01 * norm3 * norm3)
             factor = GREATEST_FACTOR
@@ -224,10 +259,10 @@ def runge_kutta(
                         begin[2 + i] = y[i]
                 accepted += 1
                 t = end if step == left else t + step
-                slope = k[stages * size :]
-                for i in range(size):
-                    y[i] = new[i]
-                    k[i] = slope[i]
+                slope = k[stages * length :]
+                for i in range(0, length, WIDTH):
+                    put(y, i, lanes(new, i))
+                    put(k, i, lanes(slope, i))
                 h = max(h, step * min(factor, greatest)) if step < h else step * min(factor, greatest)
                 greatest = GREATEST_FACTOR
             else:
@@ -269,7 +304,7 @@ def dopri5(
 ) -> Int:  # fmt: skip
     """Order 5, error of order 4: cheap steps."""
     fill_dopri5(work)
-    own = work[41:]
+    own = work[44:]
     status = runge_kutta(
         rhs, 6, 5, states, size, count, t0, ts, y0, rtol, atol, work, out, own, most_steps, own, False
     )  # fmt: skip

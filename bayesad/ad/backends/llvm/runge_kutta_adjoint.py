@@ -7,7 +7,7 @@ parameters.
 """
 
 from bayesad.ad.backends.llvm.kernel import Float, Floats, Int, LogDensity
-from bayesad.ad.backends.llvm.runge_kutta import FINISHED, failed, fill_dopri5, fill_dopri8, runge_kutta
+from bayesad.ad.backends.llvm.runge_kutta import FINISHED, failed, fill_dopri5, fill_dopri8, padded, runge_kutta
 
 __all__ = ["dopri5_adjoint", "dopri8_adjoint"]
 
@@ -95,7 +95,7 @@ def take_back(
     """
     solution = work[1:]
     own = solution[count * n :]
-    scratch = own[(stages + 5) * n + 2 :]
+    scratch = own[4 + (stages + 6) * padded(n) :]
     kept = scratch[1 + 3 * n + 3 * stages * n + parameters :]
     status = runge_kutta(
         rhs, stages, order, states, n, count, t0, ts, y0, rtol, atol, tableau, solution, own, most_steps, kept, True
@@ -125,7 +125,7 @@ def dopri5_adjoint(
 ) -> Int:  # fmt: skip
     """Of `dopri5`."""
     fill_dopri5(work)
-    own = work[41:]
+    own = work[44:]
     status = take_back(
         rhs, pulled, 6, 5, states, n, parameters, count, t0, ts, y0, seeds, rtol, atol, work, most_steps, out, own
     )  # fmt: skip
