@@ -68,6 +68,8 @@ class Enumeration(NamedTuple):
     blocks : tuple of Block
     independent : dict
         Term -> its entries that depend on no unknown; None for all.
+    impossible : frozenset
+        Terms with density zero at some values of the unknowns.
     order : tuple of Elimination
     dependent : frozenset
         Deterministic quantities and completed variables that depend on unknowns.
@@ -80,6 +82,7 @@ class Enumeration(NamedTuple):
     runs: tuple[Values, ...]
     blocks: tuple[Block, ...]
     independent: dict[str, np.ndarray | None]
+    impossible: frozenset[str]
     order: tuple[Elimination, ...]
     dependent: frozenset[str]
     traceable: bool
@@ -120,12 +123,18 @@ class Enumeration(NamedTuple):
         """
         found = {values: run(self.filling(values)) for values in self.runs}
         first = found[self.runs[0]]
-        tables = [
-            table_of(found, block.term, block.factor.names, block.entries, self.unknowns, self.colours)
-            for block in self.blocks
-        ]
+        tables = [self._table(found, block) for block in self.blocks]
         independent = {name: chosen(first.terms[name], entries) for name, entries in self.independent.items()}
         return tables, independent, first.chains
+
+    def _table(self, found: Mapping[Values, Terms], block: Block) -> Any:
+        """The log density of a block at all values of its unknowns.
+
+        Slopes are infinite where a density is zero, as that of ``log(p * k)`` at ``k = 0``. The choice makes them count
+        for nothing there.
+        """
+        table = table_of(found, block.term, block.factor.names, block.entries, self.unknowns, self.colours)
+        return np.where(table > -np.inf, table, -np.inf) if block.term in self.impossible else table
 
 
 def run_terms(posterior: Posterior, parameter: Callable[[Site], Any], filling: Filling, *, check: bool) -> Terms:

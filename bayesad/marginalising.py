@@ -53,7 +53,7 @@ def enumeration(posterior: Posterior) -> Enumeration:
             )
     colours = _colours(unknowns, [part.names for part in parts])
     runs = _runs(posterior, colours, parts)
-    draft = Enumeration(unknowns, colours, runs, (), {}, (), quantities, traceable)
+    draft = Enumeration(unknowns, colours, runs, (), {}, frozenset(), (), quantities, traceable)
     point, found = _numbers(posterior, draft)
     first = found[runs[0]].terms
     rows = [{u: _known_rows(unknowns[u], p.term, np.size(p.of(first[p.term]))) for u in p.names} for p in parts]
@@ -65,6 +65,9 @@ def enumeration(posterior: Posterior) -> Enumeration:
     made = draft._replace(
         blocks=blocks,
         independent=_independent(parts, rows),
+        impossible=frozenset(
+            name for run in found.values() for name, term in run.terms.items() if np.any(np.isneginf(term))
+        ),
         order=found_order,
     )
     _put_to_the_test(posterior, made, parts, rows)

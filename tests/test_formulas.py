@@ -48,6 +48,27 @@ def test_a_regression_is_that_of_its_design_matrix():
     np.testing.assert_allclose(likelihood(posterior, point), expected, rtol=1e-5)
 
 
+def test_terms_of_one_column():
+    posterior = ba.glm("y ~ x * positive + yes * share", TABLE)
+    point = point_of(posterior)
+    yes = TABLE["yes"] == "yes"
+    columns = [TABLE["x"], TABLE["positive"], TABLE["x"] * TABLE["positive"], yes, TABLE["share"], yes * TABLE["share"]]
+    slopes = [point[name] for name in ("x", "positive", "x:positive", "yes", "share", "yes:share")]
+    mean = point["Intercept_at_means"] + sum(b * (c - c.mean()) for b, c in zip(slopes, columns, strict=True))
+    expected = stats.norm(mean, point["sigma"]).logpdf(TABLE["y"])
+    np.testing.assert_allclose(likelihood(posterior, point), expected, rtol=1e-4)
+
+
+def test_functions_need_no_np():
+    posterior = ba.glm("log(positive) ~ sqrt(share) + offset(log(positive))", TABLE)
+    point = point_of(posterior)
+    x, y = np.sqrt(TABLE["share"]), np.log(TABLE["positive"])
+    mean = point["Intercept_at_means"] + point["sqrt(share)"] * (x - x.mean()) + y
+    np.testing.assert_allclose(
+        likelihood(posterior, point), stats.norm(mean, point["sigma"]).logpdf(y), rtol=1e-4, atol=1e-4
+    )
+
+
 def test_the_intercept_at_zero_is_recorded():
     posterior = ba.glm("y ~ 1 + x + h", TABLE)
     draws = posterior.sample(seed=1, chains=1, warmup=50, draws=20).posterior
@@ -129,6 +150,29 @@ def test_categories_have_slopes_of_their_own():
     np.testing.assert_allclose(likelihood(posterior, point), expected, rtol=1e-4)
 
 
+def test_categories_have_effects_of_groups_each():
+    posterior = ba.glm("h ~ 1 + (1 + x | g)", TABLE, "categorical")
+    point = point_of(posterior)
+    g = np.searchsorted(list("abcd"), GROUP)
+    eta = [np.zeros(N)]
+    for k, level in enumerate("vw"):
+        name = f"1 + x|g_{level}"
+        effects = (point[f"{name}_offset"] @ point[f"{name}_cholesky"].T) * point[f"{name}_sigma"]
+        eta.append(point["Intercept"][k] + effects[g, 0] + effects[g, 1] * TABLE["x"])
+    codes = np.searchsorted(list("uvw"), TABLE["h"])
+    expected = special.log_softmax(np.stack(eta, axis=1), axis=1)[np.arange(N), codes]
+    np.testing.assert_allclose(likelihood(posterior, point), expected, rtol=1e-6)
+
+
+def test_ordinal_categories_have_the_order_they_are_given():
+    pd = pytest.importorskip("pandas")
+    table = {"grade": pd.Categorical(TABLE["h"], categories=["w", "u", "v"], ordered=True), "x": TABLE["x"]}
+    posterior = ba.glm("grade ~ x", table, "cumulative")
+    assert list(posterior.model.coords["cutpoint"]) == ["w|u", "u|v"]
+    with pytest.raises(DataError, match="needs an order, which the levels of 'h' do not have"):
+        ba.glm("h ~ x", TABLE, "cumulative")
+
+
 def test_links_differ_from_the_default():
     point = {"Intercept_at_means": 0.2, "x": -0.3}
     eta = 0.2 - 0.3 * (TABLE["x"] - TABLE["x"].mean())
@@ -205,7 +249,8 @@ def test_a_factor_may_be_a_term_too():
 @pytest.mark.parametrize(
     ("formula", "options", "error", "words"),
     [
-        ("y ~ zz", {}, DataError, "no column 'zz'"),
+        ("y ~ zz", {}, DataError, "no column or function 'zz'"),
+        ("y ~ x | g", {}, ModelError, "outside of parentheses"),
         ("~ x", {}, ModelError, "no response"),
         ("y ~ x", {"family": "poison"}, ModelError, "did you mean 'poisson'"),
         ("y ~ x", {"family": "poisson"}, DataError, "whole numbers; row 0"),
@@ -220,6 +265,13 @@ def test_a_factor_may_be_a_term_too():
 def test_mistakes_are_named(formula, options, error, words):
     with pytest.raises(error, match=words):
         ba.glm(formula, TABLE, **options)
+
+
+def test_columns_of_different_length_are_named():
+    with pytest.raises(DataError, match="differ in length: y 3, x 2"):
+        ba.glm("y ~ x", {"y": [1.0, 2.0, 3.0], "x": [1.0, 2.0]})
+    with pytest.raises(DataError, match="a table or a mapping of columns, not list"):
+        ba.glm("y ~ x", [1.0, 2.0])
 
 
 def test_missing_rows_are_an_error_or_dropped():

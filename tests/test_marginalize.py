@@ -412,6 +412,33 @@ def test_gradient_of_machine_code_equals_finite_differences_of_the_sum(name):
         assert gradient[i] == pytest.approx(slope, rel=1e-6, abs=1e-7)
 
 
+def test_values_at_which_an_observation_is_impossible_leave_the_gradient_finite():
+    @ba.model
+    def occupied(y):
+        psi = ba.sample("psi", ba.Uniform(0, 1))
+        p = ba.sample("p", ba.Uniform(0, 1))
+        rate = ba.sample("rate", ba.Exponential(1))
+        z = ba.sample("z", ba.Bernoulli(psi), shape=len(y), marginalize=True)
+        ba.sample("y", ba.Bernoulli(p * z[:, None]), obs=y)
+        ba.sample("count", ba.Poisson(rate * z), obs=y.sum(axis=1))
+
+    y = np.array([[1, 0], [0, 0], [1, 1]])
+    posterior = occupied(y=y)
+    psi, p, rate = 0.6, 0.3, 1.7
+    point = {"psi": psi, "p": p, "rate": rate}
+
+    def density(psi, p, rate):
+        present = psi * np.prod(np.where(y == 1, p, 1 - p), axis=1) * stats.poisson(rate).pmf(y.sum(axis=1))
+        return np.sum(np.log(present + (1 - psi) * (y.sum(axis=1) == 0))) - rate
+
+    free = posterior.unconstrained
+    assert posterior.neg_log_posterior(point) == pytest.approx(-density(**point), rel=1e-12)
+    q = free.pack(point)
+    slopes = free.log_density_and_gradient(q)[1]
+    for i, e in enumerate(1e-6 * np.eye(3)):
+        assert slopes[i] == pytest.approx((free.log_density(q + e) - free.log_density(q - e)) / 2e-6, rel=1e-6)
+
+
 def test_unconstrained_density_looks_at_supports_that_depend_on_an_unknown():
     @ba.model
     def m(y):

@@ -14,19 +14,26 @@ from bayesad.errors import BayesadError, DataError, ModelError
 
 __all__ = ["Block", "Design", "Effect", "Response", "Term", "read_formula"]
 
+_FUNCTIONS = {name: getattr(np, name) for name in ("log", "log2", "log10", "log1p", "exp", "expm1", "sqrt", "abs")}
+"""What a formula may call without saying np; transformations such as scale, bs and poly are those of formulae."""
+
 _GROUPS = re.compile(r"\(((?:[^()|]|\([^()]*\))*)(\|\|?)((?:[^()|]|\([^()]*\))*)\)")
 """A group's parentheses: effects, | or ||, and the factor; parentheses of functions within may be one deep."""
 
 
 @dataclass(frozen=True)
 class Response:
-    """The left side: `values` (n,), for proportions with the number of `trials` (n,), for categories with `levels`."""
+    """The left side: `values` (n,), for proportions with the number of `trials` (n,), for categories with `levels`.
+
+    The levels of text have no order, those of an ordered column of pandas have.
+    """
 
     name: str
     kind: str  # numeric, categoric or proportion
     values: np.ndarray
     trials: np.ndarray | None = None
     levels: tuple[str, ...] = ()
+    is_ordered: bool = False
 
 
 @dataclass(frozen=True)
@@ -117,24 +124,32 @@ def read_formula(formula: str, data: Any, missing: str = "error") -> Design:
     try:
         import formulae
     except ImportError as error:
-        raise ModelError(f"formulas need the packages formulae and pandas ({error}): pip install formulae") from None
+        raise ModelError(f"formulas need the package formulae ({error}): pip install formulae") from None
     if missing not in ("error", "drop"):
         raise ModelError(f"missing={missing!r} is unknown; it is 'error' or 'drop'")
     if not formula.partition("~")[0].strip() or "~" not in formula:
         raise ModelError(f"formula {formula!r} has no response; write it left of ~, as in 'y ~ 1 + x'")
+    if "|" in _GROUPS.sub("", formula):
+        raise ModelError(
+            f"formula {formula!r} has a | outside of parentheses; effects of groups are written (1 + x | group), "
+            "proportions p(count, trials)"
+        )
     table = _table(data)
     with _blaming(formula, table):
-        found = formulae.design_matrices(formula.replace("||", "|"), table, na_action=missing)
+        functions = {name: f for name, f in _FUNCTIONS.items() if name not in table}
+        found = formulae.design_matrices(
+            formula.replace("||", "|"), table, na_action=missing, extra_namespace=functions
+        )
     common = dict(found.common.terms) if found.common is not None else {}
     terms = []
     for name, term in common.items():
         if term.kind not in ("intercept", "offset"):
             values = np.asarray(found.common[name], dtype=float)
-            single = term.kind == "numeric" and len(term.labels) == 1
+            single = tuple(term.labels) == (name,)  # of numbers alone; a level of a factor has a label of its own
             terms.append(Term(name, values.reshape(-1) if single else values, _short(name, term.labels)))
     return Design(
         formula,
-        _response(found.response),
+        replace(_response(found.response), is_ordered=_is_ordered(table, found.response.name)),
         any(term.kind == "intercept" for term in common.values()),
         tuple(terms),
         _offset(found, found.common),
@@ -144,9 +159,18 @@ def read_formula(formula: str, data: Any, missing: str = "error") -> Design:
 
 
 def _table(data: Any) -> Any:
+    """The data as a table of pandas."""
     import pandas as pd
 
-    return data if isinstance(data, pd.DataFrame) else pd.DataFrame(dict(data))
+    if isinstance(data, pd.DataFrame):
+        return data
+    if not hasattr(data, "keys"):
+        raise DataError(f"the data of a formula are a table or a mapping of columns, not {type(data).__name__}")
+    columns = dict(data)
+    lengths = {name: len(column) for name, column in columns.items() if np.ndim(column)}
+    if len(set(lengths.values())) > 1:
+        raise DataError(f"the columns differ in length: {', '.join(f'{name} {n}' for name, n in lengths.items())}")
+    return pd.DataFrame(columns)
 
 
 def _short(name: str, labels: Sequence[str]) -> tuple[str, ...]:
@@ -160,7 +184,9 @@ def _blaming(formula: str, table: Any) -> Iterator[None]:
     try:
         yield
     except KeyError as error:
-        raise DataError(f"formula {formula!r}: there is no column {error}; there is {', '.join(table)}") from None
+        raise DataError(
+            f"formula {formula!r}: there is no column or function {error}; columns are {', '.join(table)}"
+        ) from None
     except BayesadError:
         raise
     except Exception as error:
@@ -203,6 +229,11 @@ def _response(response: Any) -> Response:
     if response.kind == "categoric":
         return Response(response.name, "categoric", values.astype(int), levels=("other", str(response.levels)))
     return Response(response.name, "numeric", values.reshape(len(values)))
+
+
+def _is_ordered(table: Any, name: str) -> bool:
+    """Whether a column's values have an order: numbers, and categories that were given one."""
+    return name in table and bool(getattr(table[name].dtype, "ordered", table[name].dtype.kind in "biuf"))
 
 
 def _blocks(formula: str, group: Any) -> tuple[Block, ...]:

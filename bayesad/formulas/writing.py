@@ -138,8 +138,10 @@ def write_model(design: Design, family: str, link: str | None, priors: Mapping[s
     terms = _write_terms(draft, design, response, scale, kind)
     for block in design.blocks:
         if vector:
-            raise ModelError(f"family {family!r} has no effects of groups; write the model out for that")
-        terms += _write_block(draft, block, scale)
+            columns = [" + ".join(_write_block(draft, block, scale, level)) for level in response.levels[1:]]
+            terms.append(f"np.column_stack([{', '.join(columns)}])")
+        else:
+            terms += _write_block(draft, block, scale)
     if design.offset is not None:
         terms.append(draft.arguments("offset"))
     eta = _sum(terms) or "0.0"
@@ -212,6 +214,11 @@ def fitting(response: Response, family: Family, name: str) -> Response:
         return Response(response.name, "numeric", values, levels=levels)
     if wanted == "binary" and response.kind == "numeric" and set(np.unique(values)) <= {0, 1}:
         return Response(response.name, "numeric", values.astype(int))
+    if wanted == "ordered" and response.kind == "categoric" and not response.is_ordered:
+        raise DataError(
+            f"family {name!r} needs an order, which the levels of {response.name!r} do not have ({', '.join(levels)}); "
+            "give whole numbers, or pandas.Categorical(values, categories=[… from low to high], ordered=True)"
+        )
     if wanted in ("ordered", "categoric") and response.kind == "categoric":
         return response
     if wanted in ("ordered", "categoric") and response.kind == "numeric" and np.all(values == np.round(values)):
@@ -262,7 +269,7 @@ def _write_terms(draft: _Draft, design: Design, response: Response, scale: _Scal
             draft.coords[dims[0]] = term.labels
         coefficient = f"b_{argument}"
         draft.sample(coefficient, term.name, prior, _dims(dims), alias="slopes")
-        centre = _numbers(centres) if term.values.ndim == 2 else f"{centres[0]:.6g}"
+        centre = _listed(centres) if term.values.ndim == 2 else f"{centres[0]:.6g}"
         centred = argument if not np.any(centres) else f"({argument} - {centre})"
         matrix = term.values.ndim == 2
         outer = vector and not matrix
@@ -298,13 +305,13 @@ def _write_cutpoints(draft: _Draft, response: Response) -> None:
 # --- groups
 
 
-def _write_block(draft: _Draft, block: Block, scale: _Scale) -> list[str]:
-    """Unknowns of one block of groups' effects; the texts that they add to the linear predictor."""
+def _write_block(draft: _Draft, block: Block, scale: _Scale, level: str = "") -> list[str]:
+    """Unknowns of one block of groups' effects; the texts that they add to the linear predictor (of a level)."""
     index = draft.arguments(f"{block.factor}_index")
     groups = block.factor if block.factor not in draft.sites else f"{block.factor}_group"
     draft.coords[groups] = block.levels
     effects = [(effect, column) for effect in block.effects for column in range(len(effect.labels))]
-    name = f"{' + '.join(effect.name for effect in block.effects)}|{block.factor}"
+    name = f"{' + '.join(effect.name for effect in block.effects)}|{block.factor}{level and f'_{level}'}"
     variable = f"u_{_identifier(name)}"
     prior = f"ba.HalfStudentT(3, {2.5 * scale.unit:.4g})"
     for effect in block.effects:
@@ -374,8 +381,11 @@ def _prior_text(name: str, prior: Any) -> str:
 def _numbers(values: np.ndarray, column: bool = False) -> str:
     if len(values) == 1:
         return f"{values[0]:.4g}"
-    listed = ", ".join(f"{value:.6g}" for value in values)
-    return f"np.array([{listed}])" + ("[:, None]" if column else "")
+    return _listed(values) + ("[:, None]" if column else "")
+
+
+def _listed(values: np.ndarray) -> str:
+    return f"np.array([{', '.join(f'{value:.6g}' for value in values)}])"
 
 
 def _dims(names: list[str]) -> str:

@@ -46,7 +46,7 @@ def test_a_formula_becomes_a_model_that_runs(tmp_path, table, capsys):
     [
         (["--formula", "y ~ x"], "--data FILE"),
         (["--prior", "x=Normal(0, 1)"], "belong to a formula"),
-        (["--formula", "y ~ z", "--data", "TABLE"], "no column 'z'"),
+        (["--formula", "y ~ z", "--data", "TABLE"], "no column or function 'z'"),
         (["--formula", "y ~ x", "--data", "TABLE", "--prior", "x"], "NAME=LAW"),
         (["--formula", "y ~ x", "--data", "missing.csv"], "does not exist"),
     ],
