@@ -20,6 +20,6 @@ def lotka_volterra(ts, y_init, y):
         u, v = z
         return (alpha - beta * v) * u, (-gamma + delta * u) * v
 
-    z = ba.odeint(rates, z_init, ts, method="dopri8", rtol=1e-7, atol=1e-9)
+    z = ba.odeint(rates, z_init, ts, method="dopri8", rtol=1e-10, atol=1e-10)
     ba.sample("y_init", ba.LogNormal(np.log(z_init), sigma), obs=y_init)
     ba.sample("y", ba.LogNormal(np.log(z), sigma), obs=y)
