@@ -23,14 +23,18 @@ DIVERGENT = 0.01  # share of draws beyond which coordinates count as unsuitable,
 def decided(model: Model, data: Mapping[str, Any]) -> Model:
     """The model with a choice in the place of every "auto".
 
-    All are non-centred at first; then one after the other is tried centred, and stays so where the least effective
-    sample size of any parameter grows in proportion to the gradients it took. The same data give the same choice.
+    The search begins at the better one of all non-centred and all centred: what counts is the least effective sample
+    size of any parameter, in proportion to the gradients it took, so that where two are badly put neither change alone
+    would show. Then the other choice is tried for one after the other, and stays where it is better. The same data give
+    the same choice.
     """
     names = [name for name, change in model.changes.items() if change == ("reparameterise", AUTO)]
-    choices = dict.fromkeys(names, NONCENTRED)
-    best = _merit(model, data, choices)
-    for name in names:
-        other = {**choices, name: CENTRED}
+    uniform = [dict.fromkeys(names, choice) for choice in (NONCENTRED, CENTRED)]
+    merits = [_merit(model, data, choices) for choices in uniform]
+    best = max(merits)
+    choices = uniform[merits.index(best)]
+    for name in names if len(names) > 1 else ():
+        other = {**choices, name: CENTRED if choices[name] == NONCENTRED else NONCENTRED}
         merit = _merit(model, data, other)
         if merit > best:
             choices, best = other, merit

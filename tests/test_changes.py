@@ -1,10 +1,13 @@
 """condition, do and reparameterise: densities, and that names and results stay as they are."""
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy import stats
 
 import bayesad as ba
+from bayesad import pilot
 from bayesad.errors import ModelError
 
 
@@ -205,3 +208,23 @@ def test_auto_takes_noncentred_for_weak_data_and_centred_for_strong():
         for error in (3.0, 0.05)
     }
     assert chosen == {3.0: "noncentred", 0.05: "centred"}
+
+
+@pytest.mark.parametrize("best", list(itertools.product(("centred", "noncentred"), repeat=2)))
+def test_auto_finds_the_best_of_two_choices_of_which_the_worse_one_decides(best, monkeypatch):
+    """As with effective sample sizes: the least counts, so that one right choice alone shows no gain."""
+
+    def merit(model, data, choices):
+        right = [choice == wanted for choice, wanted in zip(choices.values(), best, strict=True)]
+        return True, min((1.0, 2.0)[each] for each in right) + 0.1 * sum(right) * (best[0] != best[1])
+
+    monkeypatch.setattr(pilot, "_merit", merit)
+
+    @ba.model
+    def pair(y):
+        for name in ("a", "b"):
+            ba.sample(name, ba.Normal(0, ba.sample(f"spread_{name}", ba.HalfNormal(1))), shape=2)
+        ba.factor("y", y)
+
+    decided = ba.reparameterise(pair, {"a": "auto", "b": "auto"})(y=1.0).model.changes
+    assert (decided["a"].value, decided["b"].value) == best
