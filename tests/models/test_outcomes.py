@@ -1,4 +1,4 @@
-"""Densities of models of censored, ordered, inflated, joint and missing outcomes, written a second time with scipy."""
+"""Densities of models of censored, truncated, ordered, inflated, joint and missing outcomes, a second time by scipy."""
 
 import numpy as np
 import pytest
@@ -88,7 +88,47 @@ def oesophagus(data, level, **effects):
     return prior + stats.binom.logpmf(data["cases"], data["cases"] + data["controls"], special.expit(eta)).sum()
 
 
-DENSITIES = (leukaemia, sleepstudy, biochemists, wine, airquality, epilepsy, stocks, oesophagus)
+def rabbits(data, alpha, beta):
+    prior = stats.lognorm.logpdf(alpha, 0.5, scale=1.5) + stats.lognorm.logpdf(beta, 0.7, scale=15)
+    law = stats.betabinom(18, alpha, beta)
+    return prior + np.sum(data["rabbits"] * (law.logpmf(data["captures"]) - np.log1p(-law.pmf(0))))
+
+
+def deterioration(data, shape, median):
+    prior = stats.gamma.logpdf(shape, 4, scale=1 / 2) + stats.lognorm.logpdf(median, 1, scale=30).sum()
+    law = stats.fisk(shape, scale=median[data["chemotherapy"]])
+    low, high = data["low"], data["high"]
+    exact = low == high
+    between = np.log(np.where(exact, 1.0, law.sf(low) - law.sf(high)))
+    return prior + np.where(exact, law.logpdf(np.where(low > 0, low, 1.0)), between).sum()
+
+
+def recreation(data, any_level, any_slopes, level, slopes, phi):
+    elsewhere = np.log(np.minimum(data["cost_conroe"], data["cost_houston"]))
+    columns = [data["quality"], data["ski"], data["income"], np.log(data["cost_somerville"]), elsewhere]
+    X = np.column_stack(columns)
+    X = X - X.mean(axis=0)
+    prior = stats.norm.logpdf([any_level, level], 0, 1.5).sum() + stats.norm.logpdf([any_slopes, slopes]).sum()
+    prior += stats.gamma.logpdf(phi, 2)
+    some, mean, trips = special.expit(any_level + X @ any_slopes), np.exp(level + X @ slopes), data["trips"]
+    count = stats.nbinom(phi, phi / (phi + mean))
+    positive = np.log(some) + count.logpmf(trips) - np.log1p(-count.pmf(0))
+    return prior + np.where(trips == 0, np.log1p(-some), positive).sum()
+
+
+DENSITIES = (
+    leukaemia,
+    sleepstudy,
+    biochemists,
+    wine,
+    airquality,
+    epilepsy,
+    stocks,
+    rabbits,
+    deterioration,
+    recreation,
+    oesophagus,
+)
 
 
 @pytest.mark.parametrize("density", DENSITIES, ids=lambda density: density.__name__)
