@@ -281,6 +281,21 @@ def test_missing_rows_are_an_error_or_dropped():
     assert len(ba.glm("y ~ x", table, missing="drop").data["x"]) == N - 1
 
 
+def test_priors_of_spreads_are_in_units_of_the_predictor():
+    _, written = write("y ~ x + (1 + x | g)", {**TABLE, "x": 1000 * TABLE["x"]})
+    units = [1.0, np.std(1000 * TABLE["x"])]
+    listed = ", ".join(f"{2.5 * np.std(TABLE['y']) / unit:.6g}" for unit in units)
+    assert f"ba.HalfStudentT(3, np.array([{listed}]))" in written.source
+
+
+def test_long_statements_are_laid_out_over_several_lines():
+    _, written = write("y ~ x * h * share * positive + (1 + positive + share | g)", TABLE)
+    lines = written.source.splitlines()
+    assert all(len(line) <= 120 for line in lines)
+    centred = f"        + b_share * (share - {TABLE['share'].mean():.6g})"
+    assert {"def regression(", "    y,", "    eta = (", "        level", centred} <= set(lines)
+
+
 def test_every_family_writes_a_model_that_compiles():
     for name in FAMILIES:
         response = {"binomial": "p(s, n)", "binary": "binary"}.get(name, "grade" if name[0] == "c" else "share")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import keyword
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,7 @@ def _from_formula(arguments: argparse.Namespace, title: str) -> dict[str, str]:
         link=arguments.link,
         priors=_priors(arguments.prior),
         missing="drop" if arguments.drop_missing else "error",
+        name=_function_name(title),
     )
     data = {name: value.tolist() for name, value in written.data.items()}
     return _files(title, written.source, data, written.coords)
@@ -67,6 +69,12 @@ def _example(arguments: argparse.Namespace, title: str) -> dict[str, str]:
         raise ConfigError('--data, --prior and --link belong to a formula; give it too: --formula "y ~ 1 + x"')
     data = {"x": [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0], "y": [1.1, 2.8, 5.3, 7.2, 8.6, 11.2, 12.7, 15.1]}
     return _files(title, _EXAMPLE, data, {})
+
+
+def _function_name(title: str) -> str:
+    """The folder's name, where a function may have it beside the modules that it uses."""
+    usable = title.isidentifier() and not keyword.iskeyword(title) and title not in ("ba", "np", "scipy")
+    return title if usable else "regression"
 
 
 def _columns(data: Mapping[str, Any], file: str) -> dict[str, Any]:

@@ -7,9 +7,10 @@ the model means the same with other rows. Effects of groups are non-centred.
 
 from __future__ import annotations
 
+import json
 import keyword
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,9 +24,9 @@ from bayesad.formulas.families import FAMILIES, Family, family_of
 __all__ = ["Written", "data_of", "fitting", "write_model"]
 
 
-_WIDTH = 90
+_WIDTH = 120
 
-_OURS = {"np", "ba", "scipy", "level", "eta", "others", "cutpoints"} | {
+_OURS = {"np", "ba", "scipy", "level", "shift", "eta", "others", "cutpoints"} | {
     name for family in FAMILIES.values() for name, _ in family.parameters
 }
 """Names of the model that no argument may have; those of coefficients begin with b_ or u_."""
@@ -62,18 +63,32 @@ class _Draft:
     sites: list[str] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
 
-    def sample(self, variable: str, site: str, prior: str, dims: str = "", alias: str = "") -> None:
+    def sample(self, variable: str, site: str, prior: str, dims: Sequence[str] = (), alias: str = "") -> None:
         """A statement that declares an unknown; the prior given for it, or for its `alias`, replaces the default."""
         self.sites += [site] if not alias else [site, alias]
         chosen = next((name for name in (site, alias) if name in self.priors), None)
         if chosen is not None:
             prior = self.priors[chosen]
             self.used.add(chosen)
-        self.lines.append(f'{variable} = ba.sample("{site}", {prior}{dims})')
+        self.call(f"{variable} = ba.sample", _quoted(site), prior, *_dims(dims))
 
-    def dim(self, name: str, labels: tuple[str, ...]) -> str:
-        self.coords[name] = labels
-        return f', dims="{name}"'
+    def record(self, site: str, value: str, dims: Sequence[str] = (), variable: str = "") -> None:
+        """A statement that records a quantity, and gives it to a variable."""
+        self.call(
+            f"{variable} = ba.deterministic" if variable else "ba.deterministic", _quoted(site), value, *_dims(dims)
+        )
+
+    def call(self, function: str, *arguments: str) -> None:
+        """A statement that is a call, in the layout that common formatters give it."""
+        self.lines += _layout(f"{function}(", ", ".join(arguments), ")", [f"{argument}," for argument in arguments])
+
+    def add_up(self, variable: str, terms: Sequence[str]) -> None:
+        """A statement that gives a sum to a variable."""
+        total = " + ".join(terms)
+        if _fits(f"{variable} = {total}"):
+            self.lines.append(f"{variable} = {total}")
+        else:
+            self.lines += _layout(f"{variable} = (", total, ")", [terms[0], *(f"+ {term}" for term in terms[1:])])
 
 
 @dataclass(frozen=True)
@@ -144,17 +159,16 @@ def write_model(design: Design, family: str, link: str | None, priors: Mapping[s
             terms += _write_block(draft, block, scale)
     if design.offset is not None:
         terms.append(draft.arguments("offset"))
-    eta = _sum(terms) or "0.0"
     if vector:
-        draft.lines.append(f"others = np.zeros((len({outcome}), {len(response.levels) - 1})) + {eta}")
+        draft.add_up("others", [f"np.zeros((len({outcome}), {len(response.levels) - 1}))", *terms])
         draft.lines.append(f"eta = np.concatenate([np.zeros((len({outcome}), 1)), others], axis=1)")
     else:
-        draft.lines.append(f"eta = {eta}" + ("" if _has_rows(design) else f" + np.zeros(len({outcome}))"))
+        draft.add_up("eta", terms if _has_rows(design) else [*terms, f"np.zeros(len({outcome}))"])
     for parameter, prior in kind.parameters:
         site = parameter if parameter not in draft.sites else f"{response.name}_{parameter}"
         draft.sample(parameter, site, prior.format(scale=f"{_spread(response.values):.4g}"))
-    dims = "" if vector else ', dims="row"'
-    draft.lines.append(f'ba.sample("{response.name}", {law.format(eta="eta")}, obs={outcome}{dims})')
+    dims = () if vector else _dims(["row"])
+    draft.call("ba.sample", _quoted(response.name), law.format(eta="eta"), f"obs={outcome}", *dims)
     unknown = [key for key in draft.priors if key not in draft.used]
     if unknown:
         hint = suggestion(unknown[0], draft.sites)
@@ -264,16 +278,18 @@ def _write_terms(draft: _Draft, design: Design, response: Response, scale: _Scal
         centres = np.atleast_1d(term.values.mean(axis=0)) * (design.intercept or cut)
         centres = np.where(np.abs(centres) < 1e-9 * scales, 0.0, centres)
         prior = f"ba.Normal(0, {_numbers(2.5 * scale.unit / np.where(scales > 0, scales, 1.0), vector)})"
-        dims = ([f"{term.name}_dim"] if term.values.ndim == 2 else []) + ([across] if vector else [])
-        if term.values.ndim == 2:
+        matrix = term.values.ndim == 2
+        dims = ([f"{term.name}_dim"] if matrix else []) + ([across] if vector else [])
+        if matrix:
             draft.coords[dims[0]] = term.labels
         coefficient = f"b_{argument}"
-        draft.sample(coefficient, term.name, prior, _dims(dims), alias="slopes")
-        centre = _listed(centres) if term.values.ndim == 2 else f"{centres[0]:.6g}"
-        centred = argument if not np.any(centres) else f"({argument} - {centre})"
-        matrix = term.values.ndim == 2
-        outer = vector and not matrix
-        terms.append(f"np.outer({centred}, {coefficient})" if outer else _product(centred, coefficient, matrix))
+        draft.sample(coefficient, term.name, prior, dims, alias="slopes")
+        centre = _listed(centres) if matrix else f"{centres[0]:.6g}"
+        centred = f"{argument} - {centre}" if np.any(centres) else argument
+        if vector and not matrix:
+            terms.append(f"np.outer({centred}, {coefficient})")
+        else:
+            terms.append(_product(f"({centred})" if np.any(centres) else centred, coefficient, matrix))
         if np.any(centres):
             shift.append(_product(centre, coefficient, matrix))
     if design.intercept and not cut:
@@ -290,16 +306,16 @@ def _write_intercept(draft: _Draft, scale: _Scale, shift: list[str], dims: list[
     """The intercept at the predictors' means, and what that makes at zero."""
     prior = f"ba.Normal({scale.level:.4g}, {2.5 * scale.unit:.4g})"
     at_means = "Intercept_at_means" if shift else "Intercept"
-    draft.sample("level", at_means, prior, _dims(dims), alias="Intercept" if shift else "")
+    draft.sample("level", at_means, prior, dims, alias="Intercept" if shift else "")
     if shift:
-        away = shift[0] if len(shift) == 1 else _sum(shift, always=True)
-        draft.lines.append(f'ba.deterministic("Intercept", level - {away}{_dims(dims)})')
+        draft.add_up("shift", shift)
+        draft.record("Intercept", "level - shift", dims)
 
 
 def _write_cutpoints(draft: _Draft, response: Response) -> None:
     labels = tuple(f"{a}|{b}" for a, b in zip(response.levels[:-1], response.levels[1:], strict=True))
     draft.coords["cutpoint"] = labels
-    draft.sample("cutpoints", "cutpoints", "ba.ordered(ba.StudentT(3, 0, 2.5))", ', dims="cutpoint"')
+    draft.sample("cutpoints", "cutpoints", "ba.ordered(ba.StudentT(3, 0, 2.5))", ["cutpoint"])
 
 
 # --- groups
@@ -313,28 +329,32 @@ def _write_block(draft: _Draft, block: Block, scale: _Scale, level: str = "") ->
     effects = [(effect, column) for effect in block.effects for column in range(len(effect.labels))]
     name = f"{' + '.join(effect.name for effect in block.effects)}|{block.factor}{level and f'_{level}'}"
     variable = f"u_{_identifier(name)}"
-    prior = f"ba.HalfStudentT(3, {2.5 * scale.unit:.4g})"
+    units = [1.0 if effect.values is None else _spread(_column(effect, column)) for effect, column in effects]
+    prior = f"ba.HalfStudentT(3, {_numbers(2.5 * scale.unit / np.array(units))})"
     for effect in block.effects:
         if effect.values is not None:
             draft.arguments(effect.name)
     if len(effects) == 1:
         draft.sample(f"{variable}_sigma", f"{name}_sigma", prior, alias="group_sigma")
-        draft.sample(f"{variable}_offset", f"{name}_offset", "ba.Normal(0, 1)", f', dims="{groups}"')
-        product = f"{variable}_sigma * {variable}_offset"
-        draft.lines.append(f'{variable} = ba.deterministic("{name}", {product}, dims="{groups}")')
+        draft.sample(f"{variable}_offset", f"{name}_offset", "ba.Normal(0, 1)", [groups])
+        draft.record(name, f"{variable}_sigma * {variable}_offset", [groups], variable)
         return [_times(f"{variable}[{index}]", draft, *effects[0])]
     dim = f"{name}_effect"
     draft.coords[dim] = tuple(label for effect in block.effects for label in effect.labels)
-    draft.sample(f"{variable}_sigma", f"{name}_sigma", prior, f', dims="{dim}"', alias="group_sigma")
-    both = f', dims=("{groups}", "{dim}")'
-    draft.sample(f"{variable}_offset", f"{name}_offset", "ba.Normal(0, 1)", both)
+    draft.sample(f"{variable}_sigma", f"{name}_sigma", prior, [dim], alias="group_sigma")
+    draft.sample(f"{variable}_offset", f"{name}_offset", "ba.Normal(0, 1)", [groups, dim])
     product = f"{variable}_offset * {variable}_sigma"
     if block.correlated:
         draft.sample(f"{variable}_cholesky", f"{name}_cholesky", f"ba.LKJCholesky({len(effects)}, 1)")
         product = f"({variable}_offset @ {variable}_cholesky.T) * {variable}_sigma"
-        draft.lines.append(f'ba.deterministic("{name}_correlation", {variable}_cholesky @ {variable}_cholesky.T)')
-    draft.lines.append(f'{variable} = ba.deterministic("{name}", {product}{both})')
+        draft.record(f"{name}_correlation", f"{variable}_cholesky @ {variable}_cholesky.T")
+    draft.record(name, product, [groups, dim], variable)
     return [_times(f"{variable}[{index}, {k}]", draft, effect, column) for k, (effect, column) in enumerate(effects)]
+
+
+def _column(effect: Effect, column: int) -> np.ndarray:
+    assert effect.values is not None
+    return effect.values if effect.values.ndim == 1 else effect.values[:, column]
 
 
 def _times(value: str, draft: _Draft, effect: Effect, column: int) -> str:
@@ -352,13 +372,14 @@ def _identifier(text: str) -> str:
 
 
 def _module(design: Design, family: str, link: str, name: str, arguments: list[str], lines: list[str]) -> str:
-    body = "\n".join(f"    {line}" for line in lines)
+    head = _layout(f"def {name}(", ", ".join(arguments), "):", [f"{argument}," for argument in arguments], indent=0)
+    body = "\n".join([*head, *(f"    {line}" for line in lines)])
     imports = [f"import {package}" for package in ("numpy as np",) if "np." in body]
     imports += ["import scipy.special"] if "scipy.special" in body else []
-    head = "\n".join(imports) + ("\n\n" if imports else "")
+    before = "\n".join(imports) + ("\n\n" if imports else "")
     return (
-        f'"""{_in_docstring(design.formula)}: {family} with {link} link."""\n\n{head}import bayesad as ba\n\n\n'
-        f"@ba.model\ndef {name}({', '.join(arguments)}):\n{body}\n"
+        f'"""{_in_docstring(design.formula)}: {family} with {link} link."""\n\n{before}import bayesad as ba\n\n\n'
+        f"@ba.model\n{body}\n"
     )
 
 
@@ -379,27 +400,33 @@ def _prior_text(name: str, prior: Any) -> str:
 
 
 def _numbers(values: np.ndarray, column: bool = False) -> str:
-    if len(values) == 1:
-        return f"{values[0]:.4g}"
-    return _listed(values) + ("[:, None]" if column else "")
+    """Text of a number, or of several, as a column if they go with rows."""
+    return f"{values[0]:.4g}" if len(values) == 1 else _listed(values) + ("[:, None]" if column else "")
 
 
 def _listed(values: np.ndarray) -> str:
     return f"np.array([{', '.join(f'{value:.6g}' for value in values)}])"
 
 
-def _dims(names: list[str]) -> str:
-    if not names:
-        return ""
-    return f', dims="{names[0]}"' if len(names) == 1 else f", dims=({', '.join(map(repr, names))})".replace("'", '"')
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
 
 
-def _sum(terms: list[str], always: bool = False) -> str:
-    """The terms' sum, in parentheses and one a line where it is long."""
-    line = " + ".join(terms)
-    if len(line) <= _WIDTH:
-        return f"({line})" if always else line
-    return "(\n        " + "\n        + ".join(terms) + "\n    )"
+def _dims(names: Sequence[str]) -> tuple[str, ...]:
+    """The argument that names dims, if there are any."""
+    quoted = [_quoted(name) for name in names]
+    return () if not quoted else (f"dims={quoted[0]}",) if len(quoted) == 1 else (f"dims=({', '.join(quoted)})",)
+
+
+def _fits(line: str, indent: int = 4) -> bool:
+    return indent + len(line) <= _WIDTH
+
+
+def _layout(opening: str, inside: str, closing: str, parts: Sequence[str], indent: int = 4) -> list[str]:
+    """A statement with parentheses: on one line, else what is inside on a line of its own, else each of its parts."""
+    if _fits(whole := f"{opening}{inside}{closing}", indent):
+        return [whole]
+    return [opening, *(f"    {part}" for part in ([inside] if _fits(inside, indent + 4) else parts)), closing]
 
 
 def _has_rows(design: Design) -> bool:

@@ -37,8 +37,15 @@ def test_a_formula_becomes_a_model_that_runs(tmp_path, table, capsys):
     source = (folder / "model.py").read_text()
     assert 'ba.sample("x", ba.Normal(0, 1))' in source
     assert 'dims="group"' in source
+    assert "def second(y, x, group_index):" in source
     assert run(folder) in (0, 3)
     assert "1|group[a]" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["np", "my-model", "class"])
+def test_a_name_that_no_function_can_have_is_left_to_the_folder(tmp_path, table, name):
+    assert main(["new", str(tmp_path / name), "--formula", "y ~ x", "--data", str(table)]) == 0
+    assert "def regression(y, x):" in (tmp_path / name / "model.py").read_text()
 
 
 @pytest.mark.parametrize(
