@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from bayesad import distributions as distributions
     from bayesad import gp as gp
     from bayesad.ad import odeint as odeint
-    from bayesad.ad import scan as scan
     from bayesad.basis import bspline_basis as bspline_basis
     from bayesad.basis import monotonic as monotonic
     from bayesad.basis import zero_sum_basis as zero_sum_basis
@@ -46,6 +45,7 @@ if TYPE_CHECKING:
     from bayesad.priors import regularised_horseshoe as regularised_horseshoe
     from bayesad.samplers import HMC as HMC
     from bayesad.samplers import NUTS as NUTS
+    from bayesad.scanning import scan as scan
 
 _MODULE_OF = {
     "model": "bayesad.dsl",
@@ -68,7 +68,7 @@ _MODULE_OF = {
     "global_scale": "bayesad.priors",
     "NUTS": "bayesad.samplers",
     "HMC": "bayesad.samplers",
-    "scan": "bayesad.ad.scan",
+    "scan": "bayesad.scanning",
     "bspline_basis": "bayesad.basis",
     "monotonic": "bayesad.basis",
     "zero_sum_basis": "bayesad.basis",

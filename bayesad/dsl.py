@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from bayesad import ad
-from bayesad.ad.array import value_of
 from bayesad.data import as_data
 from bayesad.distributions.base import Distribution
 from bayesad.distributions.supports import Support
@@ -24,6 +23,7 @@ from bayesad.errors import DataError, ModelError, suggestion
 from bayesad.locations import current_line
 from bayesad.running import Dims, Run, Shape, Site, running
 from bayesad.shapes import check_dims, dim_names, full_shape, in_plates, labels_of, plate_names
+from bayesad.variables import observed, unknown
 
 __all__ = ["Model", "coord", "deterministic", "factor", "model", "sample"]
 
@@ -206,14 +206,14 @@ def sample(
     change = state.changes.get(name)
     names = dim_names(state, name, dims)
     if change is not None and change.kind == "condition":
-        obs = change.value
+        obs = state.part(name, change.value)
     if state.plates:
         shape, names = in_plates(state, name, distribution, shape, names, _shape_of(obs))
     if change is not None and change.kind == "do":
         full = full_shape(state, name, distribution, shape, names, _shape_of(obs))
-        return _set(state, name, change.value, full, names)
+        return _set(state, name, state.part(name, change.value), full, names)
     if obs is not None:
-        return _observe(state, name, distribution, obs, shape, names, where)
+        return observed(state, name, distribution, obs, shape, names, where)
     if distribution.has_atoms:
         raise state.fail(
             name,
@@ -230,7 +230,7 @@ def sample(
     support = distribution.support
     if change is not None and change.kind == "reparameterise" and change.value == "noncentred":
         support = _standardised(state, name, distribution)
-    return _unknown(state, Site(kind, name, full, names, where, distribution, support))
+    return unknown(state, Site(kind, name, full, names, where, distribution, support))
 
 
 def deterministic(name: str, value: Any, dims: str | tuple[str, ...] | None = None) -> Any:
@@ -264,7 +264,7 @@ def deterministic(name: str, value: Any, dims: str | tuple[str, ...] | None = No
     if names:
         check_dims(state, name, names, np.shape(value), learn=True)
     change = state.changes.get(name)
-    given = change.value if change is not None and change.kind == "do" else value
+    given = state.part(name, change.value) if change is not None and change.kind == "do" else value
     return _set(state, name, given, np.shape(value), names)
 
 
@@ -344,6 +344,12 @@ def _standardised(state: Run, name: str, distribution: Distribution) -> Support:
     """The support of an unknown that is sampled in standardised coordinates."""
     from bayesad.changes import standard_of
 
+    if state.row is not None:
+        raise state.fail(
+            name,
+            "a variable in the step of ba.scan is sampled as it is; to sample standardised steps write them, as in "
+            'level + scale * ba.sample("z", ba.Normal(0, 1))',
+        )
     standard = standard_of(distribution)
     if standard is None:
         raise state.fail(
@@ -352,90 +358,3 @@ def _standardised(state: Run, name: str, distribution: Distribution) -> Support:
             "Laplace, Cauchy, Logistic, LogNormal and MvNormal have",
         )
     return replace(distribution.support, standard=standard)
-
-
-def _unknown(state: Run, site: Site) -> Any:
-    value = state.handler.summed(site) if site.kind == "summed" else state.handler.parameter(site)
-    state.handler.note(site, value)
-    return value
-
-
-def _observe(state: Run, name: str, distribution: Any, obs: Any, shape: Any, names: Dims, where: str) -> Any:
-    data = _observed_array(state, name, obs)
-    broadcast = data.ndim == 0 and not distribution.event_shape  # a number stands for equal observations
-    full = full_shape(state, name, distribution, shape, names, None if broadcast else data.shape)
-    data = np.broadcast_to(data, full) if broadcast else data
-    unknown = data.dtype.kind == "f" and not distribution.integrates_missing
-    missing = np.flatnonzero(np.isnan(data) if unknown else False)
-    site = Site("observed", name, full, names, where, distribution, None, data, missing if missing.size else None)
-    value = state.handler.observed(site, _completed(state, site) if missing.size else data)
-    state.handler.note(site, value)
-    return value
-
-
-def _observed_array(state: Run, name: str, obs: Any) -> np.ndarray:
-    try:
-        obs = ad.asarray(obs)
-    except ValueError as error:
-        raise state.fail(name, f"obs is not an array of numbers: {error}") from None
-    if ad.is_traced(obs):
-        raise state.fail(
-            name,
-            "obs depends on parameters; only data can be observed. For a density on a computed quantity write "
-            f"ba.factor({name!r}, distribution.log_prob(expression))",
-        )
-    obs = value_of(obs)
-    if obs.dtype.kind not in "biuf":
-        raise state.fail(name, f"obs must be numbers; got an array of dtype {obs.dtype}")
-    return obs
-
-
-def _completed(state: Run, site: Site) -> Any:
-    """The observed values with the missing entries replaced by a free parameter of their own."""
-    support = site.distribution.support
-    atoms = site.distribution.has_atoms
-    if support.event_ndim or atoms or (support.discrete and site.distribution.event_shape):
-        kind = (
-            "discrete vectors" if support.discrete else "partly discrete values" if atoms else f"{support.kind} values"
-        )
-        raise state.fail(
-            site.name,
-            f"{site.missing.size} observed values are NaN, but {kind} cannot be unknown in part; leave them out",
-        )
-    name = f"{site.name}_missing"
-    state.claim(name)
-    parameter = Site(
-        "summed" if support.discrete else "parameter",
-        name,
-        (site.missing.size,),
-        _missing_dim(state, site),
-        site.where,
-        site.distribution,
-        Support(support.kind, _entries(support.lower, site), _entries(support.upper, site), support.closed),
-        site.obs,
-        site.missing,
-    )
-    unknown = _unknown(state, parameter)
-    known = np.nan_to_num(site.obs).astype(np.int64) if support.discrete else site.obs
-    source = np.arange(site.obs.size)
-    source[site.missing] = site.obs.size + np.arange(site.missing.size)
-    return np.reshape(np.concatenate([np.reshape(known, -1), unknown])[source], site.shape)
-
-
-def _entries(bound: Any, site: Site) -> Any:
-    """A bound of the whole variable at its missing entries."""
-    if bound is None or np.ndim(bound) == 0:
-        return bound
-    return np.reshape(np.broadcast_to(bound, site.shape), -1)[site.missing]
-
-
-def _missing_dim(state: Run, site: Site) -> Dims:
-    """A dim whose labels say which entries are missing: positions, or labels of the variable's own dims."""
-    if not site.shape:
-        return ()
-    dim = f"{site.name}_missing_entry"
-    where = np.unravel_index(site.missing, site.shape)
-    axes = [state.coords[site.dims[i]][w] if site.dims else w for i, w in enumerate(where)]
-    several = [",".join(map(str, entry)) for entry in zip(*axes, strict=True)]
-    state.coords[dim] = labels_of(dim, axes[0] if len(axes) == 1 else several)
-    return (dim,)

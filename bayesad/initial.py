@@ -11,8 +11,8 @@ import numpy as np
 
 from bayesad.distributions.supports import contains
 from bayesad.errors import DistributionError, InitialisationError, ModelError, suggestion
-from bayesad.running import Handler, Site
-from bayesad.transforms import constrain, unconstrain
+from bayesad.running import Draw, Handler, Site
+from bayesad.transforms import constrain, unconstrain, unconstrained_shape
 from bayesad.unconstrained import not_inside
 
 if TYPE_CHECKING:
@@ -124,31 +124,27 @@ def _walk(posterior: Posterior, rng: np.random.Generator, given: Mapping[str, An
     """Run the model with given values, the others drawn from their priors or uniformly, and return the vector of it."""
     parts: list[Any] = [np.arange(0.0)]
 
+    def anywhere(site: Site) -> Any:
+        u = rng.uniform(-WIDTH, WIDTH, unconstrained_shape(site.support, site.shape))
+        return constrain(site.support, u)[0]
+
     def parameter(site: Site) -> Any:
-        known = posterior.parameters[site.name]
-        value = given.get(site.name)
-        if value is None and from_prior:
-            value = _prior_draw(site, rng)
-        if value is None:
-            u = rng.uniform(-WIDTH, WIDTH, known.unconstrained_shape)
-            value, _ = constrain(site.support, u)
-        else:
-            u = unconstrain(site.support, value)
-            if site.name in given and not (np.all(contains(site.support, value)) and np.all(np.isfinite(u))):
-                raise InitialisationError(f"model {posterior.model.name!r}: {not_inside(known, value)}")
+        if site.name in given:
+            return given[site.name]
+        return Draw(rng, otherwise=anywhere) if from_prior else anywhere(site)
+
+    def note(site: Site, value: Any) -> None:
+        if site.kind != "parameter":
+            return
+        u = unconstrain(site.support, value)
+        if site.name in given and not (np.all(contains(site.support, value)) and np.all(np.isfinite(u))):
+            raise InitialisationError(
+                f"model {posterior.model.name!r}: {not_inside(posterior.parameters[site.name], value)}"
+            )
         parts.append(np.ravel(u))
-        return value
 
-    posterior.run(Handler(parameter))
+    posterior.run(Handler(parameter, note=note))
     return np.concatenate(parts)
-
-
-def _prior_draw(site: Site, rng: np.random.Generator) -> Any:
-    """A value from the prior, or None where it cannot be drawn from, as an improper one."""
-    try:
-        return site.draw(rng)
-    except DistributionError:
-        return None
 
 
 def _what_is_wrong(posterior: Posterior, q: np.ndarray, gradient: np.ndarray) -> str:

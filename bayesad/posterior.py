@@ -16,7 +16,7 @@ from bayesad.ad.rows import map_rows
 from bayesad.distributions.supports import contains
 from bayesad.dsl import Model
 from bayesad.errors import ModelError, suggestion
-from bayesad.running import Handler, Site, at_site, run
+from bayesad.running import Draw, Handler, Site, at_site, run
 from bayesad.structure import Parameters, discover, is_quantity
 from bayesad.terms import as_float, has_density, log_density_of, pointwise_of, total
 from bayesad.unconstrained import Unconstrained
@@ -405,9 +405,10 @@ class Posterior:
                 problem = f"this parameter {change} at another point; {_FIXED}"
                 raise ModelError(at_site(self.model, site.name, site.where, problem))
             seen.add(site.name)
-            return indexable(handler.parameter(site))
+            answer = handler.parameter(site)
+            return answer if isinstance(answer, Draw) else indexable(answer)
 
-        run(self.model, self.data, handler._replace(parameter=parameter))
+        run(self.model, self.data, handler._replace(parameter=parameter), self.observed_data)
         for name in self.parameters:
             if name not in seen:
                 problem = f"this parameter is absent at another point; {_FIXED}"

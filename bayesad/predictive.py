@@ -13,7 +13,7 @@ import numpy as np
 from bayesad.errors import DistributionError, ModelError
 from bayesad.laws import Laws, Opaque
 from bayesad.results import to_datatree
-from bayesad.running import Handler, Site
+from bayesad.running import Draw, Handler, Site, ignore
 
 if TYPE_CHECKING:
     from bayesad.posterior import Posterior
@@ -59,7 +59,7 @@ def predict(posterior: Posterior, draws: Any, *, seed: int | None = None) -> Any
 def _predictions(posterior: Posterior, given: Row, n: int, rng: np.random.Generator) -> list[Row]:
     """All that is drawn anew at each of n draws: from the laws that one program gives, or by running the model."""
 
-    def run(values: Mapping[str, Any], draw: Callable[[Site], Any]) -> None:
+    def run(values: Mapping[str, Any], draw: Callable[[Site], Any], note: Callable[[Site, Any], None] = ignore) -> None:
         def parameter(site: Site) -> Any:
             return _unused(site) if site.missing is not None else values[site.name]
 
@@ -67,18 +67,20 @@ def _predictions(posterior: Posterior, given: Row, n: int, rng: np.random.Genera
             known = site.name in values and np.shape(values[site.name]) == site.shape
             return values[site.name] if known else draw(site)
 
-        posterior.run(Handler(parameter, lambda site, value: draw(site), summed=summed))
+        posterior.run(Handler(parameter, lambda site, value: draw(site), note, summed))
 
     def by_running(i: int, found: Row, rng: np.random.Generator) -> dict[str, Site]:
         sites: dict[str, Site] = {}
 
         def draw(site: Site) -> Any:
             sites[site.name] = site
-            if site.name not in found:
-                found[site.name] = site.draw(rng)[()]
-            return found[site.name]
+            return found[site.name] if site.name in found else Draw(rng)
 
-        run({name: values[i] for name, values in given.items()}, draw)
+        def note(site: Site, value: Any) -> None:
+            if site.name in sites:
+                found[site.name] = value
+
+        run({name: values[i] for name, values in given.items()}, draw, note)
         return sites
 
     laws, sites = None, {}
@@ -135,20 +137,15 @@ def prior(posterior: Posterior, draws: int = 1000, *, seed: int | None = None) -
         predicted: Row = {}
 
         def parameter(site: Site) -> Any:
-            if site.missing is not None:
-                return _unused(site)
-            found[site.name] = site.draw(rng)[()]
-            return found[site.name]
-
-        def observed(site: Site, value: Any) -> Any:
-            predicted[site.name] = site.draw(rng)
-            return predicted[site.name]
+            return Draw(rng) if site.missing is None else _unused(site)
 
         def note(site: Site, value: Any) -> None:
-            if site.kind == "deterministic":
+            if site.kind == "observed":
+                predicted[site.name] = value
+            elif site.kind != "factor" and site.missing is None:
                 found[site.name] = value
 
-        posterior.run(Handler(parameter, observed, note, parameter))
+        posterior.run(Handler(parameter, lambda site, value: Draw(rng), note, parameter))
         return found, predicted
 
     rows = [row() for _ in range(draws)]

@@ -13,7 +13,8 @@ import numpy as np
 
 from bayesad.ad.array import value_of
 from bayesad.ad.failures import failures_are_nan
-from bayesad.ad.scan import in_step
+from bayesad.ad.plain import indexable
+from bayesad.ad.scan import steps_being_traced
 from bayesad.ad.swaps import visit
 from bayesad.errors import DistributionError, ModelError
 from bayesad.locations import blame, current_line
@@ -21,7 +22,20 @@ from bayesad.locations import blame, current_line
 if TYPE_CHECKING:
     from bayesad.dsl import Model
 
-__all__ = ["Dims", "Handler", "Run", "Shape", "Site", "at_site", "run", "running"]
+__all__ = [
+    "Dims",
+    "Draw",
+    "Handler",
+    "Run",
+    "Shape",
+    "Site",
+    "at_site",
+    "current_run",
+    "given_or_drawn",
+    "ignore",
+    "run",
+    "running",
+]
 
 Shape = tuple[int, ...]
 Dims = tuple[str, ...]
@@ -70,12 +84,38 @@ class Site:
         return self.distribution.draw(rng, self.shape)
 
 
+class Draw(NamedTuple):
+    """What a handler gives in the place of a value that is to be drawn from the site's distribution.
+
+    Attributes
+    ----------
+    rng : numpy.random.Generator
+    otherwise : callable, optional
+        ``otherwise(site) -> value`` where the distribution cannot be drawn from, which is an error without it.
+    """
+
+    rng: np.random.Generator
+    otherwise: Callable[[Site], Any] | None = None
+
+
+def given_or_drawn(answer: Any, site: Site) -> Any:
+    """The value of a site, from what the handler answered."""
+    if not isinstance(answer, Draw):
+        return answer
+    try:
+        return indexable(site.draw(answer.rng)[()])
+    except DistributionError:
+        if answer.otherwise is None:
+            raise
+        return answer.otherwise(site)
+
+
 def _keep(site: Site, value: Any) -> Any:
     return value
 
 
-def _ignore(site: Site, value: Any) -> None:
-    return None
+def ignore(site: Site, value: Any) -> None:
+    """Take no note of a site."""
 
 
 def _lowest(site: Site) -> Any:
@@ -88,28 +128,39 @@ class Handler(NamedTuple):
     Attributes
     ----------
     parameter : callable
-        ``parameter(site) -> value`` of a free parameter.
+        ``parameter(site) -> value`` of a free parameter, or a `Draw`.
     observed : callable
-        ``observed(site, value) -> value`` that the model sees of an observed site; ``value`` has missing entries
-        filled in.
+        ``observed(site, value) -> value`` that the model sees of an observed site, or a `Draw`; ``value`` has missing
+        entries filled in.
     note : callable
         ``note(site, value)`` is told of every site with its value, after the others.
     summed : callable
-        ``summed(site) -> value`` of a discrete unknown that is summed out; by default its smallest value.
+        ``summed(site) -> value`` of a discrete unknown that is summed out, or a `Draw`; by default its smallest value.
     """
 
     parameter: Callable[[Site], Any]
     observed: Callable[[Site, Any], Any] = _keep
-    note: Callable[[Site, Any], None] = _ignore
+    note: Callable[[Site, Any], None] = ignore
     summed: Callable[[Site], Any] = _lowest
 
 
 class Run:
-    """A model being run: the handler in force, the names taken and the coordinates known so far."""
+    """A model being run: the handler in force, the names taken and the coordinates known so far.
 
-    def __init__(self, model: Model, handler: Handler) -> None:
+    Attributes
+    ----------
+    observed : mapping
+        Name -> observed values, of those known from an earlier run.
+    row : callable or None
+        In the step of `bayesad.scan`: ``row(name, values) -> those that belong to the step``.
+    """
+
+    def __init__(self, model: Model, handler: Handler, observed: Mapping[str, np.ndarray]) -> None:
         self.model = model
         self.handler = handler
+        self.observed = observed
+        self.row: Callable[[str, Any], Any] | None = None
+        self._steps = 0
         self.coords = dict(model.coords)
         self.changes = dict(model.changes)
         self.taken: dict[str, str] = {}
@@ -125,6 +176,20 @@ class Run:
         return ".".join([*self.prefixes, name]) if self.prefixes and isinstance(name, str) else name
 
     @contextmanager
+    def under(self, handler: Handler, row: Callable[[str, Any], Any] | None) -> Iterator[None]:
+        """While entered, another handler is in force, and statements may belong to a step of a loop."""
+        before = self.handler, self.row, self._steps
+        self.handler, self.row, self._steps = handler, row, steps_being_traced()
+        try:
+            yield
+        finally:
+            self.handler, self.row, self._steps = before
+
+    def part(self, name: str, values: Any) -> Any:
+        """Of values given for all of a variable those that belong to the statement being run."""
+        return values if self.row is None or np.ndim(values) == 0 else self.row(name, values)
+
+    @contextmanager
     def changed(self, changes: Mapping[str, Any]) -> Iterator[None]:
         """While entered, changes of a submodel are in force too; those of the model around it come first."""
         own = {self.named(name): change for name, change in changes.items()}
@@ -138,12 +203,12 @@ class Run:
         """Take a name for a site; returns the line."""
         if not isinstance(name, str):
             raise self.fail(name, f"the name of a variable is a string, not {type(name).__name__}")
-        if in_step():
+        if steps_being_traced() > self._steps:
             raise self.fail(
                 name,
-                "a variable inside the step of ba.scan would be one for all steps; sample an array with a row per step "
-                "before the scan and pass it as xs (ba.DiscreteMarkovChain for a chain of states), and collect terms "
-                "and quantities as the step's y",
+                "a variable in the step of ad.scan or ad.while_loop, in a function of ad.cond, or in a loop within a "
+                "loop would be one for all steps. In the step of ba.scan there is one for each; else sample an array "
+                "with a row per step before the loop and pass it as xs",
             )
         where = current_line()
         if name in self.taken:
@@ -155,7 +220,9 @@ class Run:
 _current: ContextVar[Run | None] = ContextVar("bayesad_run", default=None)
 
 
-def run(model: Model, data: Mapping[str, Any], handler: Handler) -> dict[str, np.ndarray]:
+def run(
+    model: Model, data: Mapping[str, Any], handler: Handler, observed: Mapping[str, np.ndarray] | None = None
+) -> dict[str, np.ndarray]:
     """Run a model's function under a handler.
 
     Parameters
@@ -164,6 +231,9 @@ def run(model: Model, data: Mapping[str, Any], handler: Handler) -> dict[str, np
     data : mapping
         Its arguments, from `Model.bind`.
     handler : Handler
+    observed : mapping, optional
+        Name -> observed values as an earlier run found them. A run that is not traced needs them for variables in the
+        step of `bayesad.scan`.
 
     Returns
     -------
@@ -175,7 +245,7 @@ def run(model: Model, data: Mapping[str, Any], handler: Handler) -> dict[str, np
     DistributionError
         From the user's distributions, with model, variable and line added.
     """
-    state = Run(model, handler)
+    state = Run(model, handler, observed or {})
     token = _current.set(state)
     try:
         bound = inspect.BoundArguments(model.signature, dict(data))
@@ -189,6 +259,11 @@ def run(model: Model, data: Mapping[str, Any], handler: Handler) -> dict[str, np
     finally:
         _current.reset(token)
     return state.coords
+
+
+def current_run() -> Run | None:
+    """The run in force in this thread, if there is one."""
+    return _current.get()
 
 
 def running(statement: str, name: Any) -> Run:

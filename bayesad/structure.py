@@ -326,6 +326,6 @@ def check_observed(model: Model, site: Site, inside: Any) -> None:
     others = f" (and {np.sum(~inside) - 1} more)" if np.sum(~inside) > 1 else ""
     problem = (
         f"the observed value {site.obs[index]}{at}{others} is outside the support of "
-        f"{type(site.distribution).__name__}, {describe(support)}; mend the data or choose another distribution"
+        f"{site.distribution._name}, {describe(support)}; mend the data or choose another distribution"
     )
     raise DataError(at_site(model, site.name, site.where, problem))

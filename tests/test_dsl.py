@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import bayesad as ba
+from bayesad import ad
 from bayesad.errors import BayesadError, DataError, DistributionError, ModelError
 
 
@@ -271,15 +272,15 @@ def test_a_statement_outside_a_model_is_an_error(statement):
     fails(ModelError, statement, "'mu'", "outside a model", __file__)
 
 
-def test_a_statement_inside_the_step_of_a_scan_is_an_error():
+def test_a_statement_in_another_loop_than_a_scan_of_the_model_is_an_error():
     @ba.model
     def walk(y):
         def step(level, x):
             return ba.sample("level", ba.Normal(level, 1)), None  # inside
 
-        ba.scan(step, 0.0, y)
+        ad.scan(step, 0.0, y)
 
-    message = ("variable 'level'", line_of("inside"), "one for all steps", "as xs")
+    message = ("variable 'level'", line_of("inside"), "one for all steps", "ba.scan", "as xs")
     fails(ModelError, lambda: walk(y=np.zeros(3)).neg_log_posterior({"level": 0.0}), *message)
 
 

@@ -17,7 +17,7 @@ from bayesad.ad.backends.numpy import executor
 from bayesad.ad.primitives import loops
 from bayesad.ad.primitives.branches import branch
 from bayesad.ad.program import GUARD, INPUT, Node, Program
-from bayesad.ad.scan import Step, in_step, leaf_of, promoted, step_being_traced
+from bayesad.ad.scan import Step, leaf_of, promoted, step_being_traced, steps_being_traced
 from bayesad.ad.trace import Trace, current_depth, tracing
 from bayesad.errors import ScanError
 
@@ -96,7 +96,7 @@ def _traced_loop(cond: Callable[[Any], Any], body: Callable[[Any], Any], state: 
     if max_steps is None and traced.program.outputs[len(first)] not in traced.program.nodes:
         raise ScanError("while_loop: the condition does not depend on the state, so that it would never end")
     inputs = [*first, *traced.captures]
-    length = max_steps if in_step() else _enough_steps(traced.program, inputs, len(first), max_steps)
+    length = max_steps if steps_being_traced() else _enough_steps(traced.program, inputs, len(first), max_steps)
     if length is None:
         raise ScanError(
             "while_loop: in a step of another loop, or where only shapes are known, the number of steps has to be "

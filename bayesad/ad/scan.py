@@ -11,28 +11,87 @@ import numpy as np
 
 from bayesad.ad import trees
 from bayesad.ad.array import TracedArray, node_of, plain_or_traced
+from bayesad.ad.backends.numpy import executor
 from bayesad.ad.primitives import loops
 from bayesad.ad.program import GUARD, Node, Program
 from bayesad.ad.trace import Trace, as_data, tracing
 from bayesad.errors import ScanError
 
-__all__ = ["Step", "in_step", "leaf_of", "promoted", "scan", "step_being_traced"]
+__all__ = [
+    "Rows",
+    "Step",
+    "leaf_of",
+    "promoted",
+    "rows_of_step",
+    "scan",
+    "scan_length",
+    "step_being_traced",
+    "steps_being_traced",
+]
 
 _local = threading.local()
 
 
-def in_step() -> bool:
-    """Whether the step of a loop, or a function of ``ad.cond``, is being traced in this thread."""
-    return getattr(_local, "steps", 0) > 0
+def steps_being_traced() -> int:
+    """How many steps of loops and functions of ``ad.cond``, one within the other, are being traced in this thread."""
+    return len(getattr(_local, "steps", ()))
+
+
+def rows_of_step() -> Rows:
+    """The rows of the innermost step of a scan that is being traced in this thread."""
+    return _local.steps[-1]
 
 
 @contextmanager
-def step_being_traced() -> Iterator[None]:
-    _local.steps = getattr(_local, "steps", 0) + 1
+def step_being_traced(rows: Rows | None = None) -> Iterator[None]:
+    _local.steps = [*getattr(_local, "steps", ()), rows]
     try:
         yield
     finally:
-        _local.steps -= 1
+        _local.steps = _local.steps[:-1]
+
+
+class Rows:
+    """Arrays of which one row goes to each step of a scan: the xs, and those that the step asks for while it is traced.
+
+    Attributes
+    ----------
+    arrays : list
+        In the order of the step's inputs after the carries.
+    """
+
+    def __init__(self, recording: Trace, arrays: Sequence[Any], first: int) -> None:
+        self.arrays: list[Any] = []
+        self._recording = recording
+        self._first = first
+        self._inputs: list[Node] = []
+        self.given = [self.of(x) for x in arrays]
+
+    def of(self, x: Any) -> Any:
+        """The row of an array that goes to the step, traced."""
+        value = x.value if isinstance(x, TracedArray) else x
+        known = self._recording.concrete and value is not None
+        row = self._recording.input(x.shape[1:], x.dtype, value[self._first] if known else None)
+        self.arrays.append(x)
+        self._inputs.append(row.node)
+        return row
+
+    def everywhere(self, x: Any) -> np.ndarray | None:
+        """What the step computes, at all steps: an array with a row for each; None if it is not of plain rows alone."""
+        if not isinstance(x, TracedArray) or x.recording is not self._recording:
+            return None
+        program = self._recording.program([x.node], "rows")
+        needed = {node for n in program.nodes for node in n.inputs} | {x.node}
+        plain = [not isinstance(array, TracedArray) for array in self.arrays]
+        chosen = [i for i, node in enumerate(self._inputs) if node in needed]
+        known = {self._inputs[i] for i in chosen if plain[i]}
+        if any(node in needed and node not in known for node in program.inputs):
+            return None
+        arrays = [self.arrays[i] for i in chosen]
+        if x.node in known:
+            return np.asarray(arrays[0])
+        run = executor(Program(tuple(self._inputs[i] for i in chosen), program.outputs, program.nodes, program.name))
+        return np.stack([run([np.asarray(row)[()] for row in rows])[0] for rows in zip(*arrays, strict=True)])
 
 
 def scan(
@@ -85,7 +144,7 @@ def scan(
     rows, rebuild_rows, _ = trees.flatten(xs)
     first = [leaf_of(x, path) for path, x in trees.leaves_with_paths(carry, "carry")]
     rows = [leaf_of(x, path) for path, x in trees.leaves_with_paths(xs, "xs")]
-    n = _length(xs, rows, length)
+    n = scan_length(xs, length)
     step_once = Step(step, rebuild, structure, [p for p, _ in trees.leaves_with_paths(carry, "carry")], rebuild_rows)
     while True:
         body = step_once.traced(first, rows, n, reverse)
@@ -93,7 +152,7 @@ def scan(
         if all(before is after for before, after in zip(first, wider, strict=True)):
             break
         first = wider
-    found = loops.scan(body.program, first, rows, body.captures, length=n, reverse=reverse)
+    found = loops.scan(body.program, first, body.rows, body.captures, length=n, reverse=reverse)
     body.check_branches(found)
     last = [found.final(i) for i in range(len(leaves))]
     ys = [found.y(j) for j in range(body.n_ys)]
@@ -109,15 +168,16 @@ def leaf_of(x: Any, path: str) -> Any:
     return as_data(x)
 
 
-def _length(xs: Any, rows: Sequence[Any], length: int | None) -> int:
-    paths = [path for path, _ in trees.leaves_with_paths(xs, "xs")]
-    for path, x in zip(paths, rows, strict=True):
+def scan_length(xs: Any, length: int | None = None) -> int:
+    """The number of steps of a scan over xs; ScanError where it is not known, or the xs do not agree."""
+    rows = dict(trees.leaves_with_paths(xs, "xs"))
+    for path, x in rows.items():
         if np.ndim(x) == 0:
             raise ScanError(
                 f"scan: {path} is a scalar, without rows to run over; close over it, or pass an array (a list counts "
                 "as several arrays: np.array(list))"
             )
-    lengths = {path: np.shape(x)[0] for path, x in zip(paths, rows, strict=True)}
+    lengths = {path: np.shape(x)[0] for path, x in rows.items()}
     if len(set(lengths.values())) > 1:
         shown = ", ".join(f"{path} has {n}" for path, n in lengths.items())
         raise ScanError(f"scan: the xs differ in their number of rows: {shown}")
@@ -147,12 +207,22 @@ class _Body:
     ----------
     program : Program
         Of carries, one row of each x and the captured arrays; to the carries, the ys and the conditions of branches.
+    rows : list
+        The xs, and what else the step has a row of.
+    captures : list
     """
 
     def __init__(
-        self, program: Program, captures: list[Any], n_ys: int, rebuild_ys: trees.Rebuild, guards: list[Node]
+        self,
+        program: Program,
+        rows: list[Any],
+        captures: list[Any],
+        n_ys: int,
+        rebuild_ys: trees.Rebuild,
+        guards: list[Node],
     ) -> None:
         self.program = program
+        self.rows = rows
         self.captures = captures
         self.n_ys = n_ys
         self.rebuild_ys = rebuild_ys
@@ -195,21 +265,17 @@ class Step:
 
         values = [x.value if isinstance(x, TracedArray) else x for x in (*carry, *rows)]
         concrete = n > 0 and all(value is not None for value in values)
-        begin = n - 1 if reverse else 0
         with tracing() as depth:
             recording = Trace(concrete, depth)
             arguments = [
                 recording.input(x.shape, x.dtype, value[()] if concrete else None)
                 for x, value in zip(carry, values, strict=False)
             ]
-            arguments += [
-                recording.input(x.shape[1:], x.dtype, value[begin] if concrete else None)
-                for x, value in zip(rows, values[len(carry) :], strict=True)
-            ]
-            own = iter(arguments)
+            taken = Rows(recording, rows, n - 1 if reverse else 0)
+            own = iter([*arguments, *taken.given])
             function = traced_meaning(self.function)
             visit(function)
-            with step_being_traced():
+            with step_being_traced(taken):
                 result = function(self.rebuild(own), self.rebuild_rows(own))
             following, ys, rebuild_ys = self._taken_apart(result)
             outputs = [self._carried(*pair) for pair in zip(self.paths, carry, following, strict=True)] + ys
@@ -218,7 +284,8 @@ class Step:
             recording.nodes = [node for node in recording.nodes if node.primitive is not GUARD]
             name = str(getattr(self.function, "__name__", "step"))
             program = recording.program(nodes, name)
-        return _Body(program, [outer for _, outer in recording.captures], len(ys), rebuild_ys, guards)
+        captures = [outer for _, outer in recording.captures]
+        return _Body(program, taken.arrays, captures, len(ys), rebuild_ys, guards)
 
     def _taken_apart(self, result: Any) -> tuple[list[Any], list[Any], trees.Rebuild]:
         if not isinstance(result, tuple) or len(result) != 2:
