@@ -21,6 +21,7 @@ __all__ = [
     "TracedArray",
     "asarray",
     "bind",
+    "guarded",
     "implements",
     "is_traced",
     "may_hold_traced",
@@ -285,7 +286,9 @@ class TracedArray:
             return int(self._value)
         if self.dtype.kind in "ib":
             return self.__index__()
-        raise TracingError(self._refusal("a Python int", "np.floor(x) or x.astype(int)"))
+        if self.size != 1 or self.value is None:
+            raise TracingError(self._refusal("a Python int", "np.floor(x) or x.astype(int)"))
+        return int(guarded(np.trunc(self)).item())
 
     def __complex__(self) -> complex:
         raise TracingError(self._refusal("a complex number", "real and imaginary parts apart"))
@@ -293,8 +296,10 @@ class TracedArray:
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
         if self.is_buffer:
             return np.array(self._value, dtype=dtype)
-        if self.dtype.kind in "ib":
-            instead = "np.take(a, i) instead of a[i] to index data a, np.where(mask, a, b) instead of a[mask]"
+        if self.dtype == np.bool_:
+            return np.array(guarded(self), dtype=dtype)
+        if self.dtype.kind == "i":
+            instead = "np.take(a, i) instead of a[i] to index data a"
         else:
             instead = (
                 "np.* and scipy.special.* functions or operators on it (a @ x instead of a.dot(x); np.array([x, y]) "
@@ -693,6 +698,20 @@ def _contains_traced(x: Any) -> bool:
     if not may_hold_traced(x):
         return False
     return any(type(e) is TracedArray or (isinstance(e, (list, tuple)) and _contains_traced(e)) for e in x)
+
+
+def guarded(x: Any) -> np.ndarray:
+    """The values of booleans or whole numbers as plain data, under a guard: the program holds while they stay so."""
+    if not is_traced(x):
+        return np.asarray(value_of(x))
+    if x.value is None:
+        raise TracingError(
+            "an array whose size depends on values (a boolean mask as an index, np.nonzero, np.unique) was met where "
+            "only shapes are known (inside a derivative rule, a step or a right-hand side); use np.where(mask, a, b)"
+        )
+    values = np.array(x.value)
+    bool(np.all(x == values))
+    return values
 
 
 def index_set(a: Any, index: Any, new: Any) -> Any:

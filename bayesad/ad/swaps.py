@@ -24,7 +24,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bayesad.ad.array import FUNCTIONS, TracedArray, asarray, buffer, is_traced, may_hold_traced, value_of
-from bayesad.ad.functions import as_buffers, scipy_fft, scipy_linalg, scipy_sparse, scipy_special, without_buffers
+from bayesad.ad.functions import (
+    as_buffers,
+    scipy_fft,
+    scipy_linalg,
+    scipy_sparse,
+    scipy_special,
+    tables,
+    without_buffers,
+)
 from bayesad.ad.functions.scipy_stats import CHOICES, CONTINUOUS, DISCRETE
 from bayesad.ad.imports import when_imported
 from bayesad.ad.trace import current_depth
@@ -408,11 +416,21 @@ def _sparse(sparse: Any) -> dict[type, dict[str, Function]]:
     return {base: scipy_sparse.METHODS, sparse.spmatrix: {"__mul__": scipy_sparse.METHODS["__matmul__"]}}
 
 
+def _labelled(name: str) -> Callable[[ModuleType], dict[type, dict[str, Function]]]:
+    return lambda module: {getattr(module, name): tables.METHODS}
+
+
 when_imported("scipy.special", functools.partial(_add, scipy_special.FUNCTIONS))
 when_imported("scipy.linalg", functools.partial(_add, scipy_linalg.FUNCTIONS))
 when_imported("scipy.fft", functools.partial(_add, scipy_fft.FUNCTIONS))
 when_imported("scipy.stats._distn_infrastructure", functools.partial(_add_methods, _laws))
 when_imported("scipy.sparse", functools.partial(_add_methods, _sparse))
+for _module, _class in (
+    ("pandas.core.frame", "DataFrame"),
+    ("pandas.core.series", "Series"),
+    ("xarray.core.dataarray", "DataArray"),
+):
+    when_imported(_module, functools.partial(_add_methods, _labelled(_class)))
 for _module, _choices in CHOICES.items():
     when_imported(_module, functools.partial(_add, _choices))
 

@@ -10,6 +10,42 @@ from bayesad.ad import compiled as compiled_module
 from bayesad.ad.backends.numpy import run
 from bayesad.ad.program import GUARD, guards_first
 
+
+def above(x):
+    return np.sum(x[x > 0] ** 2 * np.arange(1, 1 + len(x[x > 0])))
+
+
+def replaced(x):
+    x[x < 0] = 0.0
+    x[x > 2] *= 3.0
+    return np.sum(x**2)
+
+
+def rows_replaced(x):
+    a = np.outer(x, x)
+    a[x > 0] = x
+    a[a > 1] = x[0] ** 2
+    return np.sum(a * np.arange(9.0).reshape(3, 3))
+
+
+def data_chosen(x):
+    return np.sum(np.arange(1.0, 4.0)[x > 0.2]) * x[0]
+
+
+def positions(x):
+    (here,) = np.nonzero(x > 0)
+    return np.sum(x[here] * np.arange(len(here))) + np.sum(x[np.flatnonzero(x < 0)] ** 3) + len(np.argwhere(x)) * x[1]
+
+
+def distinct(x):
+    values, counts = np.unique(np.round(x + 0.1) * x[0], return_counts=True)
+    return np.sum(values * counts**2) * x[2]
+
+
+def whole_part(x):
+    return np.arange(10.0)[int(x[0])] * x[0] + x[int(abs(x[1]))]
+
+
 POINTS = np.array([[0.7, -1.2, 2.5], [-0.7, 1.2, 0.1], [2.1, 0.32, -4.1], [0.21, 0.12, 0.05]])
 
 
@@ -77,6 +113,13 @@ BRANCHING = {
     "any and all": lambda x: x[0] * x[1] if all(v > 0 for v in x) else (x[2] if any(v > 2 for v in x) else x[0] ** 3),
     "conditional expression of a reduction": lambda x: np.sum(x**2) if np.sum(x) > 0 else np.prod(x + 5.0),
     "truth of a number": lambda x: x[0] * 2.0 if x[2] else x[0] * 3.0,
+    "mask of values": above,
+    "writing at a mask of values": lambda x: replaced(np.array(x)),
+    "writing numbers and rows at masks": rows_replaced,
+    "data at a mask of values": data_chosen,
+    "positions of values": positions,
+    "distinct values": distinct,
+    "whole part of a value": whole_part,
     "index from a value": lambda x: x[int(np.floor(np.abs(x[0])).astype(int)) % 3] * x[1],
 }
 
@@ -92,6 +135,28 @@ def test_gradient_on_each_side_of_a_branch_equals_differences(name, difference_g
             np.testing.assert_allclose(slope, difference_gradient(f, x, step=1e-3), rtol=1e-7, atol=1e-8)
         _, tangent = ad.jvp(compiled, x, np.array([1.0, -2.0, 0.5]))
         assert tangent == pytest.approx(slope @ np.array([1.0, -2.0, 0.5]), rel=1e-12, abs=1e-14)
+
+
+def test_a_number_written_at_a_mask_makes_no_path():
+    def clipped(x):
+        y = x * 1.0
+        y[y < 0] = 0.0
+        return np.sum(y**2)
+
+    compiled = ad.compile(clipped)
+    for x in POINTS:
+        np.testing.assert_array_equal(ad.gradient(compiled, x), 2 * np.maximum(x, 0))
+    assert len(compiled.paths) == 1
+
+
+def test_writing_at_no_position_changes_nothing():
+    def f(x):
+        y = np.outer(x, x)
+        y[np.zeros(3, dtype=bool)] = x[0]
+        y[[]] = x[np.zeros(3, dtype=bool)][:, None]
+        return np.sum(y)
+
+    np.testing.assert_allclose(ad.gradient(f, np.arange(3.0)), [6.0, 6.0, 6.0])
 
 
 def test_one_path_per_branch_taken_and_no_more():

@@ -100,6 +100,7 @@ from bayesad.ad.functions import (  # noqa: E402, F401
     refusals,
     selection,
     sequences,
+    sizes,
     statistics,
     ufuncs,
 )

@@ -11,7 +11,6 @@ from bayesad.ad.array import TracedArray, asarray, bind, implements, view_functi
 from bayesad.ad.functions.reductions import normalise_axes, normalise_axis
 from bayesad.ad.primitives import elementwise as ew
 from bayesad.ad.primitives import shaping
-from bayesad.errors import TracingError
 
 __all__ = ["viewing"]
 
@@ -146,9 +145,7 @@ def stack(arrays: Any, axis: int = 0, out: Any = None, **_: Any) -> Any:
 @implements(np.where)
 def where(condition: Any, x: Any = None, y: Any = None) -> Any:
     if x is None or y is None:
-        raise TracingError(
-            "np.where(mask) of a traced mask has a size that depends on unknowns; use np.where(mask, a, b)"
-        )
+        return np.nonzero(condition)
     return bind(ew.where, (asarray(condition), asarray(x), asarray(y)))
 
 

@@ -20,10 +20,6 @@ _TRANSFORM = "use ad.rfft, whose result are real and imaginary part, or ad.irfft
 _STEPS = "it is piecewise constant in them, so its derivative says nothing"
 
 REFUSALS: dict[Callable[..., Any], tuple[str, str]] = {
-    np.unique: (_SIZE, "use it on data only"),
-    np.nonzero: (_SIZE, "use np.where(mask, a, b)"),
-    np.argwhere: (_SIZE, "use np.where(mask, a, b)"),
-    np.flatnonzero: (_SIZE, "use np.where(mask, a, b)"),
     np.trim_zeros: (_SIZE, "use np.where(mask, a, b)"),
     np.union1d: (_SIZE, "use it on data only"),
     np.intersect1d: (_SIZE, "use it on data only"),

@@ -135,21 +135,12 @@ def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
 
 @implements(np.compress)
 def compress(condition: Any, a: Any, axis: Any = None) -> Any:
-    return take(a, np.flatnonzero(_data_mask(condition, "np.compress")), axis)
+    return take(a, np.flatnonzero(condition), axis)
 
 
 @implements(np.extract)
 def extract(condition: Any, arr: Any) -> Any:
-    return np.ravel(asarray(arr))[np.flatnonzero(_data_mask(condition, "np.extract"))]
-
-
-def _data_mask(condition: Any, name: str) -> np.ndarray:
-    condition = value_of(asarray(condition))
-    if is_traced(condition):
-        raise TracingError(
-            f"{name} with a mask that depends on unknowns has a size that does too; use np.where(mask, a, 0.0)"
-        )
-    return condition
+    return np.ravel(asarray(arr))[np.flatnonzero(condition)]
 
 
 # --- choosing between arrays

@@ -8,7 +8,6 @@ import numpy as np
 
 from bayesad.ad.primitives.shaping import fits
 from bayesad.ad.primitives.table import define, require_shapes
-from bayesad.errors import TracingError
 
 __all__ = ["Index", "getitem", "index_set", "is_basic", "scatter", "setitem", "take"]
 
@@ -71,21 +70,20 @@ def parse(index: Any, shape: tuple[int, ...]) -> tuple[Index, list[Any]]:
     items = _basic_items(index if type(index) is tuple else (index,), shape)
     if items is not None:
         return _trimmed(items), []
-    from bayesad.ad.array import TracedArray, is_traced, value_of
+    from bayesad.ad.array import TracedArray, guarded, is_traced, value_of
 
     parts = list(index) if isinstance(index, tuple) else [index]
     parts = [value_of(p) if isinstance(p, TracedArray) else p for p in parts]
     expanded: list[Any] = []
     for p in parts:
-        if isinstance(p, list):
+        if is_traced(p):
+            p = guarded(p) if p.dtype == np.bool_ else p
+        elif isinstance(p, list):
             p = np.asarray(p) if p else np.zeros(0, dtype=np.int64)
+        elif hasattr(p, "__array__"):  # of pandas, for one
+            p = np.asarray(p)
         if isinstance(p, (bool, np.bool_)) or (isinstance(p, np.ndarray) and p.dtype == np.bool_):
             expanded.extend(_mask_positions(np.asarray(p), shape, expanded))
-        elif is_traced(p) and p.dtype == np.bool_:
-            raise TracingError(
-                "a boolean mask that depends on unknowns would give an array whose size depends on them; "
-                "use np.where(mask, values, 0.0)"
-            )
         else:
             expanded.append(p)
     taken = sum(1 for p in expanded if p is not None and p is not Ellipsis)
@@ -109,11 +107,17 @@ def parse(index: Any, shape: tuple[int, ...]) -> tuple[Index, list[Any]]:
             axis += 1
         else:
             if p.dtype.kind not in "iu":
-                raise IndexError(f"an index array must hold integers or booleans; found dtype {p.dtype}")
+                raise IndexError(f"an index array must hold integers or booleans; found dtype {p.dtype}{_instead(p)}")
             items.append("array")
             arrays.append(p)
             axis += 1
     return _trimmed(items), arrays
+
+
+def _instead(index: Any) -> str:
+    if index.dtype.kind in "UO":
+        return ", such as np.unique(labels, return_inverse=True)[1] makes of labels"
+    return ": use index.astype(int)" if index.dtype.kind == "f" else ""
 
 
 def _basic_items(parts: tuple[Any, ...], shape: tuple[int, ...]) -> list[Any] | None:
@@ -183,10 +187,18 @@ def getitem(a: Any, index: Any) -> Any:
 
 def setitem(a: Any, index: Any, new: Any) -> Any:
     """``a`` with ``a[index] = new``, as a new array."""
-    from bayesad.ad.array import bind
+    from bayesad.ad.array import bind, is_traced
 
+    if is_traced(index) and index.dtype == np.bool_ and _is_same_everywhere(new, a, index):
+        return np.where(np.reshape(index, index.shape + (1,) * (a.ndim - index.ndim)), new, a)
     parsed, arrays = parse(index, a.shape)
     return bind(index_set, (a, new, *arrays), {"index": parsed})
+
+
+def _is_same_everywhere(new: Any, a: Any, mask: Any) -> bool:
+    """Whether every position that a mask chooses is given the same value or row, however many they are."""
+    rest = a.shape[mask.ndim :]
+    return mask.shape == a.shape[: mask.ndim] and np.ndim(new) <= len(rest) and fits(np.shape(new), rest)
 
 
 def _taken_shape(shape: tuple[int, ...], index: Index, arrays: tuple[Any, ...]) -> tuple[int, ...]:

@@ -111,7 +111,7 @@ def set_rows(trace: Trace, a: Node, v: Node, *arrays: Node, index: Index) -> Any
         return v if v.shape == a.shape else None
     if index.items[0] == "array":
         rows = arrays[0].value if arrays[0].primitive is CONSTANT else None
-        if rows is None or rows.ndim != 1 or not np.array_equal(rows, np.arange(len(rows)) + rows[0]) or rows[0] < 0:
+        if rows is None or rows.ndim != 1 or not rows.size or rows[0] < 0 or np.any(np.diff(rows) != 1):
             return None
         begin, end = int(rows[0]), int(rows[-1]) + 1
     else:
