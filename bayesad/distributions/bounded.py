@@ -1,5 +1,6 @@
 """Laws on an interval: the unit interval, a circle, and intervals of one's own."""
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from bayesad.distributions.domains import NonNegative, NonNegativeVector, OpenPr
 from bayesad.distributions.lazy import special
 from bayesad.distributions.numerics import HALF_LOG_2PI, LOG_2, safe_log
 from bayesad.distributions.reparametrised import Reparametrised
+from bayesad.distributions.summation import FromOneTail
 from bayesad.distributions.supports import UNIT_INTERVAL, Support
 from bayesad.errors import DistributionError
 
@@ -173,7 +175,7 @@ class Triangular(Distribution):
         return (self.lower + self.mode + self.upper) / 3.0
 
 
-class VonMises(Distribution):
+class VonMises(FromOneTail):
     """Von Mises law of angles from -π to π with centre `mu` and concentration `kappa` (Stan: von_mises)."""
 
     mu: Real = 0.0
@@ -186,6 +188,43 @@ class VonMises(Distribution):
 
     def _draw(self, rng: np.random.Generator, shape: Shape) -> np.ndarray:
         return rng.vonmises(self.mu, self.kappa, shape)
+
+    def _log_tail(self, x: Any) -> tuple[Any, Any]:
+        """In two parts, where the mode is near an end: from that end down to the valley, and from there up to x."""
+        mode = self.mu - 2.0 * np.pi * np.round(self.mu / (2.0 * np.pi))
+        upper = x > mode
+        x, mode = np.where(upper, -x, x), np.where(upper, -mode, mode)
+        parts = [  # as distances from the mode
+            (np.pi - np.maximum(mode, 0.0), 2.0 * np.pi - np.maximum(mode - x, np.pi)),
+            (np.minimum(mode - x, np.pi), np.pi + np.minimum(mode, 0.0)),
+        ]
+        logs = [_log_von_mises_integral(*part, self.kappa) for part in parts]
+        return upper, np.logaddexp(*logs) - np.log(special.i0e(self.kappa)) - 2.0 * HALF_LOG_2PI
+
+
+def _log_von_mises_integral(start: Any, end: Any, kappa: Any) -> Any:
+    """log of the integral of exp(kappa (cos t - 1)) over 0 <= start < t < end <= π, by Gauss's rule.
+
+    It stops where the integrand has fallen by exp(-40). -inf with derivative 0 where start = end.
+    """
+    nodes, weights = _gauss_legendre(48)
+    height = np.square(np.sin(0.5 * start))
+    drop = 20.0 / np.maximum(kappa, 20.0)
+    far = np.minimum(height + drop, 1.0)
+    across = np.sqrt(far * (1.0 - height)) + np.sqrt(height * (1.0 - far))
+    reach = 2.0 * np.arcsin(np.minimum((far - height) / np.maximum(across, 1e-300), 1.0))
+    length = np.minimum(ad.stop_gradient(np.where(height + drop < 1.0, reach, np.pi)), end - start)
+    t = length[..., None] * nodes
+    fall = np.sin(start[..., None] + 0.5 * t) * np.sin(0.5 * t)
+    integral = np.sum(weights * np.exp(-2.0 * kappa[..., None] * fall), axis=-1)
+    return safe_log(length) + np.log(integral) - 2.0 * kappa * height
+
+
+@functools.cache
+def _gauss_legendre(n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Points in (0, 1) and their weights."""
+    points, weights = np.polynomial.legendre.leggauss(n)
+    return 0.5 * (points + 1.0), 0.5 * weights
 
 
 class Interpolated(Distribution):

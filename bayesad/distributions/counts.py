@@ -4,13 +4,15 @@ from typing import Any
 
 import numpy as np
 
+from bayesad import ad
 from bayesad.ad.array import bind
-from bayesad.distributions.base import Distribution, Shape
+from bayesad.distributions.base import Distribution, Shape, derived
 from bayesad.distributions.discrete import NegativeBinomial2, log_binomial_coefficient
 from bayesad.distributions.domains import Count, OpenProbability, Positive, Probability, Whole, check_order
 from bayesad.distributions.lazy import special
 from bayesad.distributions.numerics import draw_poisson, log_gamma_ratio, safe_log, spread
 from bayesad.distributions.reparametrised import Reparametrised
+from bayesad.distributions.summation import EXACT, FromOneTail, gamma_median, log_partial_sum, skellam_log_tail
 from bayesad.distributions.supports import NONNEGATIVE_INTEGER, POSITIVE_INTEGER, Support
 from bayesad.errors import DistributionError
 
@@ -129,8 +131,11 @@ class BetaBinomial(_FiniteSum):
         return self.n * (self.alpha / (self.alpha + self.beta))
 
 
-class BetaNegativeBinomial(Distribution):
-    """Failures before the `r`-th success at a probability with law Beta(`alpha`, `beta`) (Stan: beta_neg_binomial)."""
+class BetaNegativeBinomial(FromOneTail):
+    """Failures before the `r`-th success at a probability with law Beta(`alpha`, `beta`) (Stan: beta_neg_binomial).
+
+    Its distribution function has twelve digits for parameters between 0.06 and 10^4.
+    """
 
     r: Positive
     alpha: Positive
@@ -141,6 +146,17 @@ class BetaNegativeBinomial(Distribution):
         constant = log_gamma_ratio(self.alpha, self.r) + log_gamma_ratio(self.beta, self.alpha)
         log_ratio = log_gamma_ratio(x + 1.0, self.r) - log_gamma_ratio(self.beta + x, self.alpha + self.r)
         return constant + log_ratio - np.log(x + self.r) - special.gammaln(self.r)
+
+    def _log_tail(self, x: Any) -> tuple[Any, Any]:
+        x, r, alpha, beta = np.minimum(x, _LARGEST), self.r, self.alpha, self.beta
+        median = gamma_median(r) * gamma_median(beta) / gamma_median(alpha)  # of the Poisson means that it is made of
+        upper = x > median - 0.5
+        end = x + (1.0 + EXACT)
+        slope = np.log1p((r - 1.0) / (end + 1.0)) + np.log1p(-(alpha + r) / (end + alpha + beta + r))
+        bend = 1.0 / (end + r) + 1.0 / (end + beta) - 1.0 / (end + 1.0) - 1.0 / (end + alpha + beta + r)
+        scale = ad.stop_gradient(1.0 / np.sqrt(slope**2 + np.abs(bend)))
+        along = BetaNegativeBinomial(r[..., None], alpha[..., None], beta[..., None])
+        return upper, log_partial_sum(along._log_density, x, upper, scale)
 
     def _draw(self, rng: np.random.Generator, shape: Shape) -> np.ndarray:
         odds = rng.standard_gamma(self.beta, shape) / rng.standard_gamma(self.alpha, shape)
@@ -211,7 +227,7 @@ class DiscreteUniform(Distribution):
         return 0.5 * (self.lower + self.upper)
 
 
-class Skellam(Distribution):
+class Skellam(FromOneTail):
     """Law of the difference of two Poisson numbers with rates `mu1` and `mu2` (Skellam 1946)."""
 
     mu1: Positive
@@ -224,6 +240,11 @@ class Skellam(Distribution):
         root1, root2 = np.sqrt(self.mu1), np.sqrt(self.mu2)
         log_bessel = bind(primitives.log_ive, (np.abs(x), 2.0 * root1 * root2))
         return 0.5 * x * (np.log(self.mu1) - np.log(self.mu2)) + log_bessel - (root1 - root2) ** 2
+
+    def _log_tail(self, x: Any) -> tuple[Any, Any]:
+        upper = x > self.mu1 - self.mu2 - 0.5
+        lower_of = [(-x - 1.0, x), (self.mu2, self.mu1), (self.mu1, self.mu2)]  # X > x if and only if -X <= -x - 1
+        return upper, skellam_log_tail(*[np.where(upper, *pair) for pair in lower_of])
 
     def _draw(self, rng: np.random.Generator, shape: Shape) -> np.ndarray:
         return draw_poisson(rng, self.mu1, shape) - draw_poisson(rng, self.mu2, shape)
@@ -261,11 +282,12 @@ class DiscreteWeibull(Distribution):
         return (x + 1.0) ** self.beta * np.log(self.q)
 
 
-class COMPoisson(Distribution):
+class COMPoisson(FromOneTail):
     """Conway–Maxwell–Poisson law: probabilities proportional to `lambda_`^x / (x!)^`nu` (Shmueli et al. 2005).
 
     `nu` > 1: less dispersed than a Poisson law, which has `nu` = 1; < 1: more dispersed. The normalising sum goes on
-    until a bound for its rest is below rounding; where that needs more than 10^5 terms the density is NaN.
+    until a bound for its rest is below rounding; where that needs more than 10^5 terms the density is NaN. There are
+    derivatives up to the second order.
     """
 
     lambda_: Positive
@@ -273,10 +295,12 @@ class COMPoisson(Distribution):
     support = NONNEGATIVE_INTEGER
 
     def _log_density(self, x: Any) -> Any:
-        log_rate = np.log(self.lambda_)
-        return (
-            x * log_rate - self.nu * special.gammaln(x + 1.0) - _com_poisson("com_poisson_log_sum", log_rate, self.nu)
-        )
+        return x * self._log_rate - self.nu * special.gammaln(x + 1.0) - self._partial("com_poisson_log_sum")
+
+    def _log_tail(self, x: Any) -> tuple[Any, Any]:
+        upper = x + 1.0 > np.exp(self._log_rate / self.nu)  # beyond the mode
+        first, last = np.where(upper, np.minimum(x, _LARGEST) + 1.0, 0.0), np.where(upper, np.inf, x)
+        return upper, self._partial("com_poisson_log_sum", first, last) - self._partial("com_poisson_log_sum")
 
     def _draw(self, rng: np.random.Generator, shape: Shape) -> np.ndarray:
         from bayesad.ad.primitives.tails import com_poisson_bounds, com_poisson_terms
@@ -289,13 +313,17 @@ class COMPoisson(Distribution):
         return (start + (u[..., None] >= thresholds).sum(axis=-1)).astype(np.int64)
 
     def _mean(self) -> Any:
-        return _com_poisson("com_poisson_mean", np.log(self.lambda_), self.nu)
+        return self._partial("com_poisson_mean")
 
+    @derived
+    def _log_rate(self) -> Any:
+        return np.log(self.lambda_)
 
-def _com_poisson(name: str, log_rate: Any, nu: Any) -> Any:
-    from bayesad.ad.primitives import special as primitives  # here, as SciPy costs more time than starting does
+    def _partial(self, name: str, first: Any = 0.0, last: Any = np.inf) -> Any:
+        """A primitive of the terms of the normalising sum from `first` to `last`."""
+        from bayesad.ad.primitives import special as primitives  # here, as SciPy costs more time than starting does
 
-    return bind(getattr(primitives, name), (log_rate, nu))
+        return bind(getattr(primitives, name), (self._log_rate, self.nu, first, last))
 
 
 class YuleSimon(Distribution):

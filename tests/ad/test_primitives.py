@@ -131,7 +131,10 @@ DOMAINS = {
     "skew_tail": (POSITIVE, POSITIVE),
     **dict.fromkeys(("rice_cdf", "rice_sf"), (POSITIVE, POSITIVE)),
     "log_ive": ((0.0, 3.0), POSITIVE),
-    **dict.fromkeys(("com_poisson_log_sum", "com_poisson_mean", "com_poisson_mean_log_factorial"), (REAL, POSITIVE)),
+    **{
+        f"com_poisson_{what}": (REAL, POSITIVE, Whole((0, 2)), Whole((4, 9)))
+        for what in ("log_sum", "mean", "mean_log_factorial", "kk", "kl", "ll")
+    },
     "voigt_profile": (REAL, POSITIVE, POSITIVE),
     "voigt_dispersion": (REAL, POSITIVE, POSITIVE),
     # logistic, logarithms, entropies, losses
@@ -199,7 +202,8 @@ DOMAINS = {
 }
 # Rules that lead to a derivative without a rule, so that the second derivative in these arguments is an error.
 NO_SECOND = {
-    "com_poisson_log_sum": {(0, 0), (0, 1), (1, 0), (1, 1)},
+    "com_poisson_mean": {(0, 0), (0, 1), (1, 0), (1, 1)},
+    "com_poisson_mean_log_factorial": {(0, 0), (0, 1), (1, 0), (1, 1)},
     "gammainc_a": {(0, 0)},
     "betainc_a": {(0, 0), (0, 1), (1, 0), (1, 1)},
     "betainc_b": {(0, 0), (0, 1), (1, 0), (1, 1)},

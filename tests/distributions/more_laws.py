@@ -212,6 +212,30 @@ def log_i0(x: Any) -> Any:
     return x - mp.log(2 * mp.pi * x) / 2 + mp.log(terms)
 
 
+class Circular:
+    """Von Mises law with its centre at 0: scipy.stats, but its tails by integrals of the density."""
+
+    def __init__(self, centre: float, concentration: float) -> None:
+        self.law, self.concentration = st.vonmises(concentration, centre), concentration
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.law, name)
+
+    def cdf(self, x: Any) -> Any:
+        values = np.array(self.law.cdf(x))
+        for i in np.flatnonzero(np.minimum(values, 1.0 - values) < 1e-3):
+            tail = self._tail(abs(np.asarray(x)[i]))
+            values[i] = tail if x[i] < 0.0 else 1.0 - tail
+        return values
+
+    def sf(self, x: Any) -> Any:
+        return self.cdf(-np.asarray(x))
+
+    def _tail(self, x: float) -> float:
+        reach = min(np.pi, x + 40.0 / (self.concentration * np.sin(0.5 * (x + np.pi)) + 10.0))
+        return quad(self.law.pdf, x, max(reach, min(np.pi, 2.0 * x)), epsabs=0.0, epsrel=1e-12, limit=200)[0]
+
+
 CONTINUOUS = [
     Row(
         laws.SkewNormal,
@@ -378,9 +402,9 @@ CONTINUOUS = [
     ),
     Row(
         laws.VonMises,
-        lambda m, k: st.vonmises(k, m),
+        Circular,
         lambda x, m, k: k * mp.cos(x - m) - mp.log(2 * mp.pi) - log_i0(k),
-        [(0.0, 1.0), (0.0, 1e-3), (0.0, 90.0), (0.0, 1e6)],
+        [(0.0, 1.0), (0.0, 1e-3), (0.0, 45.0), (0.0, 1e6)],
         (0.2, 2.5),
     ),
 ]
@@ -408,10 +432,25 @@ class Tabulated:
         return np.searchsorted(self.below, p).astype(float)
 
     def isf(self, q: Any) -> Any:
-        return (len(self.p) - np.searchsorted(self.above[::-1], q)).astype(float)
+        """No further out than where what lies beyond the table does not count."""
+        places = len(self.p) - np.searchsorted(self.above[::-1], np.maximum(q, 1e-13))
+        return np.where(np.less(q, 1e-13), np.maximum(places, len(self.p) // 6), places).astype(float)
 
     def mean(self) -> Any:
         return np.sum(np.arange(len(self.p)) * self.p)
+
+
+class Difference:
+    """Skellam's law: scipy.stats, but the upper tail from the lower one of -X."""
+
+    def __init__(self, mu1: float, mu2: float) -> None:
+        self.law, self.mirrored = st.skellam(mu1, mu2), st.skellam(mu2, mu1)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.law, name)
+
+    def sf(self, x: Any) -> Any:
+        return self.mirrored.cdf(-np.asarray(x) - 1.0)
 
 
 def discrete_weibull(k: Any, q: Any, beta: Any) -> Any:
@@ -514,7 +553,7 @@ COUNTS = [
     ),
     Row(
         laws.Skellam,
-        st.skellam,
+        Difference,
         lambda k, a, b: (
             k / 2 * mp.log(a / b) - (mp.sqrt(a) - mp.sqrt(b)) ** 2 + log_bessel_i(abs(k), 2 * mp.sqrt(a * b))
         ),

@@ -26,20 +26,39 @@ P = np.array([0.1, 0.5, 0.9])
 @pytest.mark.parametrize("inner", list(WRAPPERS))
 @pytest.mark.parametrize("d", [laws.Gamma(2.0, 3.0), laws.Geometric(0.4)], ids=["Gamma", "Geometric"])
 def test_what_can_be_composed_is_a_law(d: laws.Distribution, inner: str) -> None:
-    rng = np.random.default_rng(2)
     for outer, wrap in WRAPPERS.items():
         try:
             law = wrap(WRAPPERS[inner](d))
         except DistributionError:
             continue
-        x = law.draw(rng, (20, *[n or 3 for n in law.event_shape]))
-        assert np.isfinite(law.log_prob(x)).all(), law
-        assert repr(copy.deepcopy(law)) == repr(law)
-        if law.has_cdf:
-            np.testing.assert_allclose(law.cdf(x) + law.sf(x), 1.0, rtol=1e-9, err_msg=repr(law))
-            assert (law.cdf(law.icdf(P)) >= P - 1e-9).all(), law
-        if law.support.discrete and not law.event_shape and "restricted" not in (inner, outer):
-            np.testing.assert_allclose(np.exp(law.log_prob(np.arange(200))).sum(), 1.0, rtol=1e-9, err_msg=repr(law))
+        assert_whole(law, adds_up="restricted" not in (inner, outer))
+
+
+def assert_whole(law: laws.Distribution, adds_up: bool) -> None:
+    """Draws, density, cdf and its inverse fit each other."""
+    x = law.draw(np.random.default_rng(2), (20, *[n or 3 for n in law.event_shape]))
+    assert np.isfinite(law.log_prob(x)).all(), law
+    assert repr(copy.deepcopy(law)) == repr(law)
+    if law.has_cdf:
+        np.testing.assert_allclose(law.cdf(x) + law.sf(x), 1.0, rtol=1e-9, err_msg=repr(law))
+        assert (law.cdf(law.icdf(P)) >= P - 1e-9).all(), law
+    if law.support.discrete and not law.event_shape and adds_up:
+        np.testing.assert_allclose(np.exp(law.log_prob(np.arange(-200, 200))).sum(), 1.0, rtol=1e-9, err_msg=repr(law))
+
+
+@pytest.mark.parametrize("inner", ["", "truncated", "censored"])
+@pytest.mark.parametrize(
+    "d",
+    [laws.VonMises(0.5, 1.5), laws.Skellam(4.0, 1.5), laws.COMPoisson(3.0, 0.8), laws.BetaNegativeBinomial(4, 40, 30)],
+    ids=lambda d: type(d).__name__,
+)
+def test_laws_whose_cdf_is_a_sum_compose_like_others(d: laws.Distribution, inner: str) -> None:
+    if not inner:
+        assert_whole(laws.hurdle(d, 0.2), adds_up=True)
+        return
+    assert_whole(WRAPPERS[inner](d), adds_up=True)
+    if inner == "truncated" or d.support.discrete:
+        assert_whole(laws.zero_inflated(WRAPPERS[inner](d), 0.2), adds_up=True)
 
 
 def test_which_wrappers_compose_with_which() -> None:

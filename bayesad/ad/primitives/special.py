@@ -527,16 +527,35 @@ def _rice(upper: bool) -> Any:
 
 rice_cdf, rice_sf = _rice(False), _rice(True)
 
-# --- the normalising sum of the Conway–Maxwell–Poisson law over k of exp(k a - nu log k!), and means under the law
-com_poisson_mean = singular("com_poisson_mean", lambda a, nu: tails.com_poisson(a, nu, "mean"), NO_RULE, NO_RULE)
-com_poisson_mean_log_factorial = singular(
-    "com_poisson_mean_log_factorial", lambda a, nu: tails.com_poisson(a, nu, "mean_log_factorial"), NO_RULE, NO_RULE
+
+# --- partial sums of the Conway–Maxwell–Poisson law, of exp(k a - nu log k!) over first <= k <= last; its derivatives
+# are the cumulants of k and log k! under that law
+def _com_poisson(name: str, what: str, by_rate: Any, by_nu: Any) -> Any:
+    return singular(
+        name, lambda a, nu, low, high: tails.com_poisson(a, nu, low, high, what), by_rate, by_nu, None, None
+    )
+
+
+com_poisson_kk = _com_poisson("com_poisson_kk", "kk", NO_RULE, NO_RULE)
+com_poisson_kl = _com_poisson("com_poisson_kl", "kl", NO_RULE, NO_RULE)
+com_poisson_ll = _com_poisson("com_poisson_ll", "ll", NO_RULE, NO_RULE)
+com_poisson_mean = _com_poisson(
+    "com_poisson_mean",
+    "k",
+    lambda g, y, *args: g * _bind(com_poisson_kk, *args),
+    lambda g, y, *args: -(g * _bind(com_poisson_kl, *args)),
 )
-com_poisson_log_sum = singular(
+com_poisson_mean_log_factorial = _com_poisson(
+    "com_poisson_mean_log_factorial",
+    "l",
+    lambda g, y, *args: g * _bind(com_poisson_kl, *args),
+    lambda g, y, *args: -(g * _bind(com_poisson_ll, *args)),
+)
+com_poisson_log_sum = _com_poisson(
     "com_poisson_log_sum",
-    lambda a, nu: tails.com_poisson(a, nu, "log_sum"),
-    lambda g, y, a, nu: g * _bind(com_poisson_mean, a, nu),
-    lambda g, y, a, nu: -(g * _bind(com_poisson_mean_log_factorial, a, nu)),
+    "log_sum",
+    lambda g, y, *args: g * _bind(com_poisson_mean, *args),
+    lambda g, y, *args: -(g * _bind(com_poisson_mean_log_factorial, *args)),
 )
 
 # --- Bessel functions (DLMF 10.6, 10.29)

@@ -98,50 +98,52 @@ MOST_TERMS = 100_000
 AT_ONCE = 2_000_000  # terms in memory
 
 
-def com_poisson(log_rate: Any, nu: Any, what: str) -> Any:
-    """log of the sum of exp(k log_rate - nu log k!) over k >= 0, or a mean over k with these weights.
+def com_poisson(log_rate: Any, nu: Any, first: Any, last: Any, what: str) -> Any:
+    """log of the sum of exp(k log_rate - nu log k!) over first <= k <= last, or a moment with these weights.
 
     Parameters
     ----------
-    log_rate, nu : arrays
-        They broadcast.
+    log_rate, nu, first, last : arrays
+        They broadcast. `first` and `last` hold whole numbers; `last` may be infinite.
     what : str
-        "log_sum", "mean" (of k) or "mean_log_factorial".
+        "log_sum"; "k" or "l" for the mean of k or of log k!; "kk", "kl" or "ll" for their covariances.
 
     Returns
     -------
     array
         NaN where more than `MOST_TERMS` terms count.
     """
-    spread = np.broadcast_arrays(np.asarray(log_rate, dtype=np.float64), np.asarray(nu, dtype=np.float64))
-    rates, powers = (np.ravel(a) for a in spread)
+    spread = np.broadcast_arrays(*[np.asarray(a, dtype=np.float64) for a in (log_rate, nu, first, last)])
+    rates, powers, firsts, lasts = (np.ravel(a) for a in spread)
     results = np.full(rates.shape, np.nan)
     with np.errstate(all="ignore"):
-        start, end, largest = com_poisson_bounds(rates, powers)
+        start, end, largest = com_poisson_bounds(rates, powers, firsts, lasts)
         width = end - start
         order = np.argsort(width)
         order = order[: np.searchsorted(width[order], MOST_TERMS, side="right")]
         while order.size:
-            few = max(int(AT_ONCE // width[order[min(AT_ONCE // 100, order.size - 1)]]), 1)
+            few = max(int(AT_ONCE // (width[order[min(AT_ONCE // 100, order.size - 1)]] + 1.0)), 1)
             part, order = order[:few], order[few:]
             results[part] = _com_poisson(rates[part], powers[part], start[part], end[part], largest[part], what)
     return results.reshape(spread[0].shape)[()]
 
 
-def com_poisson_bounds(log_rate: np.ndarray, nu: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def com_poisson_bounds(
+    log_rate: np.ndarray, nu: np.ndarray, first: Any = 0.0, last: Any = np.inf
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Where the terms of Σ_k exp(k log_rate - nu log k!) begin and end to count, and the log of the largest.
 
     The terms are log-concave in k. They count from where the gap to the largest is below 45 units of log on, and until
     the geometric series that bounds the rest is below exp(-40) of the largest; NaN outside the domain.
     """
-    mode = np.floor(np.exp(np.minimum(log_rate / nu, 40.0)))
+    mode = np.clip(np.floor(np.exp(np.minimum(log_rate / nu, 40.0))), first, last)
     largest = mode * log_rate - nu * sp.gammaln(mode + 1.0)
 
     def gap(k: Any) -> Any:
         return largest - (k * log_rate - nu * sp.gammaln(k + 1.0))
 
-    low, start = np.zeros(mode.shape), mode.copy()
-    for _ in range(int(np.log2(np.max(mode, initial=1.0, where=mode < np.inf) + 1.0)) + 1):
+    low, start = np.broadcast_to(first, mode.shape), mode.copy()
+    for _ in range(int(np.log2(np.max(mode - low, initial=1.0, where=mode < np.inf) + 1.0)) + 1):
         middle = np.floor(0.5 * (low + start))
         near = gap(middle) < FALL
         low, start = np.where(near, low, middle + 1.0), np.where(near, middle, start)
@@ -149,23 +151,28 @@ def com_poisson_bounds(log_rate: np.ndarray, nu: np.ndarray) -> tuple[np.ndarray
     end, step = mode + 2.0, 1.0
     while step <= MOST_TERMS:
         ratio = np.exp(np.minimum(log_rate - nu * np.log(end + 1.0), 0.0))
-        short = gap(end) + np.log1p(-np.minimum(ratio, 1.0 - 1e-16)) < 40.0
+        short = (end < last) & (gap(end) + np.log1p(-np.minimum(ratio, 1.0 - 1e-16)) < 40.0)
         if not short.any():
             break
         end = np.where(short, end + np.ceil(step), end)
         step *= 1.3
-    usable = (nu > 0.0) & np.isfinite(log_rate) & np.isfinite(nu)
-    return start, np.where(usable, np.where(step > MOST_TERMS, np.where(short, np.inf, end), end), np.nan), largest
+    end = np.minimum(np.where(step > MOST_TERMS, np.where(short, np.inf, end), end), last)
+    usable = (nu > 0.0) & np.isfinite(log_rate) & np.isfinite(nu) & (first <= last)
+    return start, np.where(usable, end, np.nan), largest
 
 
 def com_poisson_terms(log_rate: Any, nu: Any, start: Any, end: Any, largest: Any) -> tuple[Any, Any, Any]:
     """k, log k! and the terms over the largest, one row for each of a vector of parameters, from their bounds."""
-    width = int(np.max(end - start, initial=1.0)) + 1
+    width = int(np.max(end - start, initial=0.0)) + 1
     k = start[:, None] + np.arange(width)
-    first = int(np.min(start, initial=0.0))
-    table = sp.gammaln(np.arange(first, int(np.max(start, initial=0.0)) + width) + 1.0)
-    log_factorial = table[k.astype(np.int64) - first]
-    return k, log_factorial, np.exp(k * log_rate[:, None] - nu[:, None] * log_factorial - largest[:, None])
+    lowest = np.min(start, initial=np.inf)
+    if np.max(start, initial=0.0) - lowest < k.size:  # log-factorials that rows share
+        table = sp.gammaln(lowest + np.arange(int(np.max(start) - lowest) + width) + 1.0)
+        log_factorial = table[(k - lowest).astype(np.int64)]
+    else:
+        log_factorial = sp.gammaln(k + 1.0)
+    terms = np.exp(k * log_rate[:, None] - nu[:, None] * log_factorial - largest[:, None])
+    return k, log_factorial, np.where(k <= end[:, None], terms, 0.0)
 
 
 def _com_poisson(rate: Any, nu: Any, start: Any, end: Any, largest: Any, what: str) -> Any:
@@ -173,4 +180,9 @@ def _com_poisson(rate: Any, nu: Any, start: Any, end: Any, largest: Any, what: s
     total = terms.sum(axis=-1)
     if what == "log_sum":
         return largest + np.log(total)
-    return np.sum((k if what == "mean" else log_factorial) * terms, axis=-1) / total
+    values = {"k": k, "l": log_factorial}
+    means = {name: np.sum(values[name] * terms, axis=-1) / total for name in what}
+    if len(what) == 1:
+        return means[what]
+    left, right = (values[name] - means[name][:, None] for name in what)
+    return np.sum(left * right * terms, axis=-1) / total
