@@ -18,7 +18,7 @@ from hypothesis.extra.numpy import array_shapes, mutually_broadcastable_shapes
 
 from bayesad import ad
 from bayesad.ad.array import bind
-from bayesad.ad.primitives import branches, implicit, integrals, odes, special  # noqa: F401  (add their entries)
+from bayesad.ad.primitives import branches, implicit, integrals, ode_adjoint, odes, special  # noqa: F401  (add their entries)
 from bayesad.ad.primitives.indexing import Index
 from bayesad.ad.primitives.table import NO_RULE, PRIMITIVES, elementwise
 from bayesad.ad.trace import trace
