@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import operator
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bayesad.ad.failures import failures_are_nan
 from bayesad.distributions.supports import contains
 from bayesad.errors import DistributionError, InitialisationError, ModelError, suggestion
 from bayesad.running import Draw, Handler, Site
@@ -62,13 +64,13 @@ def find_candidates(
 def _find(
     posterior: Posterior, kind: Any, evaluate: Evaluate, propose: Callable[[], np.ndarray], random: bool
 ) -> np.ndarray:
-    problem = ""
+    problem: Callable[[], str] = str
     least_steep: tuple[float, Any] = (np.inf, None)
     for _ in range(TRIES if random else 1):
         try:
             q = propose()
         except DistributionError as error:  # a prior draw made a distribution further on impossible
-            problem = str(error).rstrip(".")
+            problem = functools.partial(str.rstrip, str(error), ".")
             continue
         log_density, gradient = evaluate(q)
         if np.isfinite(log_density) and np.all(np.isfinite(gradient)):
@@ -77,7 +79,7 @@ def _find(
                 return q
             least_steep = min(least_steep, (steepness, q), key=operator.itemgetter(0))
             continue
-        problem = _what_is_wrong(posterior, q, gradient)
+        problem = functools.partial(_what_is_wrong, posterior, q, gradient)
     if least_steep[1] is not None:
         return least_steep[1]
     if posterior.unconstrained.dimension == 0:
@@ -88,7 +90,7 @@ def _find(
     tried = f"none of {TRIES} starting points ({_in_words(kind)})" if random else "the given starting point does not"
     raise InitialisationError(
         f"model {posterior.model.name!r}: {tried} {'has' if random else 'have'} finite log density and gradient. "
-        f"{'At the last one: ' if random else ''}{problem}. Give a starting point by initial=, or look at that term"
+        f"{'At the last one: ' if random else ''}{problem()}. Give a starting point by initial=, or look at that term"
     )
 
 
@@ -151,7 +153,8 @@ def _what_is_wrong(posterior: Posterior, q: np.ndarray, gradient: np.ndarray) ->
     """The terms that are not finite, with their lines and the parameters' values."""
     params = posterior.unconstrained.unpack(q)
     where = posterior.structure.where
-    terms = posterior.log_density_terms(params)
+    with failures_are_nan():
+        terms = posterior.log_density_terms(params)
     wrong = [
         f"the log density of {name!r} is {term} ({where[name]})"
         for name, term in terms.items()

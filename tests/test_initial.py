@@ -92,6 +92,21 @@ def test_points_without_a_finite_density_are_tried_again():
         assert m(y=[0.5]).initial(np.random.default_rng(seed))[0] > 0
 
 
+def test_points_where_a_solver_fails_are_tried_again_and_named():
+    @ba.model
+    def m(y, shift):
+        start = ba.sample("start", ba.Normal(0, 1))
+        end = ba.odeint(lambda t, y: y**2, [start + shift], [1.0])[0, 0]  # none beyond t = 1 from 1 on
+        ba.sample("y", ba.Normal(end, 1.0), obs=y)
+
+    posterior = m(y=0.3, shift=0.0)
+    tried = [rng.uniform(-2, 2, 1)[0] for rng in map(np.random.default_rng, range(12))]
+    assert 0 < np.sum(np.array(tried) > 1) < 12
+    assert all(posterior.initial(np.random.default_rng(seed))[0] < 1 for seed in range(12))
+    with pytest.raises(InitialisationError, match=r"log density of 'y' is nan .*; where start = "):
+        m(y=0.3, shift=5.0).initial(np.random.default_rng(1))
+
+
 def test_when_no_point_works_the_guilty_term_its_line_and_the_values_are_named():
     @ba.model
     def hopeless(y):
