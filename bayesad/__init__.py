@@ -83,7 +83,9 @@ def __getattr__(name: str) -> Any:
         return import_module(f"bayesad.{name}")
     home = import_module(_MODULE_OF.get(name, "bayesad.distributions"))
     if name not in home.__all__:
-        raise AttributeError(f"module 'bayesad' has no attribute {name!r}")
+        from bayesad.errors import suggestion
+
+        raise AttributeError(f"module 'bayesad' has no attribute {name!r}{suggestion(name, __dir__())}")
     value = globals()[name] = getattr(home, name)  # found at once next time
     return value
 

@@ -115,4 +115,10 @@ def __getattr__(name: str) -> Any:
 
         value = globals()[name] = getattr(import_module(f"bayesad.ad.{_MODULE_OF[name]}"), name)  # found next time
         return value
-    raise AttributeError(f"module 'bayesad.ad' has no attribute {name!r}")
+    from bayesad.errors import suggestion
+
+    raise AttributeError(f"module 'bayesad.ad' has no attribute {name!r}{suggestion(name, __all__)}")
+
+
+def __dir__() -> list[str]:
+    return __all__

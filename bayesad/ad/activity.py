@@ -20,7 +20,7 @@ import numpy as np
 from bayesad.ad import trees
 from bayesad.ad.array import TracedArray, asarray, is_traced
 from bayesad.ad.compiled import Compiled, Path, Wanted, compile_once
-from bayesad.ad.operators import Forward, Mode, Reverse, stop_gradient
+from bayesad.ad.operators import Forward, Mode, Reverse, check_mode, stop_gradient
 from bayesad.ad.shadows import (
     ACTIVITIES,
     Active,
@@ -133,8 +133,7 @@ def path_of(f: Callable[..., Any], args: Sequence[Any]) -> tuple[Path, Wanted, l
 
 
 def _check_activities(mode: Mode, return_activity: Any, args: Sequence[Any]) -> None:
-    if mode is not Forward and mode is not Reverse:
-        raise DerivativeError(f"the mode is ad.Reverse or ad.Forward, not {mode!r}")
+    check_mode(mode)
     allowed = (Active, Const) if mode is Reverse else (Duplicated, Active, Const)
     if return_activity not in allowed:
         names = " or ".join(f"ad.{activity.__name__}" for activity in allowed)

@@ -15,6 +15,7 @@ from bayesad.ad.operators import value_and_gradient
 __all__ = ["Check", "check"]
 
 COMPLEX_STEP = 1e-100
+UNSETTLED = 0.01  # uncertainty of a difference, relative to the larger of it and 1
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,12 @@ class Check:
         The two derivatives there.
     uncertainty : float
         Of the difference, from the last step of its extrapolation; of a complex step, its rounding.
-    n : int
-        Number of entries compared.
+    n, n_wrong : int
+        Number of entries compared, and of those that disagree.
     n_complex : int
         Number of those that were compared with a complex step.
+    value : float
+        Of the function.
     """
 
     ok: bool
@@ -42,7 +45,9 @@ class Check:
     difference: float
     uncertainty: float
     n: int
+    n_wrong: int = 0
     n_complex: int = 0
+    value: float = 0.0
 
     def __bool__(self) -> bool:
         return self.ok
@@ -50,12 +55,25 @@ class Check:
     def __str__(self) -> str:
         if self.n == 0:
             return "There is nothing to compare: the argument holds no numbers."
+        if not np.isfinite(self.value):
+            return f"The function is {self.value} here: there is no derivative to compare."
         verdict = "agrees with" if self.ok else "DIFFERS from"
+        where = f"{self.n} entries" if self.ok else f"{self.n_wrong} of {self.n} entries"
         references = ["complex steps"] * (self.n_complex > 0) + ["central differences"] * (self.n_complex < self.n)
         return (
-            f"The gradient {verdict} {' and '.join(references)} in {self.n} entries. Worst at {self.entry}: gradient "
+            f"The gradient {verdict} {' and '.join(references)} in {where}. Worst at {self.entry}: gradient "
             f"{self.gradient:.12g}, reference {self.difference:.12g} ± {self.uncertainty:.1g}."
+            + (" The differences do not settle: the function jumps or is noisy there." if self._is_unsettled else "")
         )
+
+    @property
+    def _is_unsettled(self) -> bool:
+        return self.uncertainty > _most_uncertain(self.difference)
+
+
+def _most_uncertain(difference: float) -> float:
+    """Beyond which a difference says nothing about the derivative."""
+    return UNSETTLED * max(1.0, abs(difference))
 
 
 def check(f: Callable[..., Any], x: Any, tolerance: float = 1e-6) -> Check:
@@ -71,18 +89,19 @@ def check(f: Callable[..., Any], x: Any, tolerance: float = 1e-6) -> Check:
         A scalar function of a tree of arrays.
     x : tree of arrays or floats
     tolerance : float
-        Largest disagreement, relative to the larger of 1 and the derivative, beyond the uncertainty of the difference.
+        Largest disagreement, relative to the larger of 1 and the derivative, beyond the uncertainty of the difference;
+        a difference that is uncertain by a hundredth of that disagrees, too.
 
     Returns
     -------
     Check
         ``bool(check)`` says whether all is well, ``str(check)`` says it in words.
     """
-    gradient = value_and_gradient(f, x)[1]
+    value, gradient = value_and_gradient(f, x)
     leaves, rebuild, _ = trees.flatten(x)
     leaves = [np.array(leaf, dtype=np.float64) for leaf in leaves]
     paths = [path for path, _ in trees.leaves_with_paths(x)]
-    worst, found, n, n_complex = -1.0, Check(True, "", 0.0, 0.0, 0.0, 0), 0, 0
+    worst, found, n, n_wrong, n_complex = -1.0, Check(True, "", 0.0, 0.0, 0.0, 0), 0, 0, 0
     for i, (path, leaf, slopes) in enumerate(zip(paths, leaves, trees.flatten(gradient)[0], strict=True)):
         for position in np.ndindex(leaf.shape):
 
@@ -101,12 +120,15 @@ def check(f: Callable[..., Any], x: Any, tolerance: float = 1e-6) -> Check:
             slope = float(np.asarray(slopes)[position])
             gap = abs(slope - difference)
             excess = gap / (tolerance * max(1.0, abs(slope)) + 2.0 * uncertainty)
+            if uncertainty > _most_uncertain(difference):
+                excess = max(excess, np.inf)
             n += 1
+            n_wrong += not excess <= 1.0
             if not excess <= worst:  # NaN counts as worst
                 worst = np.inf if np.isnan(excess) else excess
                 entry = path + (f"[{', '.join(map(str, position))}]" if position else "")
                 found = Check(bool(excess <= 1.0), entry, slope, difference, uncertainty, 0)
-    return replace(found, n=n, n_complex=n_complex)
+    return replace(found, n=n, n_wrong=n_wrong, n_complex=n_complex, value=float(value))
 
 
 def _complex_step(f: Callable[[complex], Any]) -> float:

@@ -8,8 +8,9 @@ product, and the other way round.
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,8 @@ def custom_vjp(
     vjp : callable, optional
         ``vjp(g, y, *arrays, **static)`` returns the cotangents of the arrays (a tuple; for one array it may be bare;
         None for an array the result does not vary with smoothly). ``g`` is the cotangent of the result ``y``. Without
-        a rule, asking for a derivative is an error.
+        a rule, asking for a derivative is an error. The rule is ordinary NumPy code that is traced; code in it that
+        needs plain arrays has to be a `primitive` of its own.
     shape : tuple of int or callable, optional
         The shape of the result, or ``shape(*arrays, **static)`` of objects that have ``.shape`` and ``.dtype``. Needed
         only where f may not be called on arrays of ones: that is how the shape is found where a derivative program
@@ -133,6 +135,21 @@ def _custom(f: Callable[..., Any], shape: Any, rules: tuple[Any, Any] | None) ->
     return wrapped
 
 
+@contextlib.contextmanager
+def _traced_rule(name: str) -> Iterator[None]:
+    """While a rule is traced: says of code that needs plain arrays that it stands in the rule."""
+    try:
+        with tracing():
+            yield
+    except (TypeError, AttributeError) as error:
+        if "TracedArray" not in str(error) and "traced array" not in str(error):
+            raise
+        raise DerivativeError(
+            f"the rule of {name} is traced, so that it has derivatives itself, but calls code that needs plain arrays "
+            f"({error}); make that code an operation of its own: ad.primitive(code)"
+        ) from error
+
+
 def _checked(name: str, given: Any, expected: Any, what: str) -> Any:
     """A cotangent or tangent broadcast to the shape it must have."""
     try:
@@ -152,7 +169,7 @@ def _transpose(linear: Callable[..., Any], like: Sequence[Any], g: Any) -> Seque
 
 def _rules_of_vjp(name: str, rule: Callable[..., Any]) -> tuple[Any, Any]:
     def vjp(g: Any, y: Any, *args: Any, **static: Any) -> tuple[Any, ...]:
-        with tracing():
+        with _traced_rule(name):
             result = rule(g, y, *args, **static)
         cotangents = tuple(result) if isinstance(result, (tuple, list)) else (result,)
         if len(cotangents) != len(args):
@@ -177,7 +194,7 @@ def _rules_of_vjp(name: str, rule: Callable[..., Any]) -> tuple[Any, Any]:
 def _rules_of_jvp(name: str, rule: Callable[..., Any]) -> tuple[Any, Any]:
     def jvp(tangents: Any, y: Any, *args: Any, **static: Any) -> Any:
         filled = tuple(np.zeros(np.shape(a)) if t is None else t for t, a in zip(tangents, args, strict=True))
-        with tracing():
+        with _traced_rule(name):
             tangent = rule(filled, y, *args, **static)
         return _checked(name, tangent, y, "a tangent")
 

@@ -13,6 +13,7 @@ import numpy as np
 from bayesad.ad.array import bind, is_traced, plain_or_traced
 from bayesad.ad.custom import custom_jvp, custom_vjp
 from bayesad.ad.operators import stop_gradient
+from bayesad.ad.primitives.shaping import sum_to
 from bayesad.ad.primitives.table import NO_RULE, Primitive, broadcast_shapes
 from bayesad.errors import DerivativeError
 
@@ -67,7 +68,7 @@ def primitive(
         Derivative rules of arrays, as in `custom_vjp` and `custom_jvp`; one is enough.
     derivatives : sequence, optional
         Of a function that is applied to every element: for each argument ``d(*arguments)``, the partial derivative in
-        ordinary NumPy code or by another primitive, or None where there is none.
+        ordinary NumPy code or by another primitive, or None where it is 0.
     differences : bool
         Use central differences, with an error of about 1e-10 of the function's magnitude and two calls for every number
         of the arguments. Without it, or a rule, asking for a derivative is an error.
@@ -103,10 +104,10 @@ def primitive(
         raise DerivativeError(f"ad.primitive({_name(f)}) got {named}; one kind of rule is enough")
     function = _c_function(f, signature)
     if function is None:
+        if not callable(f):
+            raise DerivativeError(f"ad.primitive takes a function or the address of one, not {f!r}")
         if derivatives is not None:
-            raise DerivativeError(
-                f"ad.primitive({_name(f)}): derivatives= is for C functions of single numbers; use vjp="
-            )
+            vjp = _by_derivatives(derivatives)
         if jvp is not None:
             return custom_jvp(f, jvp, shape=shape)
         made = custom_vjp(f, vjp, shape=shape)
@@ -233,6 +234,21 @@ def _arguments(name: str, n: int, args: Sequence[Any]) -> tuple[Any, ...]:
         raise TypeError(f"{name} takes {n} arguments, not {len(args)}")
     arrays = [plain_or_traced(a) for a in args]
     return tuple([a if a.dtype == FLOAT else a.astype(FLOAT) for a in arrays])
+
+
+# --- rules of functions in Python
+def _by_derivatives(derivatives: Sequence[Callable[..., Any] | None]) -> Callable[..., Any]:
+    """The vector-Jacobian product of a function that is applied to every element, by its partial derivatives."""
+
+    def vjp(g: Any, y: Any, *args: Any, **static: Any) -> tuple[Any, ...]:
+        if len(derivatives) != len(args):
+            raise DerivativeError(f"{len(derivatives)} derivatives for {len(args)} arguments")
+        return tuple(
+            None if derivative is None else sum_to(g * derivative(*args, **static), np.shape(x))
+            for derivative, x in zip(derivatives, args, strict=True)
+        )
+
+    return vjp
 
 
 # --- central differences

@@ -20,6 +20,7 @@ __all__ = [
     "Mode",
     "Reverse",
     "active",
+    "check_mode",
     "gradient",
     "jvp",
     "stop_gradient",
@@ -60,6 +61,12 @@ def active(x: Any) -> Any:
     return trees.tree_map(lambda leaf: leaf if is_traced(leaf) else np.asarray(leaf, dtype=np.float64), x)
 
 
+def check_mode(mode: Any) -> None:
+    """DerivativeError unless it is one of the two modes."""
+    if mode is not Forward and mode is not Reverse:
+        raise DerivativeError(f"the mode is ad.Reverse or ad.Forward, not {mode!r}")
+
+
 def value_and_gradient(f: Callable[..., Any], x: Any, *, mode: Mode = Reverse) -> tuple[Any, Any]:
     """The value of a scalar function and its derivative with respect to every leaf of its argument.
 
@@ -82,6 +89,7 @@ def value_and_gradient(f: Callable[..., Any], x: Any, *, mode: Mode = Reverse) -
     DerivativeError
         If the result is not a scalar, an input is not of float type, or an operation has no derivative rule.
     """
+    check_mode(mode)
     compiled = compile_once(f)
     x = active(x)
     leaves, rebuild, _ = trees.flatten(x)
@@ -92,7 +100,7 @@ def value_and_gradient(f: Callable[..., Any], x: Any, *, mode: Mode = Reverse) -
         at_once = min(AT_ONCE, sum(map(math.prod, shapes))) if isinstance(f, Compiled) else 1
         slopes = [np.reshape(column[0], ()) for column in pushed(compiled, x, units(shapes), at_once)]
         return np.reshape(values[0], ()), rebuild(
-            iter(split(np.stack(slopes), shapes) if slopes else map(np.zeros, shapes))
+            iter([a[()] for a in split(np.stack(slopes), shapes)] if slopes else map(np.zeros, shapes))
         )
 
     _, outputs = compiled.outputs((x,), Wanted("reverse", len(leaves), seed=True))

@@ -119,6 +119,8 @@ def _check_active(value: Any, where: str) -> None:
             )
         if np.asarray(0 if is_traced(leaf) else leaf).dtype.kind not in "fiu":
             raise DerivativeError(f"{path} is {type(leaf).__name__}, not a number that could be active; pass ad.Const")
+    if not trees.flatten(value)[0]:
+        raise DerivativeError(f"{where} is Active, but {_without_floats(value, [])}")
     if _holds_mutable(value):
         raise DerivativeError(
             f"{where} is a {type(value).__name__}, which can be written into, passed as ad.Active; use "
@@ -163,8 +165,10 @@ def _problem(x: Any, s: Any) -> str:
         )
     if np.shape(x) != np.shape(s):
         return f"has shape {np.shape(x)}, its shadow {np.shape(s)}; use ad.make_zero"
+    if type(s) is int:  # a number written without its point
+        return ""
     if not _is_smooth(s) or getattr(x, "dtype", FLOAT) != getattr(s, "dtype", FLOAT):
-        return f"is of type {_kind(x)}, its shadow of type {_kind(s)}; use ad.make_zero"
+        return f"is of type {_kind(x)}, its shadow of type {_kind(s)}; give floats, as ad.make_zero does"
     if isinstance(x, np.ndarray) and isinstance(s, np.ndarray):
         if x is s or np.may_share_memory(x, s):
             return "shares memory with its shadow; the shadow must be an array of its own (ad.make_zero)"
@@ -245,7 +249,7 @@ def taken_apart(args: tuple[Any, ...]) -> Call:
             smooth = [_is_smooth(leaf) for leaf in leaves]
             activities = ["duplicated" if s else "const" for s in smooth]
             if not any(smooth):
-                raise DerivativeError(f"{where} is Duplicated, but {_without_floats(leaves)}; pass ad.Const")
+                raise DerivativeError(f"{where} is Duplicated, but {_without_floats(value, leaves)}")
             for collected, shadow in zip(shadows, shadows_of(arg), strict=True):
                 collected += _shadow_leaves(value, leaves, structure, shadow, where)
         places += [Place(i, k, activity) for k, activity in enumerate(activities)]
@@ -265,7 +269,9 @@ def _n_directions(args: Sequence[Any]) -> int:
     return batches.pop() if batches else 1
 
 
-def _without_floats(leaves: Sequence[Any]) -> str:
+def _without_floats(value: Any, leaves: Sequence[Any]) -> str:
+    if hasattr(value, "__array__") and not isinstance(value, (np.ndarray, np.generic)):
+        return f"a {type(value).__name__} is no array that could be updated; pass np.asarray(x)"
     kinds = ", ".join(sorted({_kind(leaf) for leaf in leaves}))
     found = f"only {kinds}" if kinds else "no numbers at all"
-    return f"holds {found}: nothing that can vary smoothly (floats can)"
+    return f"holds {found}: nothing that can vary smoothly (floats can); pass ad.Const"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,9 @@ from bayesad.ad.program import Program
 from bayesad.errors import SolverError
 
 __all__ = ["fixed_point", "minimize", "root"]
+
+ROOT_FINDERS = ("hybr", "lm")
+MINIMIZERS = ("BFGS", "CG", "L-BFGS-B", "TNC", "SLSQP")
 
 
 def root(f: Callable[..., Any], x0: Any, *args: Any, method: str = "hybr") -> Any:
@@ -93,6 +96,7 @@ def minimize(f: Callable[..., Any], x0: Any, *args: Any, method: str = "BFGS") -
     0.142857
     """
     start, rebuild = _flat("minimize", x0)
+    _check_method("minimize", method, MINIMIZERS)
     objective, captures = traced_body("minimize", lambda x: f(rebuild(x), *args), [start], _number)
     residual = _gradient(objective)
     found = solve(
@@ -104,6 +108,7 @@ def minimize(f: Callable[..., Any], x0: Any, *args: Any, method: str = "BFGS") -
 
 def _solved(solver: str, f: Callable[[Any], Any], x0: Any, method: str, residual: Callable[..., Any]) -> Any:
     start, rebuild = _flat(solver, x0)
+    _check_method(solver, method, ROOT_FINDERS)
 
     def difference(x: Any) -> Any:
         found = residual(f(rebuild(x)), x)
@@ -120,6 +125,13 @@ def _solved(solver: str, f: Callable[[Any], Any], x0: Any, method: str, residual
         "method": method,
     }
     return rebuild(solve(start, captures, **attributes))
+
+
+def _check_method(solver: str, method: str, known: Sequence[str]) -> None:
+    if method not in known:
+        raise SolverError(
+            f"{solver}: there is no method {method!r} that takes derivatives; there are {', '.join(known)}"
+        )
 
 
 def _flat(solver: str, x0: Any) -> tuple[Any, Callable[[Any], Any]]:

@@ -149,6 +149,7 @@ _NAMES = {
     ),
     "skewed": (
         "AsymmetricLaplace",
+        "ExGaussian",
         "ExpModNormal",
         "Moyal",
         "SkewDoubleExponential",

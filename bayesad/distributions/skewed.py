@@ -12,7 +12,15 @@ from bayesad.distributions.lazy import special
 from bayesad.distributions.numerics import EULER, HALF_LOG_2PI, LOG_2
 from bayesad.distributions.supports import REAL
 
-__all__ = ["AsymmetricLaplace", "ExpModNormal", "Moyal", "SkewDoubleExponential", "SkewNormal", "SkewStudentT"]
+__all__ = [
+    "AsymmetricLaplace",
+    "ExGaussian",
+    "ExpModNormal",
+    "Moyal",
+    "SkewDoubleExponential",
+    "SkewNormal",
+    "SkewStudentT",
+]
 
 SQRT_HALF = float(np.sqrt(0.5))
 
@@ -98,6 +106,9 @@ class ExpModNormal(Distribution):
 
     def _mean(self) -> Any:
         return self.mu + 1.0 / self.lambda_
+
+
+ExGaussian = ExpModNormal
 
 
 class _TwoExponentials(Distribution):

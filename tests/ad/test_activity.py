@@ -6,6 +6,7 @@ import tracemalloc
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from bayesad import ad
@@ -307,6 +308,8 @@ REFUSED = {
     "a list as Active": (F, [ad.Active([1.0])], "argument 0 is a list, which can be written into"),
     "a dataclass as Active": (F, [ad.Active(Layer(1.0, 2.0))], "is a Layer, which can be written into"),
     "a string as Active": (F, [ad.Active(1j)], "complex, not a number that could be active"),
+    "text as Active": (F, [ad.Active("a")], "is Active, but holds no numbers at all"),
+    "a labelled array": (F, [ad.Duplicated(pd.Series(A), ZEROS)], r"a Series is no array .*np.asarray\(x\)"),
     "a shadow of another shape": (F, [ad.Duplicated(A, np.zeros(4))], r"has shape \(3,\), its shadow \(4,\)"),
     "a shadow of another dtype": (
         F,
@@ -357,6 +360,10 @@ def test_modes_and_activities_of_the_result_are_checked():
         ad.autodiff(ad.Forward, F, ad.Duplicated, ad.Active(1.0))
     with pytest.raises(ValueError, match="must have as many"):
         ad.autodiff(ad.Forward, F, ad.Duplicated, ad.BatchDuplicated(A, [ZEROS]), ad.Duplicated(A, ZEROS))
+
+
+def test_a_direction_may_be_a_whole_number():
+    assert ad.autodiff(ad.Forward, lambda x: x**2, ad.Duplicated, ad.Duplicated(3.0, 1)).tangent == 6.0
 
 
 def test_structure_and_shape_of_state_have_to_stay():

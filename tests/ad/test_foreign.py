@@ -144,13 +144,26 @@ def test_python_code_with_and_without_a_rule():
     assert np.allclose(ad.gradient(lambda x: np.sum(numeric(x)), X), spline(X, 1), rtol=1e-7)
     with pytest.raises(DerivativeError, match="no reverse rule"):
         ad.gradient(lambda x: np.sum(ad.primitive(spline)(x)), X)
+    plain = ad.primitive(spline, vjp=lambda g, y, x: g * spline(x, 1))
+    with pytest.raises(DerivativeError, match=r"the rule of CubicSpline is traced.*ad.primitive\(code\)"):
+        ad.gradient(lambda x: np.sum(plain(x)), X)
+
+
+def test_partial_derivatives_of_python_code():
+    power = ad.primitive(lambda x, a: np.asarray(x) ** np.asarray(a), derivatives=[lambda x, a: a * x ** (a - 1), None])
+    gradient = ad.gradient(lambda p: np.sum(power(p["x"], p["a"])), {"x": X, "a": 3.0})
+    assert np.allclose(gradient["x"], 3.0 * X**2, rtol=1e-14) and gradient["a"] == 0.0
+    shared = ad.gradient(lambda x: np.sum(power(x, np.array([1.0, 2.0, 3.0]))), 2.0)
+    assert np.isclose(shared, 1.0 + 2.0 * 2.0 + 3.0 * 4.0)
+    with pytest.raises(DerivativeError, match="1 derivatives for 2 arguments"):
+        ad.gradient(lambda x: np.sum(ad.primitive(np.power, derivatives=[np.cos])(x, 2.0)), X)
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda: ad.primitive(np.sin, vjp=lambda g, y, x: g, differences=True), "one kind of rule"),
-        (lambda: ad.primitive(np.sin, derivatives=[np.cos]), "use vjp="),
+        (lambda: ad.primitive("sin"), "a function or the address of one, not 'sin'"),
         (lambda: ad.primitive(of_libm("sin"), derivatives=[np.cos, np.cos]), "2 derivatives for 1 arguments"),
         (lambda: ad.primitive(of_libm("sin"), vjp=lambda g, y, x: g), "takes derivatives="),
         (lambda: ad.primitive(ctypes.CDLL(ctypes.util.find_library("m")).lround), "double.double, .*restype c_int"),

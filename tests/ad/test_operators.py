@@ -155,10 +155,26 @@ def test_check_agrees_on_a_right_gradient_and_names_the_worst_entry_of_a_wrong_o
     assert found.entry == "x['w'][1]"
     assert found.gradient == pytest.approx(2.1 * X[1] * 0.5)
     assert found.difference == pytest.approx(2.0 * X[1] * 0.5)
-    assert "DIFFERS" in str(found) and "x['w'][1]" in str(found)
+    assert "central differences in 1 of 4 entries" in str(found) and "x['w'][1]" in str(found)
 
 
 def test_check_reports_nan_and_nothing_to_compare():
-    assert not ad.check(lambda x: np.sum(np.log(x)), np.array([1.0, -1.0]))
+    infinite = ad.check(lambda x: np.sum(np.log(x)), np.array([1.0, -1.0]))
+    assert not infinite and "The function is nan here" in str(infinite)
+    jump = ad.check(lambda x: np.sum(np.floor(x) * x), np.array([2.5, 2.0]))
+    assert not jump and jump.n_wrong == 1 and "x[1]" in str(jump) and "do not settle" in str(jump)
     nothing = ad.check(lambda x: 1.0, {})
     assert nothing and "nothing to compare" in str(nothing)
+
+
+def test_a_mode_that_is_none_is_refused_and_both_give_numbers_for_numbers():
+    with pytest.raises(ValueError, match=r"the mode is ad.Reverse or ad.Forward, not 'forward'"):
+        ad.gradient(np.sum, X, mode="forward")
+    for mode in (ad.Reverse, ad.Forward):
+        assert type(ad.gradient(lambda p: p["a"] * p["b"], {"a": 2.0, "b": 3.0}, mode=mode)["a"]) is np.float64
+
+
+def test_names_are_listed_and_suggested():
+    assert {"autodiff", "gradient", "odeint"} <= set(dir(ad))
+    with pytest.raises(AttributeError, match="did you mean 'gradient'"):
+        ad.gradients

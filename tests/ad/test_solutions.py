@@ -116,6 +116,8 @@ def test_machine_code_and_sampling_with_failures():
         (lambda: ad.minimize(lambda x: -(x**2), 0.0), "no minimum"),
         (lambda: ad.fixed_point(lambda x: x + 1.0, 0.0), "singular"),
         (lambda: ad.root(lambda x: x, []), "no numbers"),
+        (lambda: ad.root(lambda x: x, 1.0, method="newton"), "no method 'newton'.*hybr, lm"),
+        (lambda: ad.minimize(lambda x: x**2, 1.0, method="bfgs"), "there are BFGS"),
     ],
 )
 def test_errors(solve, message):
