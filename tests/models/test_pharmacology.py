@@ -1,4 +1,4 @@
-"""Density of the model of a drug, written a second time with scipy.stats and the differential equation."""
+"""Densities of the models of drugs, written a second time with scipy.stats: the differential equation, dose by dose."""
 
 import numpy as np
 import pytest
@@ -24,6 +24,22 @@ def pk_one_compartment(data, typical, spread, z, additive, proportional):
     return prior
 
 
-@pytest.mark.parametrize("density", [pk_one_compartment], ids=lambda f: f.__name__)
+def phenobarbital(data, typical, low_apgar, spread, z, error):
+    prior = stats.lognorm.logpdf(typical, 0.5, scale=[0.006, 1.0]).sum() + stats.norm.logpdf(low_apgar, 0, 0.3).sum()
+    prior += stats.halfnorm.logpdf(spread, scale=0.3).sum() + stats.norm.logpdf(z).sum()
+    prior += stats.halfnorm.logpdf(error, scale=0.3)
+    for j, hour, measured in zip(data["infant"], data["time"], data["concentration"], strict=True):
+        clearance, volume = data["weight"][j] * typical * np.exp(low_apgar * data["low_apgar"][j] + spread * z[j])
+        amount, before = 0.0, 0.0
+        for dose, given in zip(data["dose"][j], data["dose_time"][j], strict=True):
+            if dose > 0 and given < hour:
+                amount = amount * np.exp(-clearance / volume * (given - before)) + dose
+                before = given
+        expected = amount / volume * np.exp(-clearance / volume * (hour - before))
+        prior += stats.lognorm.logpdf(measured, error, scale=expected)
+    return prior
+
+
+@pytest.mark.parametrize("density", [pk_one_compartment, phenobarbital], ids=lambda f: f.__name__)
 def test_neg_log_posterior_equals_scipy(density, same_density):
     same_density(density, rel=1e-8)

@@ -74,6 +74,21 @@ def gagurine(data, step, height, log_sigma, nu):
     return prior + law.logpdf(np.log(data["gag"])).sum()
 
 
-@pytest.mark.parametrize("density", (columbus, motorcycle, nile, gagurine), ids=lambda density: density.__name__)
+def passengers(data, level, growth, departure, length, season, wiggle, memory, sigma):
+    time = (data["year"] - 1955 + (data["month"] - 0.5) / 12)[:120]
+    apart = np.abs(time[:, None] - time)
+    scaled = np.sqrt(5) * apart / length
+    covariance = departure**2 * (1 + scaled + scaled**2 / 3) * np.exp(-scaled) + sigma**2 * np.eye(120)
+    covariance += season**2 * np.exp(-2 * np.sin(np.pi * apart) ** 2 / wiggle**2 - (apart / memory) ** 2 / 2)
+    prior = stats.norm.logpdf(level, 5.5, 0.5) + stats.norm.logpdf(growth, 0.1, 0.1)
+    prior += stats.halfnorm.logpdf([departure, season, sigma], scale=[0.2, 0.3, 0.05]).sum()
+    prior += stats.invgamma.logpdf([length, wiggle, memory], [3, 5, 3], scale=[4, 4, 20]).sum()
+    law = stats.multivariate_normal(level + growth * time, covariance)
+    return prior + law.logpdf(np.log(data["passengers"][:120]))
+
+
+@pytest.mark.parametrize(
+    "density", (columbus, motorcycle, nile, gagurine, passengers), ids=lambda density: density.__name__
+)
 def test_neg_log_posterior_equals_scipy(density, same_density):
     same_density(density, rel=1e-9)
