@@ -51,7 +51,31 @@ def test_the_pullback_of_cholesky_reads_lower_triangles_and_agrees_with_the_inte
     rng = np.random.default_rng(seed)
     factor = np.linalg.cholesky(definite(rng, batch, n))
     g = spoil(rng.normal(size=factor.shape), 0)
-    assert_same(lambda factor, g: bind(PRIMITIVES["cholesky_pullback"], (factor, g)), factor, g)
+    assert_same(pulled_back, factor, g)
+
+
+def pulled_back(factor, g):
+    return bind(PRIMITIVES["cholesky_pullback"], (factor, g))
+
+
+def test_a_pullback_works_where_its_cotangent_lies_only_if_that_is_not_needed_any_more():
+    rng = np.random.default_rng(0)
+    factor, g = np.linalg.cholesky(definite(rng, (2,), 33)), rng.normal(size=(33, 33))
+    assert_same(lambda factor, g: pulled_back(factor, np.sin(g) * np.ones((2, 1, 1))), factor, g)
+    assert_same(lambda factor, g: pulled_back(factor, np.sin(g)), factor, g)
+
+    def with_other_uses(factor, g):
+        h = np.sin(g) + factor
+        return pulled_back(factor, h) + h
+
+    assert_same(with_other_uses, factor, g)
+
+
+def test_the_pullback_of_a_nearly_singular_matrix():
+    x = np.sort(np.random.default_rng(0).uniform(0.0, 10.0, 100))
+    factor = np.linalg.cholesky(np.exp(-0.5 * np.subtract.outer(x, x) ** 2) + 1e-8 * np.eye(100))
+    found, expected = run(pulled_back, factor, np.tril(np.random.default_rng(1).normal(size=factor.shape)))
+    assert np.max(np.abs(found - expected)) < 1e-8 * np.max(np.abs(expected))
 
 
 @given(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from bayesad.ad.backends.llvm import written_out
 from bayesad.ad.backends.llvm.libraries import Matrix, call, multiply, solve
@@ -14,6 +14,7 @@ from bayesad.ad.backends.llvm.memory import (
     each_result,
     fill_with_nan,
     in_memory,
+    is_used_up,
     kernel,
     matrix_in_memory,
     minus,
@@ -114,30 +115,47 @@ def cholesky_pullback(lowering: Lowering, node: Node) -> bool:
     if n <= SMALL:
         each_result(lowering, node, lambda *p: kernel(lowering, f"cholesky_pullback {n}", *p, work))
     else:
-        mirrored = scratch(lowering, BLOCK * BLOCK)
-        each_result(lowering, node, lambda factor, g, out: _pull_back(lowering, n, factor, g, out, work, mirrored))
+        memory = _Memory(work, scratch(lowering, BLOCK * BLOCK), scratch(lowering, BLOCK * BLOCK))
+        copy = None if is_used_up(lowering, node.inputs[1], node) else scratch(lowering, n * n)
+        each_result(lowering, node, lambda factor, g, out: _pull_back(lowering, n, factor, g, copy, out, memory))
     return True
 
 
-def _pull_back(lowering: Lowering, n: int, factor: str, g: str, out: str, work: str, mirrored: str) -> None:
-    """Murray 2016, section 3.2, in place: blocks of rows from the last to the first, lower triangles alone."""
-    lowering.loop(n * n, lambda i: lowering.store(out, "f", i, lowering.load(g, "f", i)))
+class _Memory(NamedTuple):
+    """Addresses of what a pull-back works in."""
+
+    work: str
+    mirrored: str
+    inverse: str
+
+
+def _pull_back(lowering: Lowering, n: int, factor: str, g: str, copy: str | None, out: str, memory: _Memory) -> None:
+    """Murray 2016, section 3.2: blocks of rows from the last to the first, lower triangles alone.
+
+    What is left of the cotangent lies in a copy of it, or where it came.
+    """
+    left = copy or g
+    if copy:
+        lowering.loop(n * n, lambda i: lowering.store(left, "f", i, lowering.load(g, "f", i)))
     first = n % BLOCK or BLOCK
     if n > first:
         lowering.loop(
             (n - first) // BLOCK,
             lambda turn: _pull_back_block(
-                lowering, n, BLOCK, minus(lowering, n - BLOCK, lowering.times(turn, BLOCK)), factor, out, work, mirrored
+                lowering, n, BLOCK, minus(lowering, n - BLOCK, lowering.times(turn, BLOCK)), factor, left, out, memory
             ),
         )
-    _pull_back_block(lowering, n, first, "0", factor, out, work, mirrored)
+    _pull_back_block(lowering, n, first, "0", factor, left, out, memory)
     kernel(lowering, f"halve_and_mirror {n}", out)
 
 
 def _pull_back_block(
-    lowering: Lowering, n: int, rows: int, start: str, factor: str, out: str, work: str, mirrored: str
+    lowering: Lowering, n: int, rows: int, start: str, factor: str, left: str, out: str, memory: _Memory
 ) -> None:
-    """The rows from ``start``: to Murray, they hold R and D, the rows below B and C."""
+    """The rows from ``start``: to Murray, they hold R and D, the rows below B and C.
+
+    The product with the inverse of D is many times as fast as LAPACK's solution of systems of so few equations.
+    """
     end = lowering.plus(start, str(rows))
     below = minus(lowering, n, end)
 
@@ -145,13 +163,21 @@ def _pull_back_block(
         return Matrix(displaced(lowering, matrix, lowering.plus(lowering.times(row, n), column)), n)
 
     r, d, b_and_c = at(factor, start, "0"), at(factor, start, start), at(factor, end, "0")
-    r_bar, d_bar, b_bar, c_bar = at(out, start, "0"), at(out, start, start), at(out, end, "0"), at(out, end, start)
-    solve(lowering, d, "LN", below, rows, c_bar, right=True)
-    multiply(lowering, (rows, below, end), -1.0, c_bar._replace(transposed=True), b_and_c, 1.0, r_bar)
-    kernel(lowering, f"pull_back_block {rows} {n}", d.address, d_bar.address, mirrored, work)
+    r_bar, d_bar, b_bar, c_bar = (
+        at(left, row, column) for row, column in ((start, "0"), (start, start), (end, "0"), (end, start))
+    )
+    solved = at(out, end, start)
+    kernel(lowering, f"invert_lower {rows} {n}", d.address, memory.inverse)
+    inverse = Matrix(memory.inverse, rows)
+    multiply(lowering, (below, rows, rows), 1.0, c_bar, inverse, 0.0, solved)
+    multiply(lowering, (below, rows, rows), -1.0, solved, d, 1.0, c_bar)  # what is left, as D may be near singular
+    multiply(lowering, (below, rows, rows), 1.0, c_bar, inverse, 1.0, solved)
+    multiply(lowering, (rows, below, end), -1.0, solved._replace(transposed=True), b_and_c, 1.0, r_bar)
+    places = [d.address, d_bar.address, at(out, start, start).address, memory.mirrored, memory.work]
+    kernel(lowering, f"pull_back_block {rows} {n}", *places)
     if start != "0":
-        multiply(lowering, (below, rows, start), -1.0, c_bar, r, 1.0, b_bar)
-        multiply(lowering, (rows, rows, start), -1.0, Matrix(mirrored, rows), r, 1.0, r_bar)
+        multiply(lowering, (below, rows, start), -1.0, solved, r, 1.0, b_bar)
+        multiply(lowering, (rows, rows, start), -1.0, Matrix(memory.mirrored, rows), r, 1.0, r_bar)
 
 
 # --- triangular systems

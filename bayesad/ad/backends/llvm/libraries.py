@@ -151,17 +151,15 @@ def multiply(
     call(lowering, "dgemm", *flags, columns, rows, inner, alpha, *places)
 
 
-def solve(
-    lowering: Lowering, triangle: Matrix, kind: str, rows: Any, columns: Any, x: Matrix, right: bool = False
-) -> None:
-    """``x = inv(triangle) x``, or ``x inv(triangle)`` if right.
+def solve(lowering: Lowering, triangle: Matrix, kind: str, rows: Any, columns: Any, x: Matrix) -> None:
+    """``x = inv(triangle) x``.
 
     ``kind`` is two letters: L (lower) or U, and N or U (unit diagonal), of the matrix in memory.
     """
     uplo = "U" if kind[0] == "L" else "L"
     trans = "T" if triangle.transposed else "N"
     places = [*triangle[:2], *x[:2]]
-    call(lowering, "dtrsm", "L" if right else "R", uplo, trans, kind[1], columns, rows, 1.0, *places)
+    call(lowering, "dtrsm", "R", uplo, trans, kind[1], columns, rows, 1.0, *places)
 
 
 # --- threads

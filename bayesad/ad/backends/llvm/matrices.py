@@ -16,6 +16,7 @@ from bayesad.ad.backends.llvm.rows import Number, Rows, Value, number
 __all__ = ["KERNELS", "is_kernel", "kernel", "kernel_text"]
 
 TILE = 32  # columns of right-hand sides that are solved for at once
+MIRRORED = 8  # columns of a matrix that are mirrored at once: a cache line of them
 ZERO, HALF, ONE, INFINITY, NAN = map(number, (0.0, 0.5, 1.0, math.inf, math.nan))
 
 
@@ -94,9 +95,9 @@ def cholesky_pullback(n: int) -> str:
 
 
 def pull_back_block(n: int, stride: int) -> str:
-    """The same in place for a block of larger matrices: twice the cotangent, its lower triangle and all of it."""
+    """The same for a block of larger matrices: twice the cotangent, its lower triangle and all of it."""
     f, w = Rows(), width(n)
-    rows = _pull_back(f, n, stride, "%out")
+    rows = _pull_back(f, n, stride, "%g")
 
     def mirror(i: Number) -> None:
         def one(j: Number) -> None:
@@ -108,7 +109,24 @@ def pull_back_block(n: int, stride: int) -> str:
         f.loop(0, f.plus(i, 1), one)
 
     f.loop(0, n, mirror)
-    return f.text("factor out mirrored work")
+    return f.text("factor g out mirrored work")
+
+
+def invert_lower(n: int, stride: int) -> str:
+    """The inverse of a lower triangle within a larger matrix."""
+    f = Rows()
+
+    def row(i: Number) -> None:
+        def eliminate(k: Number, left: Value) -> list[Value]:
+            factor = f.splat(f.load(f.place("%a", stride, i, k)), n)
+            return [f.subtract(left, f.multiply(factor, f.load(f.place("%out", n, k), n)))]
+
+        unit = f.select(f.lanes("eq", i, n), f.splat(ONE, n), number(0.0, n))
+        (left,) = f.loop(0, i, eliminate, [unit])
+        f.store(f.divide(left, f.splat(f.load(f.place("%a", stride, i, i)), n)), f.place("%out", n, i))
+
+    f.loop(0, n, row)
+    return f.text("a out")
 
 
 def halve_and_mirror(n: int) -> str:
@@ -119,15 +137,24 @@ def halve_and_mirror(n: int) -> str:
 
 
 def _halve_and_mirror(f: Rows, n: int, rows: str, stride: int) -> None:
-    def mirror(i: Number) -> None:
-        def one(j: Number) -> None:
-            half = f.multiply(HALF, f.load(f.place(rows, stride, i, j)))
-            f.store(half, f.place("%out", n, i, j))
-            f.store(half, f.place("%out", n, j, i))
+    """By tiles of columns, so that what is written to the rows above goes to few cache lines."""
 
-        f.loop(0, f.plus(i, 1), one)
+    def mirror(i: Number, j: Number, lanes: int = 0) -> None:
+        half = f.multiply(f.splat(HALF, lanes), f.load(f.place(rows, stride, i, j), lanes))
+        f.store(half, f.place("%out", n, i, j))
+        for k in range(max(lanes, 1)):
+            f.store(f.lane(half, k), f.place("%out", n, f.plus(j, k), i))
 
-    f.loop(0, n, mirror)
+    def tile(start: Number, size: int) -> None:
+        end = f.plus(start, size)
+        f.loop(start, end, lambda i: f.loop(start, f.plus(i, 1), lambda j: mirror(i, j)))
+        if size == MIRRORED:
+            f.loop(end, n, lambda i: mirror(i, start, size))
+
+    whole, rest = divmod(n, MIRRORED)
+    f.loop(0, whole, lambda number: tile(f.times(number, MIRRORED), MIRRORED))
+    if rest:
+        tile(n - rest, rest)
 
 
 def _pull_back(f: Rows, n: int, stride: int, g: str) -> str:
@@ -287,6 +314,7 @@ KERNELS: dict[str, Callable[..., str]] = {
     "cholesky": cholesky,
     "cholesky_pullback": cholesky_pullback,
     "pull_back_block": pull_back_block,
+    "invert_lower": invert_lower,
     "halve_and_mirror": halve_and_mirror,
     "solve_triangular": solve_triangular,
     **PRODUCTS,

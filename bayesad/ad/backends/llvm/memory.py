@@ -22,6 +22,7 @@ __all__ = [
     "each_result",
     "fill_with_nan",
     "in_memory",
+    "is_used_up",
     "kernel",
     "matrix_in_memory",
     "matrix_source",
@@ -66,6 +67,15 @@ def matrix_source(lowering: Lowering, node: Node) -> tuple[Node, bool]:
 def constant(value: np.ndarray) -> Node:
     """A node for numbers that the program does not have yet."""
     return Node(CONSTANT, (), {}, value.shape, value.dtype, value=value)
+
+
+def is_used_up(lowering: Lowering, node: Node, by: Node) -> bool:
+    """Whether an operation alone needs what lies in the memory of an operand, and may leave something else there."""
+    home = lowering.storage.homes.get(node)
+    if home is None or not home.base.startswith("slot") or node.shape != by.shape or by.inputs.count(node) > 1:
+        return False
+    program = lowering.program
+    return node not in program.outputs and not any(node in other.inputs for other in program.nodes if other is not by)
 
 
 def _is_there(lowering: Lowering, node: Node) -> bool:

@@ -160,6 +160,10 @@ class Rows:
         zeros = f"<{lanes} x i32> zeroinitializer"
         return Value(self.op(f"shufflevector <{lanes} x double> {one}, <{lanes} x double> poison, {zeros}"), lanes)
 
+    def lane(self, v: Value, k: int) -> Value:
+        """The k-th number of a vector."""
+        return Value(self.op(f"extractelement {v}, i64 {k}")) if v.lanes else v
+
     def total(self, v: Value) -> Value:
         """The sum of the lanes."""
         name = f"@llvm.vector.reduce.fadd.v{v.lanes}f64"
