@@ -221,4 +221,5 @@ _STANDARD: dict[str, Callable[[Any], Standard]] = {
     **dict.fromkeys(("Normal", "StudentT", "Laplace", "Cauchy", "Logistic"), _location_scale),
     "LogNormal": _log_normal,
     "MvNormal": _mv_normal,
+    "GaussianProcess": lambda law: _mv_normal(law._law),
 }

@@ -281,12 +281,18 @@ def factor(name: str, log_density: Any) -> None:
     Raises
     ------
     ModelError
-        Outside a model; for a name used twice.
+        Outside a model; for a name used twice, or true and false in place of a log density.
     """
     state = running("factor", name)
     name = state.named(name)
     where = state.claim(name)
     value = ad.asarray(log_density)
+    if value.dtype == bool:
+        raise state.fail(
+            name,
+            "a factor is a log density, not true or false; where a condition excludes points write "
+            "np.where(condition, 0.0, -np.inf)",
+        )
     state.handler.note(Site("factor", name, np.shape(value), (), where), value)
 
 
@@ -355,6 +361,6 @@ def _standardised(state: Run, name: str, distribution: Distribution) -> Support:
         raise state.fail(
             name,
             f"{type(distribution).__name__} has no location and scale to be noncentred by; those of Normal, StudentT, "
-            "Laplace, Cauchy, Logistic, LogNormal and MvNormal have",
+            "Laplace, Cauchy, Logistic, LogNormal, MvNormal and GaussianProcess have",
         )
     return replace(distribution.support, standard=standard)

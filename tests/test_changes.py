@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 import bayesad as ba
-from bayesad import pilot
+from bayesad import gp, pilot
 from bayesad.errors import ModelError
 
 
@@ -117,6 +117,11 @@ LAWS = {
     "MvNormal, precision": (
         lambda mu, tau: ba.MvNormal(mu, precision=COV / tau**2),
         lambda z, mu, tau: mu + tau * np.linalg.solve(CHOL.T, z.T).T,
+        stats.norm,
+    ),
+    "GaussianProcess": (
+        lambda mu, tau: ba.GaussianProcess(tau**2 * gp.ExpQuad(1.0), np.array([0.0, 1.0]), mean=mu, jitter=0.0),
+        lambda z, mu, tau: mu + tau * z @ np.linalg.cholesky(np.exp([[0.0, -0.5], [-0.5, 0.0]])).T,
         stats.norm,
     ),
 }

@@ -239,6 +239,15 @@ def test_a_discrete_unknown_must_be_observed_or_summed_out():
     model_error(body, "'k'", "Poisson", "obs=", "marginalize=True", line_of("discrete unknown"))
 
 
+def test_a_condition_is_no_log_density():
+    @ba.model
+    def m():
+        ba.factor("positive", ba.sample("mu", ba.Normal(0, 1)) > 0)
+
+    with pytest.raises(ModelError, match=r"'positive'.*np.where\(condition, 0.0, -np.inf\)"):
+        m()
+
+
 def test_an_observation_that_depends_on_parameters_points_to_factor():
     def body(y):
         mu = ba.sample("mu", ba.Normal(0, 1))
