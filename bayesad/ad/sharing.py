@@ -114,5 +114,5 @@ def _values(program: Program, known: dict[Any, int]) -> dict[Node, int]:
 
 SHARING: dict[str, Sharing] = {
     "odeint": Sharing(_solves_more, lambda value, node: value[:, : node.shape[1]]),
-    "scan": Sharing(_returns_more, lambda value, node: value[: node.size]),
+    "scan": Sharing(_returns_more, lambda value, node: value[0 : node.size]),
 }

@@ -115,6 +115,11 @@ def _scalar(node: Node) -> float | None:
     return float(node.value) if node.primitive is CONSTANT and node.shape == () else None
 
 
+def _is_zero(node: Node) -> bool:
+    """Whether a node is a constant, a number or an array, of nothing but zeros."""
+    return node.primitive is CONSTANT and node.size > 0 and not node.value.flat[0] and not np.any(node.value)
+
+
 def _covers(result: Node, *others: Node) -> bool:
     """Whether ``result`` alone has the shape and dtype of the operation on it and the others."""
     return result.dtype == np.float64 and all(
@@ -130,16 +135,16 @@ def _is(node: Node, name: str) -> bool:
 @rule("add")
 def add_zero(trace: Trace, a: Node, b: Node) -> Any:
     for x, zero in ((a, b), (b, a)):
-        if _scalar(zero) == 0.0 and _covers(x, zero):
+        if _is_zero(zero) and _covers(x, zero):
             return x
     return None
 
 
 @rule("subtract")
 def subtract_zero(trace: Trace, a: Node, b: Node) -> Any:
-    if _scalar(b) == 0.0 and _covers(a, b):
+    if _is_zero(b) and _covers(a, b):
         return a
-    return -_array(trace, b) if _scalar(a) == 0.0 and _covers(b, a) else None
+    return -_array(trace, b) if _is_zero(a) and _covers(b, a) else None
 
 
 @rule("multiply")
@@ -397,14 +402,33 @@ def no_cast(trace: Trace, a: Node, dtype: np.dtype) -> Any:
 
 
 @rule("take")
-def new_axes(trace: Trace, a: Node, *arrays: Node, index: Any) -> Any:
-    """An index that only adds axes is a reshape."""
-    axes = [item for item in index.items if item is not None]
-    if arrays or any(item != ("slice", None, None, None) for item in axes):
-        return None
-    rest = a.shape[len(axes) :]
-    lengths = iter(a.shape)
-    return np.reshape(_array(trace, a), [1 if item is None else next(lengths) for item in index.items] + list(rest))
+def all_taken(trace: Trace, a: Node, *arrays: Node, index: Any) -> Any:
+    """An index that takes all elements in their order is a reshape."""
+    shape = None if arrays else _shape_of_all(index, a.shape)
+    return None if shape is None else np.reshape(_array(trace, a), shape)
+
+
+@rule("scatter")
+def all_put(trace: Trace, a: Node, *arrays: Node, index: Any, shape: tuple[int, ...]) -> Any:
+    """So is one that puts elements everywhere."""
+    everywhere = not arrays and _shape_of_all(index, shape) == a.shape
+    return np.reshape(_array(trace, a), shape) if everywhere else None
+
+
+def _shape_of_all(index: Any, shape: tuple[int, ...]) -> tuple[int, ...] | None:
+    """The shape of what an index takes of an array if that is all of it in order, else None."""
+    lengths = iter(shape)
+    found = []
+    for item in index.items:
+        if item is None:
+            found.append(1)
+            continue
+        n = next(lengths)
+        if type(item) is tuple and slice(*item[1:]).indices(n) == (0, n, 1):
+            found.append(n)
+        elif type(item) is not int or n != 1:
+            return None
+    return *found, *lengths
 
 
 @rule("take")

@@ -19,7 +19,7 @@ from hypothesis.extra.numpy import array_shapes, mutually_broadcastable_shapes
 from bayesad import ad
 from bayesad.ad.array import bind
 from bayesad.ad.primitives import branches, implicit, integrals, ode_adjoint, odes, special  # noqa: F401  (add their entries)
-from bayesad.ad.primitives.indexing import Index
+from bayesad.ad.primitives.indexing import Index, parse
 from bayesad.ad.primitives.table import NO_RULE, PRIMITIVES, elementwise
 from bayesad.ad.trace import trace
 from bayesad.errors import DerivativeError
@@ -518,6 +518,21 @@ INDICES = [
     (Index((("slice", None, None, None), "array")), (np.array([1, -1]),)),
     (Index((0, "array")), (np.array([], dtype=int),)),
 ]
+
+
+SLICES = st.builds(slice, *[st.none() | st.integers(-4, 4)] * 2)
+
+
+@given(st.lists(st.integers(-1, 0) | SLICES | st.none(), max_size=5), array_shapes(min_dims=3, max_dims=3, max_side=4))
+def test_what_an_index_takes_is_a_block_where_positions_are_consecutive(items, shape):
+    items = items[: next((i for i in range(len(items) + 1) if len(items[:i]) - items[:i].count(None) == 3), None)]
+    positions = np.arange(np.prod(shape)).reshape(shape)[tuple(items)].ravel()
+    begin = parse(tuple(items), shape)[0].block(shape)
+    if len(positions) and np.all(np.diff(positions) == 1):
+        assert begin == positions[0]
+    else:
+        assert begin is None
+    assert Index((("slice", None, None, -1),)).block((3,)) is Index(("array",)).block((3,)) is None
 
 
 def index_case(name):

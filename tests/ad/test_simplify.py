@@ -34,8 +34,8 @@ def stacked(x):
 # rule -> functions to which it applies
 CASES = {
     "outer_products_summed": [outer_products],
-    "add_zero": [lambda x: x + 0.0, lambda x: 0.0 + x],
-    "subtract_zero": [lambda x: x - 0.0, lambda x: 0.0 - x],
+    "add_zero": [lambda x: x + 0.0, lambda x: 0.0 + x, lambda x: np.zeros(3) + x],
+    "subtract_zero": [lambda x: x - 0.0, lambda x: 0.0 - x, lambda x: np.outer(x, C) - np.zeros(3)],
     "multiply_by_one": [lambda x: x * 1.0, lambda x: 1.0 * x, lambda x: x * -1.0],
     "divide_by_one": [lambda x: x / 1.0],
     "small_power": [lambda x, p=p: x**p for p in (2, -1.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0)],
@@ -99,7 +99,17 @@ CASES = {
     ],
     "lean_scan": [lambda x: ad.scan(lambda c, z: (np.sin(c) * z**2, c), x[0], x)[1]],
     "no_cast": [lambda x: bind_cast(x)],
-    "new_axes": [lambda x: x[:, None] * C, lambda x: x[None] * 2.0, lambda x: (x[:, None] * C)[:, None]],
+    "all_taken": [
+        lambda x: x[:, None] * C,
+        lambda x: x[None] * 2.0,
+        lambda x: (x[:, None] * C)[:, None],
+        lambda x: x[0:3] * C,
+        lambda x: np.outer(x, C)[:, None][:, 0, -3:] * C,
+    ],
+    "all_put": [
+        lambda x: bind_scatter(x, np.s_[0:3], (3,)),
+        lambda x: bind_scatter(x, np.s_[-1, :, None], (1, 3, 1)),
+    ],
     "element_of_stack": [lambda x: np.stack([x, np.sin(x)])[1], lambda x: np.array([x[0], x[1] * 2.0])[0]],
     "set_to_itself": [set_to_itself],
 }
@@ -124,6 +134,16 @@ def bind_transpose(x):
     from bayesad.ad.primitives.shaping import transpose_p
 
     return bind(transpose_p, (np.reshape(x, (1, 3)),), {"axes": (0, 1)})
+
+
+def bind_scatter(x, index, shape):
+    """Zeros of a shape but for ``x`` at an index."""
+    from bayesad.ad.array import bind
+    from bayesad.ad.primitives.indexing import parse, scatter
+
+    return bind(
+        scatter, (np.reshape(x, np.zeros(shape)[index].shape),), {"index": parse(index, shape)[0], "shape": shape}
+    )
 
 
 def bind_cast(x):
@@ -185,6 +205,9 @@ def test_a_rule_alone_keeps_value_and_gradient(name, only):
     "f",
     [
         lambda x: x[0] + np.zeros(3),
+        lambda x: x[1:] - np.zeros((2, 2)),
+        lambda x: x[::-1],
+        lambda x: x[:0],
         lambda x: x[0] * np.ones((2, 3)),
         lambda x: (x > 0) + 0.0,
         lambda x: (x > 0) * 1.0,

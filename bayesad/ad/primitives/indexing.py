@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,24 @@ class Index:
             return self._basic
         remaining = iter(arrays)
         return tuple(next(remaining) if type(item) is str else item for item in self._basic)
+
+    def block(self, shape: tuple[int, ...]) -> int | None:
+        """Where what is taken of an array begins, if it is consecutive elements in their order; else None."""
+        begin, rest, is_open = 0, math.prod(shape), False
+        lengths = iter(shape)
+        for item in self.items:
+            if item is None:
+                continue
+            if type(item) is str:
+                return None
+            n = next(lengths)
+            rest //= max(n, 1)
+            start, stop, step = (item % n, item % n + 1, 1) if type(item) is int else slice(*item[1:]).indices(n)
+            if step != 1 or stop <= start or (is_open and stop - start < n):
+                return None
+            begin += start * rest
+            is_open = is_open or stop - start > 1
+        return begin
 
     @property
     def integers(self) -> tuple[int, ...] | None:

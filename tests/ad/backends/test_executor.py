@@ -107,12 +107,13 @@ def test_rows_of_several_inputs_and_outputs():
             np.testing.assert_array_equal(result[i], expected)
 
 
-def test_rows_are_left_alone_where_shapes_differ_or_numpy_is_called(both_sides):
+def test_rows_are_left_alone_where_shapes_differ_or_several_programs_call_numpy(both_sides):
     x, results = np.ones((4, 3)), np.zeros((4, 2))
     assert run_rows(both_sides, [x], [results], 0) == 0
     opaque = ad.custom_vjp(np.cbrt, vjp=lambda g, y, x: g)
     left_to_numpy = native(lambda x: np.sum(opaque(x)), x[0])
-    assert run_rows([left_to_numpy], [x], [np.zeros(4)], 0) == 0
+    assert run_rows([left_to_numpy], [x], [np.zeros(4)], 0) == 4
+    assert run_rows([left_to_numpy] * 2, [x], [np.zeros(4)], 0) == 0
 
 
 def test_a_program_may_call_itself_through_numpy():

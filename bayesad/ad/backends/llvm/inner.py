@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from bayesad.ad.backends.llvm.memory import block
 from bayesad.ad.backends.llvm.scalars import Operand
 from bayesad.ad.backends.llvm.schedule import plan
-from bayesad.ad.backends.llvm.storage import allocate
+from bayesad.ad.backends.llvm.storage import LINE, allocate
 from bayesad.ad.backends.llvm.writer import MEMORY, SIZES, Position, positions
-from bayesad.ad.program import CONSTANT, INPUT, Node, Program
+from bayesad.ad.program import INPUT, Node, Program
 
 if TYPE_CHECKING:
     from bayesad.ad.backends.llvm.lower import Lowering
@@ -63,7 +64,10 @@ class Inner:
         return self.scratch[node]
 
     def give(self, given: Inputs, inner: Node, outer: Node, at: Position) -> None:
-        """Let an input of the program be what ``outer`` is at a position along its first axes."""
+        """Let an input of the program be what ``outer`` is at a position along its first axes.
+
+        What is the same for all steps is copied to the begin of a cache line, if it does not lie at one.
+        """
         lowering, kind = self.lowering, inner.dtype.kind
         if inner.size <= MOST_IN_REGISTERS:
             values = [lowering.value(outer, [*at, *p]) for p in positions(inner.shape)]
@@ -75,16 +79,19 @@ class Inner:
             for i, value in enumerate(values):
                 lowering.store(place, kind, str(i), value)
             given.pointers[inner] = place
-        elif outer.primitive in (INPUT, CONSTANT) or outer in lowering.schedule.stored:
-            offset = lowering.times(at[0], inner.size) if at else "0"
-            given.pointers[inner] = lowering.element(lowering.pointer(outer), MEMORY[kind], offset)
-        else:
-            place = given.pointers[inner] = self.memory_for(inner)
-            shape = inner.shape
-            lowering.nest(
-                shape,
-                lambda p: lowering.store(place, kind, lowering.linear(p, shape), lowering.value(outer, [*at, *p])),
-            )
+            return
+        found = block(lowering, outer)
+        if found is not None and (at or found[0] is outer or _is_aligned(*found)):
+            source, begin = found
+            offset = lowering.plus(lowering.times(at[0], inner.size), str(begin)) if at else str(begin)
+            given.pointers[inner] = lowering.element(lowering.pointer(source), MEMORY[kind], offset)
+            return
+        copy = given.pointers[inner] = self.memory_for(inner)
+        shape = inner.shape
+        lowering.nest(
+            shape,
+            lambda p: lowering.store(copy, kind, lowering.linear(p, shape), lowering.value(outer, [*at, *p])),
+        )
 
     @contextmanager
     def inside(self, given: Inputs, bases: dict[str, str]) -> Iterator[None]:
@@ -105,3 +112,8 @@ class Inner:
         finally:
             for name, value in saved.items():
                 setattr(lowering, name, value)
+
+
+def _is_aligned(source: Node, offset: int) -> bool:
+    """Whether the element of a node's memory at an offset is the first of a cache line; callers may pass any memory."""
+    return source.primitive is not INPUT and offset * SIZES[source.dtype.kind] % LINE == 0

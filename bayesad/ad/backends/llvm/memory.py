@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bayesad.ad.backends.llvm.lower import Lowering
 
 __all__ = [
+    "block",
     "constant",
     "displaced",
     "each_matrix",
@@ -38,12 +39,27 @@ def in_memory(lowering: Lowering, node: Node) -> str:
     """The address of a node's elements, as float64 in C order; copied there if need be."""
     if node.primitive is CONSTANT and node.dtype.kind != "f":
         node = constant(np.asarray(node.value, dtype=np.float64))
-    node = _as_it_lies(lowering, node)
-    if _is_there(lowering, node):
-        return lowering.pointer(node)
-    place = scratch(lowering, node.size)
-    lowering.copy(node, place, "f")
-    return place
+    place = block(lowering, node) if node.dtype.kind == "f" else None
+    if place is not None:
+        return displaced(lowering, lowering.pointer(place[0]), place[1])
+    copy = scratch(lowering, node.size)
+    lowering.copy(node, copy, "f")
+    return copy
+
+
+def block(lowering: Lowering, node: Node) -> tuple[Node, int] | None:
+    """The node whose memory holds a node's elements one after the other, and how many are before them; None if none."""
+    offset = 0
+    while node.primitive not in (INPUT, CONSTANT) and node not in lowering.schedule.stored:
+        if node.primitive.name == "take":
+            begin = node.attributes["index"].block(node.inputs[0].shape)
+            if begin is None:
+                return None
+            offset += begin
+        elif node.primitive.name != "reshape":
+            return None
+        node = node.inputs[0]
+    return node, offset
 
 
 def matrix_in_memory(lowering: Lowering, node: Node) -> tuple[str, bool]:
@@ -53,15 +69,15 @@ def matrix_in_memory(lowering: Lowering, node: Node) -> tuple[str, bool]:
 
 
 def matrix_source(lowering: Lowering, node: Node) -> tuple[Node, bool]:
-    """The node whose memory holds a stack of matrices, or their transposes; the node itself if that has none yet."""
+    """The stack of matrices to be read from memory for one, and whether it holds their transposes."""
     if node.primitive is CONSTANT and node.ndim == 2 and node.value.flags.f_contiguous:
         return constant(node.value.T), True
-    if node.primitive.name == "transpose":
+    if node.primitive.name == "transpose" and node not in lowering.schedule.stored:
         swapped = (*range(node.ndim - 2), node.ndim - 1, node.ndim - 2)
-        source = _as_it_lies(lowering, node.inputs[0])
-        if node.attributes["axes"] == swapped and _is_there(lowering, source):
+        source = node.inputs[0]
+        if node.attributes["axes"] == swapped and source.dtype.kind == "f" and block(lowering, source) is not None:
             return source, True
-    return _as_it_lies(lowering, node), False
+    return node, False
 
 
 def constant(value: np.ndarray) -> Node:
@@ -76,29 +92,6 @@ def is_used_up(lowering: Lowering, node: Node, by: Node) -> bool:
         return False
     program = lowering.program
     return node not in program.outputs and not any(node in other.inputs for other in program.nodes if other is not by)
-
-
-def _is_there(lowering: Lowering, node: Node) -> bool:
-    leaf = node.primitive in (INPUT, CONSTANT)
-    return node.dtype.kind == "f" and (leaf or node in lowering.schedule.stored)
-
-
-def _as_it_lies(lowering: Lowering, node: Node) -> Node:
-    """The node whose memory holds the elements of a view in the same order, if there is one; else the node itself."""
-    source = node
-    while not _is_there(lowering, source):
-        name = source.primitive.name
-        index = source.attributes.get("index")
-        reordered = name != "reshape" and not (name == "take" and source.size == source.inputs[0].size)
-        if reordered or (index is not None and any(_picks(item) for item in index.items)):
-            return node
-        source = source.inputs[0]
-    return source
-
-
-def _picks(item: object) -> bool:
-    """Whether an item of an index may change the order of elements, where all are taken."""
-    return item == "array" or (type(item) is tuple and item[3] not in (None, 1))
 
 
 def scratch(lowering: Lowering, size: int) -> str:

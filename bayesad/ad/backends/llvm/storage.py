@@ -1,14 +1,14 @@
 """Where each array of a program lies: in an output, in a part of a larger array, or in workspace used again and again.
 
 A slot of the workspace serves nodes one after the other: the next node may have it when the last step that reads the
-one before is over. A node that becomes part of a concatenation is computed where the concatenation has it, and what is
-an output is computed in the caller's memory.
+one before is over. A node that becomes part of a concatenation or stack is computed where that has it, and what is an
+output is computed in the caller's memory.
 """
 
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,8 +18,9 @@ from bayesad.ad.backends.llvm.schedule import Loop, Schedule, Step
 from bayesad.ad.backends.llvm.writer import SIZES
 from bayesad.ad.program import Node, Program
 
-__all__ = ["Home", "Storage", "allocate"]
+__all__ = ["LINE", "Home", "Storage", "allocate"]
 
+JOINING = ("concatenate", "stack")
 LINE = 64  # bytes of a cache line: workspace begins on one
 
 
@@ -38,9 +39,9 @@ class Storage:
     slots: list[int]
 
     def in_place(self, part: Node, whole: Node, offset: int) -> bool:
-        """Whether a part of a concatenation is computed right where the whole has it."""
+        """Whether a part of a concatenation or stack is computed right where the whole has it."""
         home = self.homes[whole]
-        return self.homes.get(part) == Home(home.base, home.offset + offset)
+        return self.homes.get(_behind_reshapes(part, self.homes)) == Home(home.base, home.offset + offset)
 
 
 class _Life(NamedTuple):
@@ -77,21 +78,30 @@ def _in_outputs(program: Program, schedule: Schedule) -> dict[Node, Home]:
 
 
 def _containers(program: Program, schedule: Schedule) -> dict[Node, tuple[Node, int]]:
-    """Part -> (the concatenation that it is computed in, its offset there in bytes)."""
+    """Part -> (the concatenation or stack that it is computed in, its offset there in bytes)."""
     containers: dict[Node, tuple[Node, int]] = {}
     outputs = set(program.outputs)
     for node in reversed(program.nodes):
-        if node.primitive.name != "concatenate" or node not in schedule.stored or node.dtype.kind != "f":
+        if node.primitive.name not in JOINING or node not in schedule.stored or node.dtype.kind != "f":
             continue
-        if int(np.prod(node.shape[: node.attributes["axis"]], dtype=np.int64)) != 1:
+        if int(np.prod(node.shape[: node.attributes.get("axis", 0)], dtype=np.int64)) != 1:
             continue
+        parts = [_behind_reshapes(part, schedule.stored) for part in node.inputs]
         offset = 0
-        for part in node.inputs:
-            alone = part not in containers and part not in outputs and node.inputs.count(part) == 1
+        for part in parts:
+            alone = part not in containers and part not in outputs and parts.count(part) == 1
             if alone and part in schedule.stored and schedule.kinds[part] != "tiny" and part.dtype == node.dtype:
                 containers[part] = (node, offset)
             offset += part.size * SIZES["f"]
     return containers
+
+
+def _behind_reshapes(node: Node, stored: Container[Node]) -> Node:
+    """The stored node whose elements a reshape of it shows; the node itself if it is something else."""
+    source = node
+    while source not in stored and source.primitive.name == "reshape":
+        source = source.inputs[0]
+    return source
 
 
 def _inside(part: Node, containers: dict[Node, tuple[Node, int]], homes: dict[Node, Home]) -> Home:
