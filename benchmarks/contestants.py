@@ -69,8 +69,7 @@ class Native:
 
     def __init__(self, address: int, context: int, q: Array, keep: Any) -> None:
         self.pointer = LogDensityPointer(address, context, keep)
-        self._q = np.array(q)
-        self._gradient = np.empty_like(self._q)
+        self._q, self._gradient = _side_by_side([q, q])
         self._repeat = compile_kernel(repeat)
 
     def evaluate(self, q: Array) -> tuple[float, Array]:
