@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from bayesad.ad.backends.llvm.kernel import LogDensityPointer
-from bayesad.errors import ConfigError
+from bayesad.ad.failures import solver_lines
+from bayesad.errors import ConfigError, SolverError
 from bayesad.initial import Evaluate, find_candidates
 from bayesad.samplers import HMC, NUTS, Chains, run_chains
 from bayesad.samplers.chain import improve_kernel
@@ -167,6 +168,7 @@ def _run(
 
     points = np.stack([_starting_points(posterior, settings["seed"], chain, initial, evaluate) for chain in chains])
     (density,) = densities
+    density.failures()  # those of places that are not started from
     tables = [density.context() for _ in chains]
     if _is_large(posterior):
         _give_back_memory()
@@ -180,14 +182,30 @@ def _run(
         meanwhile=meanwhile,
         **settings,
     )
-    if density.error is not None:
-        warnings.warn(
-            f"model {posterior.model.name!r} raised {density.error!r} at some points; they were rejected as having "
-            "density zero. If that is not meant, look at that line",
-            RuntimeWarning,
-            stacklevel=5,
-        )
+    _warn_of_failures(posterior, density.failures(), int(result.stats["diverging"].sum()))
     return result, prepared - started
+
+
+def _warn_of_failures(posterior: Posterior, failures: Sequence[BaseException], divergences: int) -> None:
+    """Tell what was raised at points of the chains; solvers may fail during warmup, far out, without a word."""
+    solvers = [error for error in failures if isinstance(error, SolverError)]
+    others = [error for error in failures if not isinstance(error, SolverError)]
+    name = posterior.model.name
+    if others:
+        message = (
+            f"model {name!r} raised {others[0]!r} at some points; they were rejected as having density zero. If that "
+            "is not meant, look at that line"
+        )
+    elif solvers and divergences:
+        traced = [path.traced for path in posterior.unconstrained.compiled.paths]
+        lines = ", ".join(dict.fromkeys(line for program in traced for line in solver_lines(program)))
+        message = (
+            f"model {name!r} ({lines}): {solvers[0]}. Such points were rejected as having density zero; {divergences} "
+            "transitions after warmup diverged, there or where the posterior is steep"
+        )
+    else:
+        return
+    warnings.warn(message, RuntimeWarning, stacklevel=6)
 
 
 def _run_still(

@@ -6,9 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+from bayesad.ad.program import Program
 from bayesad.ad.trace import current_depth
 
-__all__ = ["failing", "failures_are_nan"]
+__all__ = ["failing", "failures_are_nan", "solver_lines"]
+
+SOLVERS = {"odeint", "implicit", "quad"}
+"""The primitives that may fail."""
 
 _tolerated: ContextVar[bool] = ContextVar("bayesad_tolerated", default=False)
 
@@ -21,6 +25,17 @@ def failures_are_nan() -> Iterator[None]:
         yield
     finally:
         _tolerated.reset(token)
+
+
+def solver_lines(program: Program) -> Iterator[str]:
+    """``file:line`` of the solvers in a program and in the bodies of its operations."""
+    for node in program.nodes:
+        if node.primitive.name in SOLVERS:
+            yield node.line
+            continue
+        for value in node.attributes.values():
+            if isinstance(value, Program):
+                yield from solver_lines(value)
 
 
 def failing(error: Exception) -> None:

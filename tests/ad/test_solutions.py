@@ -1,5 +1,7 @@
 """Roots, fixed points and minima: derivatives through the solution against closed forms and differences."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -97,13 +99,104 @@ def test_machine_code_and_sampling_with_failures():
 
     posterior = model(seen=0.6)
     assert posterior.unconstrained.log_density([2.0]) == -np.inf
-    draws = posterior.sample(chains=2, warmup=150, draws=150, seed=1, initial={"theta": 0.5}).posterior["theta"].values
-    assert np.all(draws < 1.0)
+    with pytest.warns(RuntimeWarning, match=r"'model' \(.*test_solutions.py:\d+\): root from \[1\.\]: .* rejected"):
+        draws = posterior.sample(chains=2, warmup=150, draws=150, seed=1, initial={"theta": 0.5}).posterior["theta"]
+    assert np.all(draws.values < 1.0)
     compiled = ad.compile(lambda t: ad.root(lambda x: x**2 + t - 1.0, 1.0))
     for _ in range(30):
         assert np.isclose(compiled(0.19), 0.9, rtol=1e-12)
         with pytest.raises(SolverError):
             compiled(2.0)
+
+
+def test_solvers_that_fail_during_warmup_alone_are_not_worth_a_warning(recwarn):
+    @ba.model
+    def model(seen):
+        theta = ba.sample("theta", ba.Normal(0, 3))
+        end = ba.odeint(lambda t, y: y**2, [theta], [1.0])[0, 0]  # none from 1 on
+        ba.sample("seen", ba.Normal(end, 0.1), obs=seen)
+
+    tree = model(seen=-0.8).sample(chains=1, warmup=100, draws=30, seed=2)
+    assert not tree.sample_stats["diverging"].any()
+    assert [str(warning.message) for warning in recwarn if "rejected" in str(warning.message)] == []
+
+
+def test_solutions_in_several_threads_at_once():
+    """Each call solves by Python, called from machine code, for other numbers than the threads beside it."""
+    slope = ad.compile(lambda a: ad.gradient(lambda b: np.sum(solution(b) ** 2), a))
+    points = np.stack([np.linspace(0.2, 1.5, 120), np.linspace(1.5, 0.5, 120)], axis=1)
+    for _ in range(18):
+        slope(points[0])
+    one_by_one = [slope(p) for p in points]
+    with ThreadPoolExecutor(4) as threads:
+        np.testing.assert_array_equal(list(threads.map(slope, points)), one_by_one)
+
+
+def depressed(p, q):
+    """The real root of x³ + p x = q, for p > 0 (Cardano)."""
+    s = np.sqrt(q**2 / 4 + p**3 / 27)
+    return np.cbrt(q / 2 + s) - np.cbrt(s - q / 2)
+
+
+def rows_of_roots(p, root):
+    def step(carry, x):
+        found = root(carry + p * x)
+        return found, found
+
+    return np.sum(ba.scan(step, 0.1, np.array([0.5, 1.0, 1.5]))[1] ** 2)
+
+
+def roots_in_a_right_hand_side(p, root):
+    return ad.odeint(lambda t, y: [-root(p * y[0])], [1.0], [1.0], rtol=1e-9, atol=1e-9)[0, 0]
+
+
+def a_root_of_roots(p, root):
+    return ad.root(lambda x: root(x) + x**2 - p, 0.5)
+
+
+@pytest.mark.parametrize("f", [rows_of_roots, roots_in_a_right_hand_side, a_root_of_roots])
+def test_roots_within_scans_differential_equations_and_roots(f):
+    """x³ + x = q by `ad.root` and in closed form: values, slopes and curvatures, the slopes in machine code too."""
+
+    def solved(p):
+        return f(p, lambda q: ad.root(lambda x: x**3 + x - q, 0.0))
+
+    def exact(p):
+        return f(p, lambda q: depressed(1.0, q))
+
+    assert np.isclose(solved(1.3), exact(1.3), rtol=1e-8)
+    slope = ad.compile(lambda p: ad.gradient(solved, p))
+    for _ in range(18):
+        found = slope(1.3)
+    assert np.isclose(found, ad.gradient(exact, 1.3), rtol=1e-7)
+    assert np.isclose(ad.hessian(solved, 1.3), ad.hessian(exact, 1.3), rtol=1e-6)
+
+
+def test_curvatures_of_a_fixed_point_and_of_a_minimum_of_several():
+    """By differences of gradients, which other tests hold against closed forms."""
+
+    def kepler(e):
+        return ad.fixed_point(lambda x: 1.0 + e * np.sin(x), 1.0)
+
+    def best(a):
+        return np.sum(ad.minimize(lambda x: (x[0] - a) ** 2 + x[0] ** 4 + x[1] ** 2 - x[0] * x[1], [0.0, 0.0]) ** 3)
+
+    for f in (kepler, best):
+        upper, lower = (ad.gradient(f, 0.4 + h) for h in (1e-5, -1e-5))
+        assert np.isclose(ad.hessian(f, 0.4), (upper - lower) / 2e-5, rtol=1e-7)
+
+
+def test_a_failure_within_a_scan_of_machine_code_is_an_error_and_leaves_nothing_behind():
+    def total(a):
+        return ba.scan(lambda c, x: (c + ad.root(lambda z: z**2 + x - a, 1.0), None), 0.0, np.array([0.5, 1.0]))[0]
+
+    compiled = ad.compile(total)
+    expected = np.sqrt(2.5) + np.sqrt(2.0)
+    for _ in range(20):
+        assert np.isclose(compiled(3.0), expected)
+    with pytest.raises(SolverError, match="root from"):
+        compiled(0.7)
+    assert np.isclose(compiled(3.0), expected)
 
 
 @pytest.mark.parametrize(

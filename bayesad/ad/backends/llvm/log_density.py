@@ -79,6 +79,15 @@ class NativeLogDensity:
             raise error
         return value, gradient
 
+    def failures(self) -> list[BaseException]:
+        """What was raised since this was last asked: the first exception in a callback, and those that gave NaN."""
+        found = [] if self.error is None else [self.error]
+        self.error = None
+        for program in self._programs:
+            found += program.errors.values()
+            program.errors.clear()
+        return found
+
     def _evaluate(self, chain: Chain, q: int, gradient: int) -> float:
         """The value at a point to which no program in a chain applies."""
         vector = self._programs[0].layout.inputs[0]
