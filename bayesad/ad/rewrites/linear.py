@@ -158,10 +158,14 @@ def _same_scale(a: Term, b: Term) -> bool:
         and a.array is b.array
         and len(a.factors) == len(b.factors)
         and all(
-            f.node is g.node and f.inverse == g.inverse and (f.index is g.index or not (f.varies or g.varies))
+            f.node is g.node and f.inverse == g.inverse and _same_index(f.index, g.index)
             for f, g in zip(a.factors, b.factors, strict=True)
         )
     )
+
+
+def _same_index(i: np.ndarray, j: np.ndarray) -> bool:
+    return i is j or (i.ndim == j.ndim == 0 and int(i) == int(j))
 
 
 # --- handlers: (node, forms of its inputs) -> form, or None where the node is an unknown of its own

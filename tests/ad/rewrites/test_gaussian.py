@@ -39,6 +39,11 @@ def inside_matrix(b):
     return squares(Y - mean)
 
 
+def autoregression(b):
+    memory, apart = np.tanh(b[:2]), Y - b[3]
+    return squares(apart[2:] - (memory[0] * apart[1:-1] + memory[1] * apart[:-2]))
+
+
 CASES = {
     "matrix times vector": lambda b: squares(Y - X @ b[:3]),
     "vector times matrix": lambda b: squares(b[:3] @ X.T - Y),
@@ -60,6 +65,7 @@ CASES = {
     "scaled mean": lambda b: squares(Y - np.exp(b[0]) * (X @ b[1:4] + b[5])),
     "reshaped": inside_matrix,
     "autoregression": lambda b: squares(Y[1:] - b[0] - b[1] * Y[:-1]),
+    "autoregression about a mean": autoregression,
     "no constant": lambda b: squares(X @ b[:3]),
     "constant mean": lambda b: normal(Y, b[0], np.exp(b[1])),
     "masked": lambda b: squares((Y - X @ b[:3])[Y > 3.0]),
