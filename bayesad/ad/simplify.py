@@ -447,6 +447,17 @@ def concatenated_stacks(trace: Trace, *parts: Node, axis: int) -> Any:
     return np.stack([_array(trace, number) for part in parts for number in part.inputs])
 
 
+@rule("scatter")
+def scattered_to_diagonal(trace: Trace, a: Node, *arrays: Node, index: Any, shape: tuple[int, ...]) -> Any:
+    """A matrix with a vector on its diagonal is chosen element by element, in the loop that uses it."""
+    n = shape[0]
+    if index.items != ("array", "array") or shape != (n, n) or a.shape != (n,) or a.dtype != np.float64:
+        return None
+    if not all(i.primitive is CONSTANT and np.array_equal(i.value, np.arange(n)) for i in arrays):
+        return None
+    return np.where(np.eye(n, dtype=bool), np.reshape(_array(trace, a), (n, 1)), 0.0)
+
+
 @rule("index_set")
 def set_to_itself(trace: Trace, a: Node, v: Node, *arrays: Node, index: Any) -> Any:
     """``a[i] = a[i]`` changes nothing."""

@@ -80,6 +80,7 @@ CASES = {
     "transpose_of_transpose": [lambda x: stacked(x).transpose(1, 2, 0).transpose(0, 2, 1)],
     "cast_back": [lambda x: x[np.floor(x * 0.0).astype(int).astype(float).astype(int)]],
     "concatenated_stacks": [lambda x: np.concatenate([np.stack([x[1], x[0]]), np.stack([np.sin(x[2])])])],
+    "scattered_to_diagonal": [lambda x: scattered(x, np.arange(3))],
     "slice_of_concatenate": [
         lambda x: np.concatenate([x, C * x])[1:3],
         lambda x: np.concatenate([x[None], np.sin(x)[None]])[1, ::2],
@@ -120,6 +121,14 @@ def written(a, index, v):
     from bayesad.ad.array import index_set
 
     return index_set(a, index, v)
+
+
+def scattered(x, columns):
+    """A matrix of zeros but for x in rows 0, 1, 2 and those columns."""
+    from bayesad.ad.array import bind
+    from bayesad.ad.primitives.indexing import Index, scatter
+
+    return bind(scatter, (x, np.arange(3), columns), {"index": Index(("array", "array")), "shape": (3, 3)})
 
 
 def bind_reshape(x):
@@ -269,6 +278,12 @@ def test_a_sum_of_outer_products_is_a_product_of_matrices():
         assert "matmul" not in _names(few)
     other = simplify(trace(lambda u, v: np.sum(u[:, :, None] * v[:, None, :], axis=1), u, v)[0])
     assert "matmul" not in _names(other)
+
+
+def test_only_the_diagonal_itself_is_chosen_element_by_element():
+    other = simplify(trace(lambda x: scattered(x, np.array([0, 2, 1])), X)[0])
+    assert "scatter" in _names(other)
+    np.testing.assert_array_equal(run(other, X)[0], np.diag(X)[:, [0, 2, 1]])
 
 
 def test_sums_of_products_over_broadcast_rows_cost_no_product_in_the_gradient():
