@@ -177,27 +177,40 @@ def _by_changes(posterior: Posterior, names: Sequence[str]) -> dict[str, list[st
     """What changes when these unknowns do.
 
     Of many, every few are changed at once, and a change is ascribed to the last of them before it; what that misses is
-    found when the result is put to the test.
+    found when the result is put to the test. From the first values on they are changed to all others, from random
+    values to random ones.
     """
     unknowns = posterior.structure.summed
     rng = np.random.default_rng(2)
     point = at_random(posterior, np.random.default_rng(3))
     found: dict[str, set[str]] = {}
     stride = len(names) if len(names) <= ONE_BY_ONE else ONE_BY_ONE
-    for start in (_filled(unknowns), _filled(unknowns, rng)):
+    all_steps = range(1, max((unknowns[n].size for n in names), default=1))
+    for start, steps in ((_filled(unknowns), all_steps), (_filled(unknowns, rng), (None,))):
         before = _plain_outputs(posterior, point, start)
-        for residue in range(stride):
-            changed = names[residue::stride]
-            for step in range(1, max(unknowns[n].size for n in changed)):
-                moved = {n: _moved(unknowns[n], start[n], step) for n in changed}
-                after = _plain_outputs(posterior, point, {**start, **moved})
-                last = ""
-                for label, value in after.items():
-                    found.setdefault(label, set())
-                    last = label[1:] if label[1:] in moved else last
-                    if last and label in before and not np.all(same(value, before[label])):
-                        found[label].add(last)
+        for residue, step in itertools.product(range(stride), steps):
+            moved = {
+                n: _moved(unknowns[n], start[n], step or int(rng.integers(1, max(unknowns[n].size, 2))))
+                for n in names[residue::stride]
+            }
+            after = _plain_outputs(posterior, point, {**start, **moved})
+            different = _different(before, after)
+            last = ""
+            for label in after:
+                found.setdefault(label, set())
+                last = label[1:] if label[1:] in moved else last
+                if last and label in different:
+                    found[label].add(last)
     return {label: [n for n in unknowns if n in some] for label, some in found.items()}
+
+
+def _different(before: Mapping[str, np.ndarray], after: Mapping[str, np.ndarray]) -> set[str]:
+    """The labels that both have with different values."""
+    labels = [label for label in after if label in before]
+    alike = [label for label in labels if after[label].shape == before[label].shape]
+    one, other = (np.concatenate([[], *[np.ravel(run[label]) for label in alike]]) for run in (before, after))
+    owner = np.repeat(np.arange(len(alike)), [after[label].size for label in alike])
+    return {alike[i] for i in owner[~same(one, other)]} | (set(labels) - set(alike))
 
 
 def _filled(unknowns: Mapping[str, Summed], rng: np.random.Generator | None = None) -> dict[str, Any]:

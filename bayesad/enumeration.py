@@ -21,7 +21,18 @@ from bayesad.terms import density_of, has_density
 if TYPE_CHECKING:
     from bayesad.posterior import Posterior
 
-__all__ = ["Block", "Enumeration", "Filling", "Terms", "Values", "chosen", "run_terms", "table_of", "values_at"]
+__all__ = [
+    "Block",
+    "Enumeration",
+    "Filling",
+    "Terms",
+    "Values",
+    "chosen",
+    "others_of",
+    "run_terms",
+    "table_of",
+    "values_at",
+]
 
 Filling = Mapping[str, Any]  # name of an unknown -> index of its value: one for all elements, or an array of its shape
 Values = tuple[int, ...]  # the index of the value at every colour
@@ -48,6 +59,7 @@ class Terms(NamedTuple):
     """What one run of a model gives."""
 
     terms: dict[str, Any]  # log densities, entry by entry
+    own: dict[str, Any]  # those of the unknowns, but for chains, at all of their values: one more axis, the first
     chains: dict[str, tuple[Any, Any]]  # log initial and transition probabilities of the Markov chains
     bounds: dict[str, tuple[Any, ...]]  # of the parameters and the unknowns
     observed: dict[str, Site]
@@ -142,7 +154,7 @@ def run_terms(posterior: Posterior, parameter: Callable[[Site], Any], filling: F
 
     Whether observed values lie in their support is always looked at: it may depend on the unknowns.
     """
-    found = Terms({}, {}, {}, {})
+    found = Terms({}, {}, {}, {}, {})
     unknowns = posterior.structure.summed
 
     def own(site: Site) -> Any:
@@ -163,13 +175,25 @@ def run_terms(posterior: Posterior, parameter: Callable[[Site], Any], filling: F
             if unknown.chain:
                 found.chains[site.name] = (site.distribution._log_initial, site.distribution._log_transition)
                 return
-            density = 0.0 if unknown.missing else site.distribution.log_density(value)
-            found.terms[site.name] = density + unknown.outside(filling[site.name])
+            found.own[site.name] = _own_densities(site, unknown)
+            found.terms[site.name] = _chosen_value(found.own[site.name], filling[site.name])
         elif has_density(site):
             found.terms[site.name] = density_of(site, value, check=check or site.kind == "observed")
 
     posterior.run(Handler(parameter, note=note, summed=own))
     return found
+
+
+def _own_densities(site: Site, unknown: Summed) -> Any:
+    """The term of an unknown at all of its values, shape (size, *shape): one run has the law for all of them."""
+    index = np.arange(unknown.size).reshape(-1, *[1] * len(unknown.shape))
+    density = 0.0 if unknown.missing else site.distribution.log_density(np.asarray(unknown.at(index)))
+    return density + unknown.outside(index)
+
+
+def _chosen_value(own: Any, index: Any) -> Any:
+    """The term of an unknown at the values with these indices: one for all elements, or one for each."""
+    return own[index] if np.ndim(index) == 0 else own[(index, *np.indices(np.shape(index), sparse=True))]
 
 
 def values_at(width: int, names: Sequence[str], values: Sequence[int], colours: Mapping[str, int]) -> Values:
@@ -187,14 +211,23 @@ def table_of(
     unknowns: Mapping[str, Summed],
     colours: Mapping[str, int],
 ) -> Any:
-    """A term at all values of its unknowns: an axis for each of them, and one for the entries."""
-    sizes = [unknowns[name].size for name in names]
+    """A term at all values of its unknowns: an axis for each of them, and one for the entries.
+
+    The term of an unknown itself is known at all of its own values from one run for each of those of the others.
+    """
+    others = others_of(term, names, unknowns)
+    sizes = [unknowns[name].size for name in others]
     width = len(next(iter(found)))
-    rows = [
-        chosen(found[values_at(width, names, values, colours)].terms[term], entries)
-        for values in itertools.product(*map(range, sizes))
-    ]
-    return np.reshape(np.stack(rows), (*sizes, -1))
+    runs = [found[values_at(width, others, values, colours)] for values in itertools.product(*map(range, sizes))]
+    if len(others) == len(names):
+        return np.reshape(np.stack([chosen(run.terms[term], entries) for run in runs]), (*sizes, -1))
+    table = np.stack([np.reshape(run.own[term], (unknowns[term].size, -1)) for run in runs])
+    return np.moveaxis(np.reshape(table, (*sizes, *table.shape[1:])), len(sizes), names.index(term))
+
+
+def others_of(term: str, names: Sequence[str], unknowns: Mapping[str, Summed]) -> list[str]:
+    """The unknowns of a term whose values take runs of their own: all but the one whose term it is."""
+    return [name for name in names if name != term or unknowns[name].chain]
 
 
 def chosen(term: Any, entries: np.ndarray | None) -> Any:

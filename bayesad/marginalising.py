@@ -10,14 +10,14 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from bayesad.dependence import Part, at_random, dependence, parts_of, same
 from bayesad.distributions.supports import contains
 from bayesad.elimination import Factor, eliminations
-from bayesad.enumeration import Block, Enumeration, Terms, Values, run_terms, table_of, values_at
+from bayesad.enumeration import Block, Enumeration, Terms, Values, others_of, run_terms, table_of, values_at
 from bayesad.errors import DistributionError, ModelError
 from bayesad.running import Site, at_site
 from bayesad.structure import Summed, check_observed
@@ -92,7 +92,9 @@ def _runs(posterior: Posterior, colours: Mapping[str, int], parts: Sequence[Part
     unknowns = posterior.structure.summed
     width = max(colours.values()) + 1
     needed: dict[Values, None] = {(0,) * width: None}
-    for term, _, names in parts:
+    combined = [(name, [name]) for name in unknowns]
+    combined += [(term, others_of(term, names, unknowns)) for term, _, names in parts]
+    for term, names in combined:
         sizes = [unknowns[name].size for name in names]
         if np.prod(sizes, dtype=float) > MOST_RUNS:
             raise _problem(
@@ -120,19 +122,24 @@ def _at_all_values(posterior: Posterior, draft: Enumeration, point: Callable[[Si
                     "the bounds of its support depend on an unknown that is summed out, so that every summand would "
                     "have other values of it; give it a law with a fixed support",
                 )
-        if {n: np.shape(t) for n, t in run.terms.items()} != {n: np.shape(t) for n, t in first.terms.items()}:
-            names = sorted(set(run.terms) ^ set(first.terms)) or ["its shape"]
-            raise _problem(
-                posterior,
-                next(iter(posterior.structure.summed)),
-                f"which statements the model has depends on the value of the unknown ({', '.join(names)} only for some "
-                "values); give every branch the same statements, or write the choice with np.where",
-            )
+        _check_statements(posterior, run, first)
     for name in posterior.structure.fixed:
         site = first.observed[name]
         inside = [contains(run.observed[name].distribution.support, site.obs) for run in found.values()]
         check_observed(posterior.model, site, np.any(inside, axis=0))
     return found
+
+
+def _check_statements(posterior: Posterior, run: Terms, first: Terms) -> None:
+    """ModelError if two runs have different terms."""
+    if {n: np.shape(t) for n, t in run.terms.items()} != {n: np.shape(t) for n, t in first.terms.items()}:
+        names = sorted(set(run.terms) ^ set(first.terms)) or ["its shape"]
+        raise _problem(
+            posterior,
+            next(iter(posterior.structure.summed)),
+            f"which statements the model has depends on the value of the unknown ({', '.join(names)} only for some "
+            "values); give every branch the same statements, or write the choice with np.where",
+        )
 
 
 def _numbers(
@@ -165,7 +172,7 @@ def _hidden(found: Mapping[Values, Terms]) -> str:
     """The first term that is NaN somewhere, or has density zero for all values of the unknowns."""
     runs = list(found.values())
     for name in runs[0].terms:
-        densities = [run.terms[name] for run in runs]
+        densities = [np.max(run.own[name], axis=0) if name in run.own else run.terms[name] for run in runs]
         if any(np.any(np.isnan(density)) for density in densities):
             return f"the log density of {name!r} is NaN"
         possible = np.any([np.reshape(density, -1) > -np.inf for density in densities], axis=0)
@@ -181,6 +188,33 @@ def _known_rows(unknown: Summed, term: str, entries: int) -> np.ndarray | None:
     return np.zeros(entries, dtype=np.int64) if unknown.elements == 1 else None
 
 
+class _Asked(NamedTuple):
+    """Entries of a part of which it is asked to which elements of an unknown they belong.
+
+    Attributes
+    ----------
+    part : Part
+    name : str
+        The unknown.
+    rows : int array
+        The answer for all entries of the part, filled in.
+    entries : int array
+    own_value : int or None
+        Where the part is the term of an unknown itself, the index of its value.
+    """
+
+    part: Part
+    name: str
+    rows: np.ndarray
+    entries: np.ndarray
+    own_value: int | None
+
+    def density(self, run: Terms) -> np.ndarray:
+        term = self.part.term
+        density = run.terms[term] if self.own_value is None else run.own[term][self.own_value]
+        return self.part.of(density)[self.entries]
+
+
 def _decode(
     posterior: Posterior,
     draft: Enumeration,
@@ -190,7 +224,7 @@ def _decode(
     rows: Sequence[Rows],
 ) -> None:
     """Find the element each entry belongs to, where it is not known yet; -1 where to none."""
-    asked: dict[tuple[int, int, Values], list[tuple[Part, str, np.ndarray, np.ndarray]]] = {}
+    asked: dict[tuple[int, int, Values], list[_Asked]] = {}
     for part, own in zip(parts, rows, strict=True):
         for axis, name in enumerate(part.names):
             if own[name] is not None:
@@ -206,9 +240,13 @@ def _decode(
             for key in np.unique(first[own[name] == 0]):
                 value, other = divmod(int(key), flat.shape[1])
                 place = [int(i) for i in np.unravel_index(other, others)] if others else []
-                base = values_at(len(draft.runs[0]), [n for n in part.names if n != name], place, draft.colours)
+                at = dict(zip([n for n in part.names if n != name], place, strict=True))
+                own_value = at.pop(part.term, None)
+                base = values_at(len(draft.runs[0]), list(at), list(at.values()), draft.colours)
                 entries = np.flatnonzero((first == key) & (own[name] == 0))
-                asked.setdefault((draft.colours[name], value, base), []).append((part, name, own[name], entries))
+                asked.setdefault((draft.colours[name], value, base), []).append(
+                    _Asked(part, name, own[name], entries, own_value)
+                )
     for (colour, value, base), who in asked.items():
         _decode_at(posterior, draft, point, found, (colour, value, base), who)
 
@@ -219,7 +257,7 @@ def _decode_at(
     point: Any,
     found: Mapping[Values, Terms],
     key: tuple[int, int, Values],
-    who: Sequence[tuple[Part, str, np.ndarray, np.ndarray]],
+    who: Sequence[_Asked],
 ) -> None:
     """The bits of the elements' numbers, from runs in which the elements with that bit have another value."""
     colour, value, base = key
@@ -232,15 +270,15 @@ def _decode_at(
             filling[name] = has_bit * min(value, u.size - 1)
         with np.errstate(all="ignore"):
             run = run_terms(posterior, point, filling, check=True)
-        for part, name, rows, entries in who:
-            now, off, on = (part.of(r.terms[part.term])[entries] for r in (run, found[base], found[changed]))
+        for one in who:
+            now, off, on = map(one.density, (run, found[base], found[changed]))
             is_on = same(now, on)
             if not np.all(is_on | same(now, off)):
-                raise _several(posterior, part.term, name)
-            rows[entries] |= is_on.astype(np.int64) << bit
-    for part, name, rows, entries in who:
-        if np.any(rows[entries] >= draft.unknowns[name].elements):
-            raise _several(posterior, part.term, name)
+                raise _several(posterior, one.part.term, one.name)
+            one.rows[one.entries] |= is_on.astype(np.int64) << bit
+    for one in who:
+        if np.any(one.rows[one.entries] >= draft.unknowns[one.name].elements):
+            raise _several(posterior, one.part.term, one.name)
 
 
 def _blocks(part: Part, rows: Rows, unknowns: Mapping[str, Summed]) -> list[Block]:
@@ -289,6 +327,7 @@ def _put_to_the_test(posterior: Posterior, made: Enumeration, parts: Sequence[Pa
         filling = {name: rng.integers(u.size, size=u.shape) for name, u in made.unknowns.items()}
         with np.errstate(all="ignore"):
             run = run_terms(posterior, point, filling, check=True)
+        _check_statements(posterior, run, found[made.runs[0]])
         for part, own in zip(parts, rows, strict=True):
             table = table_of(found, part.term, part.names, part.entries, made.unknowns, made.colours)
             picked = [np.where(row >= 0, np.reshape(filling[n], -1)[row], 0) for n, row in own.items()]

@@ -451,6 +451,25 @@ def test_unconstrained_density_looks_at_supports_that_depend_on_an_unknown():
     assert m(y=[3, 0]).unconstrained.log_density([0.5]) == pytest.approx(expected, rel=1e-12)
 
 
+def test_states_that_cannot_be_left_or_reached_and_runs_of_a_chain():
+    """One way through the states: every run has some of them impossible; 2 K − 1 runs tell all."""
+    one_way = np.array([[0.9, 0.1, 0.0], [0.0, 0.8, 0.2], [0.0, 0.0, 1.0]])
+    y = np.array([-1.0, 0.4, 0.6, 2.1, 1.9])
+
+    @ba.model
+    def through(y):
+        z = ba.sample("z0", ba.Categorical([1.0, 0.0, 0.0]), marginalize=True)
+        ba.sample("y0", ba.Normal(MU[z], 1), obs=y[0])
+        for t in range(1, len(y)):
+            z = ba.sample(f"z{t}", ba.Categorical(one_way[z]), marginalize=True)
+            ba.sample(f"y{t}", ba.Normal(MU[z], 1), obs=y[t])
+
+    posterior = through(y=y)
+    assert len(posterior.enumeration.runs) == 2 * 3 - 1
+    expected = ba.HiddenMarkov([1.0, 0.0, 0.0], one_way, ba.Normal(MU, 1)).log_prob(y)
+    assert posterior.neg_log_posterior({}) == pytest.approx(-expected)
+
+
 # --- what becomes of the unknowns after sampling
 
 
@@ -735,3 +754,10 @@ def test_bounds_and_statements_that_depend_on_an_unknown_are_refused():
             ba.factor("f", -1.0)
 
     refused(optional, "'k'", "same statements")
+
+    def optional_for_two():
+        j, k = bernoulli(name="j"), ba.sample("k", ba.DiscreteUniform(0, 2), marginalize=True)
+        if j == 1 and k == 2:
+            ba.factor("f", -1.0)
+
+    refused(optional_for_two, "'j'", "same statements")

@@ -2,7 +2,7 @@
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, FrozenInstanceError, dataclass, fields
 from typing import Any, ClassVar, NoReturn, dataclass_transform
 
@@ -90,16 +90,25 @@ class Distribution(ABC):
         )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        try:
-            bound = self._signature.bind(*args, **kwargs)
-        except TypeError as error:
-            raise TypeError(f"{self._name}{self._signature}: {error}") from None
-        bound.apply_defaults()
-        for name, value in bound.arguments.items():
+        law, own = self._name, self.__dict__
+        for name, value in self._bound(args, kwargs).items():
             domain = self._domains.get(name)
-            self.__dict__[name] = value if domain is None else domain.convert(self._name, name, value)
+            own[name] = value if domain is None else domain.convert(law, name, value)
         self.batch_shape  # noqa: B018  (computed now, so that shapes that do not broadcast are told at once)
         self._validate()
+
+    @classmethod
+    def _bound(cls, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Mapping[str, Any]:
+        """The parameters by name; where each is given by place nothing need be looked up."""
+        names = cls._signature.parameters
+        if len(args) == len(names) and not kwargs:
+            return dict(zip(names, args, strict=True))
+        try:
+            bound = cls._signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{cls.__name__}{cls._signature}: {error}") from None
+        bound.apply_defaults()
+        return bound.arguments
 
     def __setattr__(self, name: str, value: Any) -> NoReturn:
         raise FrozenInstanceError(f"cannot assign to {name!r}: a distribution is immutable")
@@ -177,6 +186,9 @@ class Distribution(ABC):
     def batch_shape(self) -> Shape:
         """The common shape of the parameters, event axes left out."""
         shapes = self._batch_shapes()
+        different = {shape for shape in shapes.values() if shape}
+        if len(different) < 2:
+            return different.pop() if different else ()
         try:
             return np.broadcast_shapes(*shapes.values())
         except ValueError:
@@ -370,9 +382,10 @@ class Distribution(ABC):
 
     def _fit(self, shape: Shape, purpose: str, exactly: bool) -> None:
         """Raise DistributionError unless `shape` broadcasts (exactly: is broadcast to) and ends in the event shape."""
-        split = max(len(shape) - self.event_ndim, 0)
+        wanted = self.event_shape
+        split = max(len(shape) - len(wanted), 0)
         leading, event = tuple(shape[:split]), tuple(shape[split:])
-        if _broadcasts(self.batch_shape, leading, exactly) and _matches(event, self.event_shape):
+        if _broadcasts(self.batch_shape, leading, exactly) and _matches(event, wanted):
             return
         event_part = f" and event shape {self.event_shape}" if self.event_shape else ""
         raise DistributionError(
@@ -401,6 +414,8 @@ def _whole_shape(parameter: Any) -> Shape:
 
 
 def _broadcasts(batch: Shape, leading: Shape, exactly: bool) -> bool:
+    if not batch or batch == leading:
+        return True
     try:
         common = np.broadcast_shapes(batch, leading)
     except ValueError:

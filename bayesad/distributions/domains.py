@@ -85,19 +85,21 @@ class Domain(NamedTuple):
             x = as_float(value)
         except (TypeError, ValueError):
             raise DistributionError(f"{law}: {name} must be a number or an array of numbers; got {value!r}.") from None
-        if not self._has_events(x.shape):
+        if self.event_ndim and not self._has_events(x.shape):
             events = _EVENTS[self.event_ndim] if self.square else _MATRICES
             raise DistributionError(f"{law}: {name} must be {events}; got shape {x.shape}.")
         if ad.is_traced(x):
             return x
         if self.absent is not None and (x == self.absent).all():
             return None
+        number = x[()]  # quicker to check, if it is one
         for description, holds in self.checks:
-            place = _first_failure(np.asarray(holds(x)))
-            if place is not None:
-                index, at = place
+            passed = holds(number)
+            if not (passed if x.ndim == 0 else passed.all()):
+                index, at = _first_failure(np.asarray(passed))
                 raise DistributionError(f"{law}: {name} must be {description}; got {shown(np.asarray(x[index]))}{at}.")
-        return x.copy() if x.flags.writeable else x  # what the caller writes into it later must not reach the law
+        fresh = isinstance(value, (int, float, list, tuple)) or not x.flags.writeable
+        return x if fresh else x.copy()  # what the caller writes into it later must not reach the law
 
     def _has_events(self, shape: tuple[int, ...]) -> bool:
         event = shape[max(len(shape) - self.event_ndim, 0) :]
@@ -128,9 +130,9 @@ def check_order(law: str, lower: Any, upper: Any, strict: bool = True) -> None:
     if lower is None or upper is None or ad.is_traced(lower) or ad.is_traced(upper):
         return
     lower, upper = np.broadcast_arrays(lower, upper)
-    place = _first_failure(lower < upper if strict else lower <= upper)
-    if place is not None:
-        index, at = place
+    holds = lower < upper if strict else lower <= upper
+    if not holds.all():
+        index, at = _first_failure(holds)
         words = "below" if strict else "at most"
         raise DistributionError(
             f"{law}: lower must be {words} upper; got lower {float(lower[index])} and upper {float(upper[index])}{at}."
@@ -154,10 +156,8 @@ def shown(value: Any) -> str:
     return repr(value)
 
 
-def _first_failure(holds: np.ndarray) -> tuple[tuple[int, ...], str] | None:
-    """Where the first False is, as an index and in words; None if there is none."""
-    if holds.all():
-        return None
+def _first_failure(holds: np.ndarray) -> tuple[tuple[int, ...], str]:
+    """Where the first False is, as an index and in words."""
     index = tuple(int(i) for i in np.argwhere(~holds)[0])
     return index, f" (at index {list(index)})" if index else ""
 
