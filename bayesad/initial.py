@@ -85,7 +85,7 @@ def _find(
     if posterior.unconstrained.dimension == 0:
         raise InitialisationError(
             f"model {posterior.model.name!r}: its log density is not finite, whatever the values of its discrete "
-            f"unknowns. {problem}. Look at that term, or at the data"
+            f"unknowns. {problem()}. Look at that term, or at the data"
         )
     tried = f"none of {TRIES} starting points ({_in_words(kind)})" if random else "the given starting point does not"
     raise InitialisationError(
