@@ -11,7 +11,7 @@ from pathlib import Path
 
 TABLES = {
     "gradients": "value and gradient against hand-written C, JAX, autograd, PyTensor",
-    "functions": "networks, Gaussian process, mixture, bundle adjustment against the value, JAX, autograd",
+    "functions": "networks, regression, Gaussian process, mixture, bundle adjustment against the value, JAX, autograd",
     "families": "regressions by one-line laws against the same written plainly",
     "cost": "gradient against the log density alone, on all reference posteriors",
     "compile": "tracing, differentiating, machine code; with an empty and with a filled cache",

@@ -17,7 +17,8 @@ import scipy.linalg
 
 from bayesad import ad
 from bayesad.errors import BayesadError
-from benchmarks import array_functions
+from benchmarks import array_functions, densities
+from benchmarks.cases import logistic_data
 from benchmarks.contestants import Native, disagreement
 from benchmarks.options import Options
 from benchmarks.peers import PEERS, TOLERANCE, Library
@@ -33,10 +34,11 @@ EACH = {OF_VALUE: 3.0, OF_BEST: 1.0, OF_FIRST: 2.0}
 MEAN = {OF_VALUE: 2.0, OF_BEST: 1.5}
 NOTE = (
     "Medians of interleaved turns; ratios are medians of those of each turn. bayesad is called by a compiled loop, "
-    "JAX by a fori_loop of its own, autograd from Python. One thread; processor time. The Jacobian of the bundle "
-    "adjustment is called from Python by all: two reverse passes, as its observations do not share inputs. The first "
-    "call traces, differentiates and compiles, with nothing on disk. Differential equations are solved to the same "
-    "tolerance, with the method of each library (ours: dopri8)."
+    "JAX by a fori_loop of its own, autograd from Python. One thread; processor time. The bundle adjustment is called "
+    "from Python by all; its value are the residuals, and beside them the Jacobian takes two reverse passes, as "
+    "observations do not share inputs, in one compiled function where there are such. The first call traces, "
+    "differentiates and compiles, with nothing on disk. Differential equations are solved to the same tolerance, with "
+    "the method of each library (ours: dopri8)."
 )
 
 
@@ -89,6 +91,10 @@ def network(rows: int, sizes: tuple[int, int, int]) -> tuple[dict[str, Any], np.
     return {"x": rng.uniform(size=(rows, n)), "target": target, "hidden": np.zeros(m)}, np.concatenate(weights)
 
 
+def regression(rows: int, columns: int) -> tuple[dict[str, Any], np.ndarray]:
+    return logistic_data(rows, columns), 0.1 * np.random.default_rng(7).normal(size=columns + 1)
+
+
 def gaussian_process(n: int) -> tuple[dict[str, Any], np.ndarray]:
     rng = np.random.default_rng(2)
     x = np.sort(rng.uniform(0, 10, n))
@@ -133,6 +139,7 @@ FUNCTIONS = [
     Function(name, title, function, functools.partial(make, *sizes))
     for name, title, function, make, sizes in (
         ("network", "MLP loss 784-128-10, batch 256", array_functions.network, network, (256, (784, 128, 10))),
+        ("logistic", "logistic regression, 10 000 × 100", densities.logistic, regression, (10_000, 100)),
         ("gp", "Gaussian-process log likelihood, n = 300", array_functions.gaussian_process, gaussian_process, (300,)),
         ("lstm", "LSTM cell of 32, 100 steps", array_functions.lstm, lstm, (100, 16, 32)),
         ("gmm", "GMM log likelihood, d = 10, K = 25, N = 1000", array_functions.mixture, mixture, (1000, 10, 25)),
@@ -152,55 +159,64 @@ def native(function: Function, data: dict[str, Any], q: np.ndarray, *, gradient:
     return Native(density.address, table.ctypes.data, q, (table, keep))
 
 
-class Rows:
-    """Both rows of each observation's Jacobian, by two reverse passes called from Python.
+class Residuals:
+    """Residuals of all observations, with or without both rows of each one's Jacobian, called from Python.
 
     Parameters
     ----------
-    pull : callable
-        ``pull(q, w)``: the cotangent of q for a cotangent w of the residuals.
+    function : callable
+        ``function(q)``: the residuals, shape (2, n), and the rows if wanted, each of the shape of q.
     """
 
-    def __init__(self, pull: Callable[[Any, Any], Any], q: np.ndarray) -> None:
-        self._pull, self._q = pull, q
-        self._seeds = [np.repeat([[a], [1.0 - a]], q.shape[1], axis=1) for a in (1.0, 0.0)]
+    def __init__(self, function: Callable[[Any], tuple[Any, ...]], q: np.ndarray) -> None:
+        self._function, self._q = function, q
 
     def evaluate(self, q: np.ndarray) -> tuple[float, np.ndarray]:
-        return 0.0, np.stack([np.array(self._pull(q, w)) for w in self._seeds])
+        residuals, *rows = self._function(q)
+        return float(np.sum(residuals)), np.array(rows)
 
     def run(self, n: int) -> None:
         for _ in range(n):
-            for w in self._seeds:
-                np.asarray(self._pull(self._q, w))
+            for result in self._function(self._q):
+                np.asarray(result)
 
 
-def _rows(function: Function, data: dict[str, Any], q: np.ndarray, name: str) -> Rows:
-    f = function.function
+def _residuals(function: Function, data: dict[str, Any], q: np.ndarray) -> Residuals:
+    return Residuals(ad.compile(lambda q: (function.function(OURS, q, **data),), rewrites=()), q)
+
+
+def _rows(function: Function, data: dict[str, Any], q: np.ndarray, name: str) -> Residuals:
+    first, second = (np.repeat([[a], [1.0 - a]], q.shape[1], axis=1) for a in (1.0, 0.0))
+
+    def ours(q: Any) -> tuple[Any, ...]:
+        residuals, pull = ad.vjp(lambda q: function.function(OURS, q, **data), q)
+        return residuals, pull(first), pull(second)
+
+    def by_jax(q: Any) -> tuple[Any, ...]:
+        library = Library(jax.numpy, _recursion)
+        residuals, pull = jax.vjp(lambda q: function.function(library, q, **data), q)
+        return residuals, *pull(first), *pull(second)
+
+    def by_autograd(q: Any) -> tuple[Any, ...]:
+        library = Library(autograd.numpy, _recursion)
+        pull, residuals = autograd.make_vjp(lambda q: function.function(library, q, **data))(q)
+        return residuals, pull(first), pull(second)
+
     if name == "bayesad":
-        weighed = ad.compile(lambda q, w: np.sum(w * f(OURS, q, **data)), rewrites=())
-        shadow = np.zeros_like(q)
-
-        def pull(q: Any, w: Any) -> Any:
-            shadow[...] = 0.0
-            ad.autodiff(ad.Reverse, weighed, ad.Active, ad.Duplicated(q, shadow), ad.Const(w))
-            return shadow
-
-        return Rows(pull, q)
+        return Residuals(ad.compile(ours, rewrites=()), q)
     if name == "jax":
         import jax
 
         jax.config.update("jax_enable_x64", True)
-        library = Library(jax.numpy, _recursion)
-        return Rows(jax.jit(lambda q, w: jax.vjp(lambda q: f(library, q, **data), q)[1](w)[0]), q)
+        return Residuals(jax.jit(by_jax), q)
     import autograd
     import autograd.numpy
 
-    library = Library(autograd.numpy, _recursion)
-    return Rows(autograd.grad(lambda q, w: autograd.numpy.sum(w * f(library, q, **data))), q)
+    return Residuals(by_autograd, q)
 
 
 def contestants(function: Function, peers: list[str]) -> dict[str, Any]:
-    """The contestants by name; "value" is bayesad's without the gradient.
+    """The contestants by name; "value" is bayesad's without the derivative.
 
     Raises
     ------
@@ -209,15 +225,17 @@ def contestants(function: Function, peers: list[str]) -> dict[str, Any]:
     """
     data, q = function.make()
     if q.ndim > 1:
+        value: Any = _residuals(function, data, q)
         found: dict[str, Any] = {name: _rows(function, data, q, name) for name in ("bayesad", *peers)}
     else:
+        value = native(function, data, q, gradient=False)
         found = {"bayesad": native(function, data, q)}
         found |= {name: PEERS[name](function.function, data, q) for name in peers}
     for name, contestant in found.items():
         error = disagreement(found["bayesad"], contestant, [q, q * 1.01])
         if not error <= function.agreement:
             raise BayesadError(f"{function.name}: bayesad and {name} differ by {error:.1e}; nothing to compare")
-    return found if q.ndim > 1 else {"value": native(function, data, q, gradient=False), **found}
+    return {"value": value, **found}
 
 
 def first_calls(function: Function, names: list[str]) -> dict[str, float]:
@@ -280,9 +298,7 @@ def _row(
     options.say(function.title)
     timings = take_turns({name: one.run for name, one in contestants(function, peers).items()}, options.effort)
     first = first_calls(function, timed)
-    ratios = {}
-    if "value" in timings.seconds:
-        ratios[OF_VALUE] = timings.ratio("bayesad", "value")
+    ratios = {OF_VALUE: timings.ratio("bayesad", "value")}
     if peers:
         ratios[OF_BEST] = _of_best(timings, peers)
     if "jax" in first:

@@ -10,7 +10,7 @@ import pytest
 from bayesad import ad
 from bayesad.errors import BayesadError
 from benchmarks import __main__ as command
-from benchmarks import array_functions, functions
+from benchmarks import array_functions, densities, functions
 from benchmarks.cases import CASES, hierarchical, linear, logistic
 from benchmarks.compile import stages
 from benchmarks.contestants import COMPILER, bayesad_density, bayesad_value
@@ -124,6 +124,7 @@ def test_command_names_the_tables_there_are():
 
 SMALL_FUNCTIONS = {
     "network": (array_functions.network, functions.network(6, (4, 3, 2))),
+    "logistic": (densities.logistic, functions.regression(9, 3)),
     "gp": (array_functions.gaussian_process, functions.gaussian_process(7)),
     "lstm": (array_functions.lstm, functions.lstm(2, 1, 1)),
     "gmm": (array_functions.mixture, functions.mixture(9, 3, 2)),
@@ -150,7 +151,9 @@ def test_first_calls_are_measured_with_an_empty_cache_that_is_put_back(monkeypat
 def test_the_rows_of_the_bundle_adjustment_are_those_of_its_jacobian():
     data, q = functions.bundle(4)
     (bundle,) = [function for function in functions.FUNCTIONS if function.name == "bundle"]
-    rows = functions._rows(bundle, data, q, "bayesad").evaluate(q)[1]
+    total, rows = functions._rows(bundle, data, q, "bayesad").evaluate(q)
+    residuals = array_functions.bundle_residuals(functions.OURS, q, **data)
+    np.testing.assert_allclose([total, functions._residuals(bundle, data, q).evaluate(q)[0]], np.sum(residuals))
     jacobian = ad.jacobian(lambda q: array_functions.bundle_residuals(functions.OURS, q, **data), q)
     own = np.stack([jacobian[:, i, :, i] for i in range(4)], axis=-1)  # an observation varies with its own numbers
     np.testing.assert_allclose(rows, own, rtol=1e-12)
