@@ -116,6 +116,20 @@ def recreation(data, any_level, any_slopes, level, slopes, phi):
     return prior + np.where(trips == 0, np.log1p(-some), positive).sum()
 
 
+def port_pirie(data, place, scale, shape):
+    prior = stats.norm.logpdf(place, 4, 1) + stats.halfnorm.logpdf(scale, scale=0.5) + stats.norm.logpdf(shape, 0, 0.3)
+    return prior + stats.genextreme.logpdf(data["sea_level"], -shape, place, scale).sum()
+
+
+def kidney_stones(data, share_large, to_surgery, chance):
+    total = 0.0  # all priors are uniform
+    for large, surgery, patients, cured in zip(*data.values(), strict=True):
+        share = (share_large if large else 1 - share_large) * (to_surgery[large] if surgery else 1 - to_surgery[large])
+        total += patients * np.log(share) + special.xlogy(cured, chance[large, surgery])
+        total += special.xlog1py(patients - cured, -chance[large, surgery])
+    return total
+
+
 DENSITIES = (
     leukaemia,
     sleepstudy,
@@ -128,6 +142,8 @@ DENSITIES = (
     deterioration,
     recreation,
     oesophagus,
+    port_pirie,
+    kidney_stones,
 )
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.linalg import toeplitz
 
 
 def columbus(data, level, by_income, by_value, spread, rho):
@@ -87,8 +88,21 @@ def passengers(data, level, growth, departure, length, season, wiggle, memory, s
     return prior + law.logpdf(np.log(data["passengers"][:120]))
 
 
-@pytest.mark.parametrize(
-    "density", (columbus, motorcycle, nile, gagurine, passengers), ids=lambda density: density.__name__
-)
+def lake_huron(data, middle, trend, partial, sigma):
+    memory = [partial[0] * (1 - partial[1]), partial[1]]
+    correlation = [1.0, memory[0] / (1 - memory[1])]  # Yule and Walker's equations
+    for _ in range(2, 98):
+        correlation.append(memory[0] * correlation[-1] + memory[1] * correlation[-2])
+    variance = sigma**2 / (1 - np.dot(memory, correlation[1:3]))
+    expected = middle + trend * (data["year"] - 1923.5) / 100
+    law = stats.multivariate_normal(expected, variance * toeplitz(correlation))
+    prior = stats.norm.logpdf(middle, 579, 2) + stats.norm.logpdf(trend, 0, 5) + stats.halfnorm.logpdf(sigma, scale=2)
+    return prior - 2 * np.log(2) + law.logpdf(data["level"])
+
+
+DENSITIES = (columbus, motorcycle, nile, gagurine, passengers, lake_huron)
+
+
+@pytest.mark.parametrize("density", DENSITIES, ids=lambda density: density.__name__)
 def test_neg_log_posterior_equals_scipy(density, same_density):
     same_density(density, rel=1e-9)
