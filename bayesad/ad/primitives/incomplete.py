@@ -181,8 +181,8 @@ def student_score(df: Any, t: Any) -> Any:
     start = 2.0 * np.log(t)
     side = np.where(score(start[:, None])[:, 0] >= 0.0, -1.0, 1.0)
     (mean,) = _conditional_means(log_density, lambda v: [score(v)], start, side)
-    middle = sp.betainc(0.5, 0.5 * df, 1.0 / (1.0 + df / t / t))
     beyond = sp.betainc(0.5 * df, 0.5, 1.0 / (1.0 + t / df * t))
+    middle = np.where(t * t > df, 1.0 - beyond, sp.betainc(0.5, 0.5 * df, 1.0 / (1.0 + df / t / t)))
     return _filled(0.5 * sign * np.where(side < 0, middle, -beyond) * mean, usable, edge, shape)
 
 

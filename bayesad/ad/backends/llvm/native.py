@@ -37,6 +37,9 @@ CALLED: dict[str, tuple[str, bool]] = {
     "dopri8_adjoint": ("runge_kutta_adjoint", True),
     "bdf": ("bdf", True),
     "gauss_kronrod": ("quadrature", True),
+    "gammainc_a": ("incomplete", False),
+    "gammainc_aa": ("incomplete", False),
+    "stdtr_df": ("incomplete", False),
 }
 """Kernels that programs call: their module beside this one, and whether their sums may be reordered."""
 

@@ -347,6 +347,20 @@ SCALARS["logical_not"], SCALARS["invert"] = _not, _invert
 SCALARS["isnan"], SCALARS["isinf"], SCALARS["isfinite"] = _isnan, _magnitude_test("oeq"), _magnitude_test("one")
 SCALARS["positive"] = SCALARS["stop_gradient"] = _same
 
+
+def _kernel(name: str) -> None:
+    """A kernel of floats, called by its address (the table in `native`)."""
+
+    def emit(writer: Any, *operands: Operand) -> Operand:
+        arguments = ", ".join(f"double {as_kind(writer, o, 'f')}" for o in operands)
+        return writer.op(f"call double {writer.special(name)}({arguments})"), "f"
+
+    SCALARS[name] = emit
+
+
+for _name in ("gammainc_a", "gammainc_aa", "stdtr_df"):
+    _kernel(_name)
+
 # Those that have instructions for integers too.
 ON_INTEGERS = {*INTEGERS, "where", "invert", "bitwise_and", "bitwise_or", "bitwise_xor"}
 
