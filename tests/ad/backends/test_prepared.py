@@ -95,6 +95,23 @@ def test_whichever_entry_is_gone_is_made_again(empty_cache):
         assert sorted(empty_cache.iterdir()) == entries
 
 
+def test_a_matrix_and_its_transpose_are_one_constant_whether_made_or_read(empty_cache):
+    data = RNG.normal(size=(40, 30))
+
+    def f(x):
+        return np.sum(np.tanh(data @ np.reshape(x, (30, 4))))
+
+    x = RNG.normal(size=120)
+    program = program_of(f, x)
+    for _ in range(2):
+        native = NativeProgram(program, "gradient", lambda: gradient_of(program))
+        assert [constant.shape for constant in native.constants] == [(40, 30)]
+        _, (value, gradient) = Executor([native])([x])
+        assert value == pytest.approx(f(x), rel=1e-14)
+        slopes = data.T @ (1.0 - np.tanh(data @ np.reshape(x, (30, 4))) ** 2)
+        np.testing.assert_allclose(gradient, np.ravel(slopes), rtol=1e-12)
+
+
 def test_more_constants_than_are_worth_it_are_not_kept(empty_cache, monkeypatch):
     x = RNG.normal(size=3)
     for limit in ("MOST_DATA", "MOST_DERIVED_DATA"):

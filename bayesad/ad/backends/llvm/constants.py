@@ -8,7 +8,7 @@ import numpy as np
 
 from bayesad.ad.program import Node
 
-__all__ = ["Constant", "as_they_are", "bytes_in_lines", "positions", "tiles"]
+__all__ = ["Constant", "as_they_are", "bytes_in_lines", "positions", "tiles", "view_of"]
 
 LINE = 64  # bytes of a cache line
 MOST_COPIED = 2**20  # bytes
@@ -35,11 +35,9 @@ class Constant(NamedTuple):
 
     @property
     def key(self) -> Any:
-        """Equal for constants with the same memory: a matrix and its transpose share their tiles."""
-        if self.form.startswith("tiles"):
-            matrix = self._matrix()
-            return "tiles", self.size, matrix.__array_interface__["data"][0], matrix.shape, matrix.strides
-        return self
+        """Equal for constants that may share memory: a matrix and its transpose share their tiles."""
+        tiled = self.form.startswith("tiles")
+        return self.form.split()[0], self.size, view_of(self._matrix() if tiled else self.node.value)
 
     @property
     def is_short(self) -> bool:
@@ -57,6 +55,11 @@ class Constant(NamedTuple):
 
     def _matrix(self) -> np.ndarray:
         return self.node.value if self.form == "tiles" else self.node.value.T
+
+
+def view_of(array: np.ndarray) -> Any:
+    """Equal for arrays that show the same memory in the same way."""
+    return array.__array_interface__["data"][0], array.shape, array.strides, array.dtype.char
 
 
 def as_they_are(node: Node) -> Constant:

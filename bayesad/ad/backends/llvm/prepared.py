@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from bayesad.ad.backends.llvm import cache, jit
-from bayesad.ad.backends.llvm.constants import Constant
+from bayesad.ad.backends.llvm.constants import Constant, view_of
 from bayesad.ad.backends.llvm.digest import NotPlain, digest, plain_attributes, restored
 from bayesad.ad.backends.llvm.table import Layout
 from bayesad.ad.primitives.table import PRIMITIVES, Primitive
@@ -114,11 +114,11 @@ def _key(source: Program, wanted: str) -> str | None:
 # --- entries on disk: a line of JSON, then the constants that the source does not have
 def _write(key: str, source: Program, recipe: _Recipe) -> None:
     layout = recipe.layout
-    number = {id(node.value): i for i, node in enumerate(source.constants)}
+    number = {view_of(node.value): i for i, node in enumerate(source.constants)}
     derived: list[Node] = []
     for constant in layout.constants:
-        if id(constant.node.value) not in number:
-            number[id(constant.node.value)] = len(number)
+        if view_of(constant.node.value) not in number:
+            number[view_of(constant.node.value)] = len(source.constants) + len(derived)
             derived.append(constant.node)
     if sum(node.value.nbytes for node in derived) > MOST_DERIVED_DATA:
         return
@@ -135,7 +135,7 @@ def _write(key: str, source: Program, recipe: _Recipe) -> None:
         "mathematics": recipe.mathematics,
         "inputs": _described(layout.inputs),
         "outputs": _described(layout.outputs),
-        "constants": [(number[id(node.value)], form, size) for node, form, size in layout.constants],
+        "constants": [(number[view_of(node.value)], form, size) for node, form, size in layout.constants],
         "derived": _described(derived),
         "workspace_size": layout.workspace_size,
         "special": layout.special,
