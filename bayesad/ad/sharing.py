@@ -22,30 +22,38 @@ class Sharing(NamedTuple):
 
     Attributes
     ----------
+    name, wider : str
+        The primitives of the operation and of the wider one.
     contains : callable
-        ``contains(wide, node)``: whether the value of ``wide`` begins with that of another node of this primitive.
+        ``contains(wide, node)``: whether the value of ``wide`` begins with that of another node.
     part : callable
         ``part(value, node)``: the node's value, a part of the wider one's.
     """
 
+    name: str
+    wider: str
     contains: Callable[[Node, Node], bool]
     part: Callable[[Any, Node], Any]
 
 
 def shared(program: Program) -> Program:
     """The program without operations that are the first part of wider ones."""
-    wider: dict[Node, Node] = {}
-    for name, sharing in SHARING.items():
-        nodes = [node for node in program.nodes if node.primitive.name == name]
-        wider |= {node: wide for wide in nodes for node in nodes if wide is not node and sharing.contains(wide, node)}
+    wider: dict[Node, tuple[Node, Sharing]] = {}
+    for sharing in SHARING:
+        narrow, wide_ones = (
+            [node for node in program.nodes if node.primitive.name == name] for name in (sharing.name, sharing.wider)
+        )
+        for wide in wide_ones:
+            wider |= {node: (wide, sharing) for node in narrow if wide is not node and sharing.contains(wide, node)}
     if not wider:
         return program
-    ordered = Program(program.inputs, program.outputs, _with_wider_first(program, wider), program.name)
-    return replace(ordered, {node: _part_of(wide, node) for node, wide in wider.items()})
+    wide_of = {node: wide for node, (wide, _) in wider.items()}
+    ordered = Program(program.inputs, program.outputs, _with_wider_first(program, wide_of), program.name)
+    return replace(ordered, {node: _part_of(wide, node, sharing) for node, (wide, sharing) in wider.items()})
 
 
-def _part_of(wide: Node, node: Node) -> Replacement:
-    return lambda operand: SHARING[node.primitive.name].part(operand(wide), node)
+def _part_of(wide: Node, node: Node, sharing: Sharing) -> Replacement:
+    return lambda operand: sharing.part(operand(wide), node)
 
 
 def _with_wider_first(program: Program, wider: dict[Node, Node]) -> tuple[Node, ...]:
@@ -80,6 +88,12 @@ def _solves_more(wide: Node, node: Node) -> bool:
     return starts_alike and wide.inputs[1 : len(node.inputs)] == node.inputs[1:]
 
 
+def _keeps_steps(wide: Node, node: Node) -> bool:
+    """Whether a solve that keeps its steps is another one."""
+    same = all(wide.attributes[key] == x for key, x in node.attributes.items() if key in wide.attributes)
+    return same and wide.inputs == node.inputs
+
+
 # --- loops
 def _returns_more(wide: Node, node: Node) -> bool:
     """Whether a scan of the same steps over the same arrays returns more of them."""
@@ -112,7 +126,8 @@ def _values(program: Program, known: dict[Any, int]) -> dict[Node, int]:
     return numbers
 
 
-SHARING: dict[str, Sharing] = {
-    "odeint": Sharing(_solves_more, lambda value, node: value[:, : node.shape[1]]),
-    "scan": Sharing(_returns_more, lambda value, node: value[0 : node.size]),
-}
+SHARING = (
+    Sharing("odeint", "odeint", _solves_more, lambda value, node: value[:, : node.shape[1]]),
+    Sharing("odeint", "odeint_steps", _keeps_steps, lambda value, node: np.reshape(value[: node.size], node.shape)),
+    Sharing("scan", "scan", _returns_more, lambda value, node: value[0 : node.size]),
+)

@@ -11,7 +11,7 @@ from bayesad.ad.backends.llvm.bdf import bdf
 from bayesad.ad.backends.llvm.kernel import FAST_MATH, compile_kernel, python_log_density
 from bayesad.ad.backends.llvm.native import executor
 from bayesad.ad.backends.llvm.runge_kutta import dopri5, dopri8
-from bayesad.ad.backends.llvm.runge_kutta_adjoint import dopri5_adjoint, dopri8_adjoint
+from bayesad.ad.backends.llvm.runge_kutta_adjoint import dopri5_adjoint, dopri5_steps, dopri8_adjoint, dopri8_steps
 from bayesad.ad.primitives import ode_adjoint, odes
 from bayesad.ad.primitives.odes import workspace_size
 from bayesad.errors import SolverError
@@ -262,8 +262,9 @@ def test_sensitivities_in_a_loop_are_those_one_by_one(monkeypatch):
     assert np.allclose(gradient(), one_by_one, rtol=1e-9, atol=1e-10)
 
 
-@pytest.mark.parametrize("kernel", [dopri5_adjoint, dopri8_adjoint])
-def test_adjoint_kernels_are_the_same_compiled_and_uncompiled(kernel):
+@pytest.mark.parametrize("few", [False, True])
+@pytest.mark.parametrize("kernels", [(dopri5_steps, dopri5_adjoint), (dopri8_steps, dopri8_adjoint)])
+def test_adjoint_kernels_are_the_same_compiled_and_uncompiled(kernels, few):
     def rhs(q, slopes):
         slopes[0], slopes[1] = q[2], -0.7 * q[1]
         return 0.0
@@ -272,21 +273,38 @@ def test_adjoint_kernels_are_the_same_compiled_and_uncompiled(kernel):
         out[:3] = -0.7 * q[4], q[3], -q[1] * q[4]
         return 0.0
 
-    method = kernel.__name__.removesuffix("_adjoint")
-    solved = []
-    for run, f, g in (
-        (kernel, rhs, pulled),
-        (compile_kernel(kernel, fast_math=FAST_MATH), python_log_density(rhs, 3, 2), python_log_density(pulled, 5, 3)),
-    ):
-        out, work = np.zeros(3), np.zeros(ode_adjoint.workspace_size(method, 2, 2, 1, len(TS), 500))
-        start, seeds = np.array([1.0, 0.5]), np.array([0.0, 0.0, 0.0, 0.0, 1.0, 0.0])
-        assert run(f, g, 2, 2, 1, len(TS), 0.0, TS, start, seeds, 1e-7, 1e-7, 500, out, work) == 0
-        solved.append(out)
+    method = kernels[1].__name__.removesuffix("_adjoint")
+    keeps = 1 if few else ode_adjoint.METHODS[method]
+    start, seeds = np.array([1.0, 0.5]), np.array([0.0, 0.0, 0.0, 0.0, 1.0, 0.0])
+
+    def gradient(solve, back, f, g, steps=500):
+        solved, work = np.zeros(3 * len(TS) + steps * (2 + 2 * keeps)), np.zeros(workspace_size(method, 2, 2))
+        status = solve(f, 2, 2, len(TS), 0.0, TS, start, 1e-7, 1e-7, steps, keeps, solved, work)
+        assert (status == 0) == (steps == 500)
+        out, work = np.zeros(3), np.zeros(ode_adjoint.adjoint_size(method, 2, 1))
+        back(f, g, 2, 1, len(TS), seeds, solved, keeps, out, work)
+        return out
+
+    compiled = [compile_kernel(kernel, fast_math=FAST_MATH) for kernel in kernels]
+    found = gradient(*kernels, rhs, pulled)
+    pointers = python_log_density(rhs, 3, 2), python_log_density(pulled, 5, 3)
+    assert np.allclose(gradient(*compiled, *pointers), found, rtol=1e-12)
+    assert np.isnan(gradient(*compiled, *pointers, steps=2)).all()
     w = np.sqrt(0.7)
     c, s = np.cos(3 * w), np.sin(3 * w)
     exact = [c, s / w, -3 * s / (2 * w) + 0.5 * (3 * c / (2 * w**2) - s / (2 * w**3))]
-    assert np.allclose(*solved, rtol=1e-12)
-    assert np.allclose(solved[0], exact, rtol=1e-5)
+    assert np.allclose(found, exact, rtol=1e-5)
+
+
+def test_the_adjoint_takes_the_solve_of_the_value_and_may_compute_stages_again(monkeypatch):
+    path = ad.compile(network).path(WEIGHTS)
+    kinds = [node.primitive.name for node in path.reverse(1, True).nodes]
+    assert kinds.count("odeint_steps") == kinds.count("odeint_adjoint") == 1 and "odeint" not in kinds
+    value, gradient = executor(path.reverse(1, True))([WEIGHTS])
+    monkeypatch.setattr(ode_adjoint, "MOST_NUMBERS", 100_000)
+    assert ode_adjoint.kept_vectors("dopri5", 3, 10_000) == 1
+    again = executor(ad.compile(lambda v: network(v)).path(WEIGHTS).reverse(1, True))([WEIGHTS])
+    assert np.isclose(value, again[0], rtol=1e-13) and np.allclose(gradient, again[1], rtol=1e-11, atol=1e-12)
 
 
 # --- failures

@@ -580,7 +580,7 @@ STRUCTURAL = {
 ELSEWHERE = {
     "scan": "test_scan",
     "cond": "test_control",
-    **dict.fromkeys(("odeint", "odeint_adjoint", "odeint_failure"), "test_odeint"),
+    **dict.fromkeys(("odeint", "odeint_adjoint", "odeint_steps", "odeint_failure"), "test_odeint"),
     **dict.fromkeys(("quad", "quad_failure"), "test_quadrature"),
     "implicit": "test_solutions",
     **dict.fromkeys(

@@ -156,7 +156,17 @@ CASES = {
     "convolve": lambda random: ([a_shape(random, 2, 0, 1), a_shape(random, 1, 0, 1)], {}),
 }
 # Programs inside them have rules of their own; tested with what they compute.
-PROGRAMS_INSIDE = {"scan", "cond", "odeint", "odeint_adjoint", "odeint_failure", "quad", "quad_failure", "implicit"}
+PROGRAMS_INSIDE = {
+    "scan",
+    "cond",
+    "odeint",
+    "odeint_adjoint",
+    "odeint_steps",
+    "odeint_failure",
+    "quad",
+    "quad_failure",
+    "implicit",
+}
 
 
 def elementwise_case(primitive):

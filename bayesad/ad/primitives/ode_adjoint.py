@@ -1,11 +1,14 @@
-"""The primitive ``odeint_adjoint``: cotangents of a solve by going back over its steps.
+"""The primitives ``odeint_steps`` and ``odeint_adjoint``: a solve that keeps its steps, and the way back over them.
 
-Its inputs are the cotangents g of the rows of a solve and then the inputs of that solve, y0, ts, t0 and invariants;
-its value is one vector: the cotangent of y0, as if t0 were fixed, and after it those of the moving invariants. The
-steps are chosen by the states alone, and differentiated as they are. Its cost does not grow with the number of
-parameters, so that it replaces forward sensitivities where there are many.
+The first has the inputs of a solve, y0, ts, t0 and invariants; its value is one vector: the rows of the solution, and
+behind them the steps (`runge_kutta`), with the states of all stages, or without where these would be too many numbers.
+The second goes back over the steps. Its inputs are the cotangents g of the rows, that vector, and y0, ts, t0 and
+invariants again; its value is one vector: the cotangent of y0, as if t0 were fixed, and after it those of the moving
+invariants. The steps are chosen by the states alone, and differentiated as they are. The cost does not grow with the
+number of parameters, so that this replaces forward sensitivities where there are many.
 
-Its own derivatives follow from what it is: the gradient of sum(g * tangent of the solve) by the tangent's direction.
+The derivatives of the adjoint follow from what it is: the gradient of sum(g * tangent of the solve) by the tangent's
+direction.
 """
 
 from __future__ import annotations
@@ -23,29 +26,41 @@ from bayesad.ad.primitives.loops import described
 from bayesad.ad.primitives.table import FLOAT, define
 from bayesad.ad.program import Program
 
-__all__ = ["METHODS", "adjoint_p", "most_steps", "pull_back", "workspace_size"]
+__all__ = ["METHODS", "adjoint_p", "adjoint_size", "kept_vectors", "most_steps", "pull_back", "steps_p"]
 
 METHODS = {"dopri5": 6, "dopri8": 12}  # with an adjoint -> stages
 OPTIONS = ("states", "method", "rtol", "atol", "max_steps")
 MOST_NUMBERS = 1 << 23  # kept of all steps
 
 
-def most_steps(n: int, max_steps: int) -> int:
-    """How many steps of n states may be taken, of which all are kept."""
-    return min(max_steps, MOST_NUMBERS // (n + 2))
+def kept_vectors(method: str, n: int, max_steps: int) -> int:
+    """How many vectors of n states are kept of each step: those of all stages, or the first alone."""
+    stages = METHODS[method]
+    return stages if max_steps * (2 + stages * n) <= MOST_NUMBERS else 1
 
 
-def workspace_size(method: str, states: int, n: int, parameters: int, count: int, steps: int) -> int:
-    own = 2 + 4 * n + 3 * METHODS[method] * n + parameters
-    return odes.workspace_size(method, states, n) + count * (n + 1) + own + steps * (n + 2)
+def most_steps(n: int, keeps: int, max_steps: int) -> int:
+    """How many steps may be taken, of which all are kept."""
+    return min(max_steps, MOST_NUMBERS // (2 + keeps * n))
+
+
+def adjoint_size(method: str, n: int, parameters: int) -> int:
+    """The numbers of workspace that the way back needs."""
+    stages, vector = METHODS[method], odes.padded(n)
+    tableau = odes.padded(stages * (stages - 1) // 2 + 4 * stages + 2)
+    again = stages * n + 1 + (stages + 2) * vector
+    return tableau + stages * (stages - 1) // 2 + again + 1 + 2 * n + (stages + 2) * vector + parameters
 
 
 def pull_back(g: Any, args: Sequence[Any], moving: Sequence[int], attributes: dict[str, Any]) -> tuple[Any, list[Any]]:
     """The cotangent of y0, and those of the invariants whose numbers are given."""
     body, n = attributes["body"], args[0].shape[0]
     given = {key: attributes[key] for key in ("body", *OPTIONS)}
-    given |= {"pulled": _pulled(body, tuple(moving)), "moving": tuple(moving)}
-    found = bind(adjoint_p, (g, *args), given)
+    given["keeps"] = kept_vectors(attributes["method"], n, attributes["max_steps"])
+    solved = bind(steps_p, tuple(args), given)
+    found = bind(
+        adjoint_p, (g, solved, *args), given | {"pulled": _pulled(body, tuple(moving)), "moving": tuple(moving)}
+    )
     ends = np.cumsum([n, *[body.inputs[2 + i].size for i in moving]])
     parts = [found[int(a) : int(b)] for a, b in itertools.pairwise(ends)]
     return found[:n], [np.reshape(part, args[3 + i].shape) for i, part in zip(moving, parts, strict=True)]
@@ -67,25 +82,68 @@ def _pulled(body: Program, moving: tuple[int, ...]) -> Program:
     return loops.build(cotangents, [t, y, y, *others], f"{body.name}.reverse")
 
 
-# --- meaning
-def _evaluate(g: Any, y0: Any, ts: Any, t0: Any, *invariants: Any, **attributes: Any) -> np.ndarray:
+# --- a solve that keeps its steps
+def _evaluate_steps(y0: Any, ts: Any, t0: Any, *invariants: Any, **attributes: Any) -> np.ndarray:
     """By the method's kernel, which calls the interpreter."""
     from bayesad.ad.backends.llvm.native import called_kernel
 
     states, method, rtol, atol, max_steps = (attributes[key] for key in OPTIONS)
-    start, times, seeds = (np.array(x, dtype=FLOAT) for x in (y0, ts, np.ravel(g)))
+    start, times = (np.array(x, dtype=FLOAT) for x in (y0, ts))
+    n, count, keeps = len(start), len(times), attributes["keeps"]
+    rhs = odes.called(attributes["body"], [n], n, [np.asarray(x)[()] for x in invariants])
+    (size,), _ = _infer_steps(start, times, **attributes)
+    out, work = np.zeros(size), np.zeros(odes.workspace_size(method, states, n))
+    status = called_kernel(f"{method}_steps")(
+        rhs, states, n, count, float(t0), times, start, rtol, atol, most_steps(n, keeps, max_steps), keeps, out, work
+    )
+    inputs = [np.asarray(x) for x in (y0, ts, t0, *invariants)]
+    return odes.ended(steps_p, inputs, attributes, out, status, work[0], rhs.error)
+
+
+def _infer_steps(y0: Any, ts: Any, *others: Any, **attributes: Any) -> Any:
+    n, count, keeps = y0.shape[0], ts.shape[0], attributes["keeps"]
+    return (count * (n + 1) + most_steps(n, keeps, attributes["max_steps"]) * (2 + keeps * n),), FLOAT
+
+
+def _as_solve(value: Any, args: Sequence[Any], attributes: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """The rows of a solve, and its attributes without the keeping."""
+    n, count = args[0].shape[0], args[1].shape[0]
+    given = {key: attributes[key] for key in ("body", *OPTIONS)}
+    return np.reshape(value[: n * count], (count, n)), given | {"of": None, "jacobian": None}
+
+
+def _steps_vjp(g: Any, value: Any, *args: Any, **attributes: Any) -> tuple[Any, ...]:
+    """The steps are no function of the inputs to their users: the adjoint has its own derivatives."""
+    rows, given = _as_solve(value, args, attributes)
+    return odes.cotangents(_as_solve(g, args, attributes)[0], rows, *args, **given)
+
+
+def _steps_jvp(tangents: Sequence[Any], value: Any, *args: Any, **attributes: Any) -> Any:
+    rows, given = _as_solve(value, args, attributes)
+    moved = np.reshape(odes.tangent(tangents, rows, *args, **given), (-1,))
+    return np.concatenate([moved, np.zeros(value.shape[0] - rows.size)])
+
+
+steps_p = define("odeint_steps", _evaluate_steps, _infer_steps, vjp=_steps_vjp, jvp=_steps_jvp, singular=True)
+
+
+# --- the way back
+def _evaluate(g: Any, solved: Any, y0: Any, ts: Any, t0: Any, *invariants: Any, **attributes: Any) -> np.ndarray:
+    """By the method's kernel, which calls the interpreter."""
+    from bayesad.ad.backends.llvm.native import called_kernel
+
+    method, n, count = attributes["method"], len(y0), len(ts)
     others = [np.asarray(x)[()] for x in invariants]
-    n, count = len(start), len(times)
     size = attributes["pulled"].outputs[0].size
-    steps = most_steps(n, max_steps)
     rhs = odes.called(attributes["body"], [n], n, others)
     pulled = odes.called(attributes["pulled"], [n, n], size, others)
-    out, work = np.empty(size), np.zeros(workspace_size(method, states, n, size - n, count, steps))
+    seeds, kept = (np.array(np.ravel(x), dtype=FLOAT) for x in (g, solved))
+    out, work = np.empty(size), np.zeros(adjoint_size(method, n, size - n))
     status = called_kernel(f"{method}_adjoint")(
-        rhs, pulled, states, n, size - n, count, float(t0), times, start, seeds, rtol, atol, steps, out, work
+        rhs, pulled, n, size - n, count, seeds, kept, attributes["keeps"], out, work
     )
-    inputs = [np.asarray(x) for x in (g, y0, ts, t0, *invariants)]
-    return odes.ended(adjoint_p, inputs, attributes, out, status, work[0], rhs.error or pulled.error)
+    inputs = [np.asarray(x) for x in (g, solved, y0, ts, t0, *invariants)]
+    return odes.ended(adjoint_p, inputs, attributes, out, status, 0.0, rhs.error or pulled.error)
 
 
 def _infer(*args: Any, **attributes: Any) -> Any:
@@ -94,7 +152,10 @@ def _infer(*args: Any, **attributes: Any) -> Any:
 
 # --- derivatives
 def _contracted(inputs: Sequence[Any], attributes: dict[str, Any]) -> Program:
-    """sum(g * tangent of the solve) of (direction of y0 and of each moving invariant, g, y0, ts, t0, invariants)."""
+    """sum(g * tangent of the solve) of (direction of y0 and of each moving invariant, g, y0, ts, t0, invariants).
+
+    ``inputs`` are those from g on, without the solution.
+    """
     moving = attributes["moving"]
     given = {key: attributes[key] for key in ("body", *OPTIONS)}
     given |= {"of": None, "jacobian": None}
@@ -117,23 +178,25 @@ def _split(vector: Any, inputs: Sequence[Any], moving: Sequence[int]) -> list[An
     return [np.reshape(vector[int(a) : int(b)], x.shape) for a, b, x in zip(ends[:-1], ends[1:], like, strict=True)]
 
 
-def _vjp(w: Any, h: Any, *inputs: Any, **attributes: Any) -> tuple[Any, ...]:
+def _vjp(w: Any, h: Any, g: Any, solved: Any, *args: Any, **attributes: Any) -> tuple[Any, ...]:
     from bayesad.ad.compiled import evaluate
     from bayesad.ad.reverse import reverse
 
+    inputs = [g, *args]
     directions = _split(w, inputs, attributes["moving"])
     varies = [i for i, x in enumerate(inputs) if is_traced(x) and x.dtype == FLOAT]
     program = reverse(_contracted(inputs, attributes), [len(directions) + i for i in varies], [np.float64(1.0)])
     found = dict(zip(varies, evaluate(program, [*directions, *inputs])[1:], strict=True))
-    return tuple([found.get(i) for i in range(len(inputs))])
+    return found.get(0), None, *[found.get(i) for i in range(1, len(inputs))]
 
 
-def _jvp(tangents: Sequence[Any], h: Any, *inputs: Any, **attributes: Any) -> Any:
+def _jvp(tangents: Sequence[Any], h: Any, g: Any, solved: Any, *args: Any, **attributes: Any) -> Any:
     from bayesad.ad.compiled import evaluate
     from bayesad.ad.forward import forward
     from bayesad.ad.program import prune
     from bayesad.ad.reverse import reverse
 
+    inputs, tangents = [g, *args], [tangents[0], *tangents[2:]]
     directions = [np.zeros(x.shape) for x in _split(np.zeros(h.shape), inputs, attributes["moving"])]
     moved = [i for i, t in enumerate(tangents) if t is not None]
     pushed = forward(_contracted(inputs, attributes), [len(directions) + i for i in moved])

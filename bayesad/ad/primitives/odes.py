@@ -37,9 +37,11 @@ from bayesad.errors import SolverError
 __all__ = [
     "METHODS",
     "called",
+    "cotangents",
     "ended",
     "failure",
     "odeint_p",
+    "padded",
     "solve",
     "solve_plain",
     "tangent",
@@ -53,10 +55,10 @@ MOST_CALLS = 10_000  # of slopes by the interpreter
 
 def _rounds(stages: int) -> Callable[[int, int], int]:
     tableau = stages * (stages - 1) // 2 + 4 * stages + 2
-    return lambda states, size: _padded(tableau) + 4 + (stages + 6) * _padded(size)
+    return lambda states, size: padded(tableau) + 4 + (stages + 6) * padded(size)
 
 
-def _padded(size: int) -> int:
+def padded(size: int) -> int:
     """Filled up to whole vectors of four numbers."""
     return -(-size // 4) * 4
 
@@ -238,7 +240,7 @@ def tangent(tangents: Sequence[Any], y: Any, *args: Any, **attributes: Any) -> A
     return moved_rows if dts is None else moved_rows + dts[:, None] * _slopes(body, y, args)
 
 
-def _vjp(g: Any, y: Any, *args: Any, **attributes: Any) -> tuple[Any, ...]:
+def cotangents(g: Any, y: Any, *args: Any, **attributes: Any) -> tuple[Any, ...]:
     """Cotangents by the sensitivities to every number that varies, or where these are many by the adjoint."""
     from bayesad.ad.primitives import ode_adjoint
 
@@ -399,4 +401,4 @@ def _in_a_loop(body: Program, moving: Sequence[int], given: Sequence[Any], rows:
 
 
 # --- solves that others contain
-odeint_p = define("odeint", _evaluate, _infer, vjp=_vjp, jvp=tangent, singular=True)
+odeint_p = define("odeint", _evaluate, _infer, vjp=cotangents, jvp=tangent, singular=True)

@@ -33,6 +33,8 @@ CALLED: dict[str, tuple[str, bool]] = {
     "merge_sort": ("ordering", False),
     "dopri5": ("runge_kutta", True),
     "dopri8": ("runge_kutta", True),
+    "dopri5_steps": ("runge_kutta_adjoint", True),
+    "dopri8_steps": ("runge_kutta_adjoint", True),
     "dopri5_adjoint": ("runge_kutta_adjoint", True),
     "dopri8_adjoint": ("runge_kutta_adjoint", True),
     "bdf": ("bdf", True),

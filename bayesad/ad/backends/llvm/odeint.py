@@ -13,7 +13,7 @@ from bayesad.ad.program import Node
 if TYPE_CHECKING:
     from bayesad.ad.backends.llvm.lower import Lowering
 
-__all__ = ["odeint", "odeint_adjoint"]
+__all__ = ["odeint", "odeint_adjoint", "odeint_steps"]
 
 
 def odeint(lowering: Lowering, node: Node) -> bool:
@@ -37,22 +37,37 @@ def odeint(lowering: Lowering, node: Node) -> bool:
     return True
 
 
-def odeint_adjoint(lowering: Lowering, node: Node) -> bool:
-    """Write the way back over the steps of a solve as the call of its method's kernel."""
+def odeint_steps(lowering: Lowering, node: Node) -> bool:
+    """Write a solve that keeps its steps, in the same way."""
     given = node.attributes
-    seeds, y0, ts, t0, *invariants = [in_memory(lowering, source) for source in node.inputs]
-    n, count, states, method = node.inputs[1].size, node.inputs[2].size, given["states"], given["method"]
+    states, n, count, method = given["states"], node.inputs[0].size, node.inputs[1].size, given["method"]
+    y0, ts, t0, *invariants = [in_memory(lowering, source) for source in node.inputs]
     rhs = subroutine(lowering, given["body"], 2, invariants)
-    pulled = subroutine(lowering, given["pulled"], 3, invariants)
-    steps = ode_adjoint.most_steps(n, given["max_steps"])
-    numbers = ode_adjoint.workspace_size(method, states, n, node.size - n, count, steps)
-    work = lowering.parameter("a", f"workspace {lowering.reserve(8 * numbers)}")
+    work = lowering.parameter("a", f"workspace {lowering.reserve(8 * workspace_size(method, states, n))}")
     status = lowering.op(
-        f"call i64 {lowering.special(f'{method}_adjoint')}(ptr {rhs}, ptr {pulled}, i64 {states}, i64 {n}, "
-        f"i64 {node.size - n}, i64 {count}, double {lowering.load(t0, 'f', '0')[0]}, ptr {ts}, ptr {y0}, ptr {seeds}, "
+        f"call i64 {lowering.special(f'{method}_steps')}(ptr {rhs}, i64 {states}, i64 {n}, i64 {count}, "
+        f"double {lowering.load(t0, 'f', '0')[0]}, ptr {ts}, ptr {y0}, "
         f"double {hexadecimal(given['rtol'])}, double {hexadecimal(given['atol'])}, "
-        f"i64 {steps}, ptr {lowering.pointer(node)}, ptr {work})"
+        f"i64 {ode_adjoint.most_steps(n, given['keeps'], given['max_steps'])}, i64 {given['keeps']}, "
+        f"ptr {lowering.pointer(node)}, ptr {work})"
     )
     time = lowering.load(work, "f", "0")[0]
     report_failure(lowering, status, [time], failure(method, given["rtol"], given["atol"]))
+    return True
+
+
+def odeint_adjoint(lowering: Lowering, node: Node) -> bool:
+    """Write the way back over the steps of a solve as the call of its method's kernel; it does not fail by itself."""
+    given = node.attributes
+    seeds, solved, _, _, _, *invariants = [in_memory(lowering, source) for source in node.inputs]
+    n, count, method = node.inputs[2].size, node.inputs[3].size, given["method"]
+    rhs = subroutine(lowering, given["body"], 2, invariants)
+    pulled = subroutine(lowering, given["pulled"], 3, invariants)
+    numbers = ode_adjoint.adjoint_size(method, n, node.size - n)
+    work = lowering.parameter("a", f"workspace {lowering.reserve(8 * numbers)}")
+    lowering.op(
+        f"call i64 {lowering.special(f'{method}_adjoint')}(ptr {rhs}, ptr {pulled}, i64 {n}, i64 {node.size - n}, "
+        f"i64 {count}, ptr {seeds}, ptr {solved}, i64 {given['keeps']}, "
+        f"ptr {lowering.pointer(node)}, ptr {work})"
+    )
     return True

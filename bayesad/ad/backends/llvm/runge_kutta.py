@@ -8,7 +8,7 @@ largest: the states, or one of their sensitivities.
 
 import math
 
-from bayesad.ad.backends.llvm.kernel import WIDTH, Bool, Float, Floats, Int, LogDensity, lanes, put
+from bayesad.ad.backends.llvm.kernel import WIDTH, Float, Floats, Int, LogDensity, lanes, put
 
 __all__ = ["FINISHED", "NOT_FINITE", "OUT_OF_ORDER", "TOO_MANY_STEPS", "TOO_SMALL", "dopri5", "dopri8"]
 
@@ -154,6 +154,11 @@ def combine(
         put(target, i, result)
 
 
+def copy(size: Int, source: Floats, target: Floats) -> None:
+    for i in range(size):
+        target[i] = source[i]
+
+
 def fill(length: Int, value: Float, target: Floats) -> None:
     for i in range(length):
         target[i] = value
@@ -161,7 +166,7 @@ def fill(length: Int, value: Float, target: Floats) -> None:
 
 def runge_kutta(
     rhs: LogDensity, stages: Int, order: Int, states: Int, size: Int, count: Int, t0: Float, ts: Floats, y0: Floats,
-    rtol: Float, atol: Float, tableau: Floats, out: Floats, work: Floats, most_steps: Int, kept: Floats, keeps: Bool,
+    rtol: Float, atol: Float, tableau: Floats, out: Floats, work: Floats, most_steps: Int, kept: Floats, keeps: Int,
 ) -> Int:  # fmt: skip
     """Solve from t0 on, stepping exactly onto every time in ``ts``.
 
@@ -180,9 +185,11 @@ def runge_kutta(
         Result.
     work : Floats (4 + (stages + 6) padded(size),)
         work[0] is the time reached.
-    kept : Floats (count + most_steps (size + 2),)
-        Where ``keeps``: for every row the number of steps taken until then; of every step the time and the state at
-        its begin, and its length.
+    keeps : Int
+        How many vectors are kept of every step: none, the one it begins with, or those of all stages.
+    kept : Floats (count + most_steps (2 + keeps size),)
+        Where something is kept: for every row the number of steps taken until then; of every step the time at its
+        begin, its length, and those vectors.
     """
     a = tableau
     b = a[stages * (stages - 1) // 2 :]
@@ -231,8 +238,11 @@ def runge_kutta(
             if steps == most_steps:
                 return failed(TOO_MANY_STEPS, t, row, count, size, out, work)
             steps += 1
+            place = count + accepted * (2 + keeps * size)
             for s in range(1, stages):
                 combine(length, s, step, a[s * (s - 1) // 2 :], k, y, new)
+                if keeps > 1:
+                    copy(size, new, kept[place + 2 + s * size :])
                 argument[0] = t + step * c[s]
                 rhs(argument, k[s * length :])
             combine(length, stages, step, b, k, y, new)
@@ -251,12 +261,10 @@ def runge_kutta(
             if norm > 0.0:
                 factor = max(LEAST_FACTOR, SAFETY * math.pow(norm, -1.0 / float(order)))
             if norm <= 1.0:
-                if keeps:
-                    begin = kept[count + accepted * (size + 2) :]
-                    begin[0] = t
-                    begin[1] = step
-                    for i in range(size):
-                        begin[2 + i] = y[i]
+                if keeps > 0:
+                    kept[place] = t
+                    kept[place + 1] = step
+                    copy(size, y, kept[place + 2 :])
                 accepted += 1
                 t = end if step == left else t + step
                 slope = k[stages * length :]
@@ -270,7 +278,7 @@ def runge_kutta(
                 greatest = 1.0
         for i in range(size):
             out[row * size + i] = y[i]
-        if keeps:
+        if keeps > 0:
             kept[row] = float(accepted)
     work[0] = t
     return FINISHED
@@ -306,7 +314,7 @@ def dopri5(
     fill_dopri5(work)
     own = work[44:]
     status = runge_kutta(
-        rhs, 6, 5, states, size, count, t0, ts, y0, rtol, atol, work, out, own, most_steps, own, False
+        rhs, 6, 5, states, size, count, t0, ts, y0, rtol, atol, work, out, own, most_steps, own, 0
     )  # fmt: skip
     work[0] = own[0]
     return status
@@ -320,7 +328,7 @@ def dopri8(
     fill_dopri8(work)
     own = work[116:]
     status = runge_kutta(
-        rhs, 12, 8, states, size, count, t0, ts, y0, rtol, atol, work, out, own, most_steps, own, False
+        rhs, 12, 8, states, size, count, t0, ts, y0, rtol, atol, work, out, own, most_steps, own, 0
     )  # fmt: skip
     work[0] = own[0]
     return status

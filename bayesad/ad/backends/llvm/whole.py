@@ -74,6 +74,7 @@ WHOLE: dict[str, Callable[[Lowering, Node], bool]] = {
     "scan": scan,
     "cond": cond,
     "odeint": _imported("odeint", "odeint"),
+    "odeint_steps": _imported("odeint", "odeint_steps"),
     "odeint_adjoint": _imported("odeint", "odeint_adjoint"),
     "quad": _imported("quadrature", "quad"),
     "matmul": multiplication.matmul,
