@@ -102,6 +102,11 @@ def reparameterise(model: Model, choices: Mapping[str, str]) -> Model:
         For an unknown choice; when the new model is called, for a name that is none of its unknowns or a distribution
         without location and scale.
     """
+    if not isinstance(choices, Mapping):
+        raise ModelError(
+            f"model {model.name!r}: reparameterise takes a choice for each unknown, as in "
+            f"{{'theta': {AUTO!r}}}, not {choices!r}"
+        )
     for name, choice in choices.items():
         if choice not in (CENTRED, NONCENTRED, AUTO):
             raise ModelError(

@@ -60,12 +60,23 @@ def full_shape(state: Run, name: str, distribution: Any, shape: Any, names: Dims
             name, f"the shape {full} must end with the event shape {event} of {law}".replace("None", "any")
         )
     if not _broadcasts_to(batch, full[:split]):
+        values = "observed values of " if observed is not None else ""
         raise state.fail(
             name,
             f"the batch shape {batch} of {law} does not broadcast to {full[:split]}, the batch part of the "
-            f"{'observed values of ' if observed is not None else ''}shape {full}",
+            f"{values}shape {full}{_from_outer_plate(state, batch, full)}",
         )
     return full
+
+
+def _from_outer_plate(state: Run, batch: Shape, full: Shape) -> str:
+    """A hint, where a parameter has the axes of outer plates only."""
+    if len(state.plates) < 2 or not batch or batch != full[: len(batch)]:
+        return ""
+    return (
+        f"; what was declared in the plate {state.plates[len(batch) - 1]!r} alone has its axis first and needs one for "
+        f"the plate {state.plates[-1]!r}: x[..., None]"
+    )
 
 
 def in_plates(

@@ -87,6 +87,7 @@ def test_changes_add_up_and_leave_the_model_as_it_was():
         (lambda: ba.condition(SCHOOLS, {"theta": [1.0, 2.0]}), "'theta'"),
         (lambda: ba.condition(SCHOOLS, {"twice": [1.0, 2.0, 3.0]}), "variables with a distribution"),
         (lambda: ba.do(SCHOOLS, {"theta": [1.0, 2.0]}), "does not broadcast to (3,)"),
+        (lambda: ba.reparameterise(SCHOOLS, "auto"), "a choice for each unknown, as in {'theta': 'auto'}"),
         (lambda: ba.reparameterise(SCHOOLS, {"theta": "decentred"}), "'noncentred', 'centred' or 'auto'"),
         (lambda: ba.reparameterise(SCHOOLS, {"tau": "noncentred"}), "HalfNormal has no location and scale"),
         (lambda: ba.reparameterise(SCHOOLS, {"y": "noncentred"}), "unknowns that are sampled"),

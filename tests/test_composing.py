@@ -178,3 +178,15 @@ def test_parts_outside_of_a_model_are_errors():
         pass
     with pytest.raises(ModelError, match="outside a model"), ba.prefix("a"):
         pass
+
+
+def test_a_variable_of_the_outer_plate_needs_an_axis_in_the_inner_one():
+    @ba.model
+    def m(y):
+        with ba.plate("group", 2):
+            mu = ba.sample("mu", ba.Normal(0, 1))
+            with ba.plate("repeat", 3):
+                ba.sample("y", ba.Normal(mu, 1), obs=y)
+
+    with pytest.raises(ModelError, match=r"in the plate 'group' alone .* the plate 'repeat': x\[..., None\]"):
+        m(y=np.zeros((2, 3)))

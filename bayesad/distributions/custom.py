@@ -9,7 +9,7 @@ from bayesad import ad
 from bayesad.distributions.base import Distribution, Shape
 from bayesad.distributions.lazy import special
 from bayesad.distributions.nesting import require_numbers
-from bayesad.distributions.supports import Support
+from bayesad.distributions.supports import NAMED, Support
 from bayesad.errors import DistributionError
 
 __all__ = ["Bijection", "CustomDistribution", "transformed"]
@@ -33,7 +33,8 @@ def CustomDistribution(
         ``log_prob(x) -> log density`` of values inside the support, in NumPy and scipy.special; shape: that of x
         without the event axes. It may use parameters of the model from around it.
     support : Support or str
-        Where the density is positive; a string is a kind of `Support` without bounds.
+        Where the density is positive; a string is a kind of `Support` without bounds, or "positive", "nonnegative",
+        "unit_interval", "positive_integer", "nonnegative_integer" or "zero_or_one".
     sample : callable, optional
         ``sample(rng, shape) -> array`` of that full shape, for predictions.
     cdf : callable, optional
@@ -53,7 +54,8 @@ def CustomDistribution(
     for name, f in (("log_prob", log_prob), ("sample", sample), ("cdf", cdf)):
         if not callable(f) and (f is not None or name == "log_prob"):
             raise DistributionError(f"CustomDistribution: {name} must be a function; got {f!r}.")
-    support = Support(support) if isinstance(support, str) else support
+    if isinstance(support, str):
+        support = NAMED[support] if support in NAMED else Support(support)
     return _Custom(log_prob, support, sample, cdf, _as_shape(event_shape), _as_shape(batch_shape))
 
 

@@ -16,6 +16,7 @@ __all__ = [
     "CORR",
     "COV",
     "INTERVALS",
+    "NAMED",
     "NONNEGATIVE",
     "NONNEGATIVE_INTEGER",
     "POSITIVE",
@@ -258,3 +259,13 @@ CORR = Support("corr")
 COV = Support("cov")
 UNIT_VECTOR = Support("unit_vector")
 ZERO_SUM = Support("zero_sum")
+
+NAMED = {
+    "positive": POSITIVE,
+    "nonnegative": NONNEGATIVE,
+    "unit_interval": UNIT_INTERVAL,
+    "nonnegative_integer": NONNEGATIVE_INTEGER,
+    "positive_integer": POSITIVE_INTEGER,
+    "zero_or_one": ZERO_OR_ONE,
+}
+"""Sets with bounds that have a name."""

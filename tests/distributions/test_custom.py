@@ -41,6 +41,12 @@ def test_ones_own_laws_may_have_vectors_and_batches() -> None:
     np.testing.assert_array_equal(simplex.log_prob([[0.5, 0.5], [0.5, 0.6]]), [0.0, -np.inf])
 
 
+def test_sets_with_bounds_have_names() -> None:
+    d = CustomDistribution(lambda x: -x, "positive")
+    np.testing.assert_array_equal(d.log_prob([-1.0, 2.0]), [-np.inf, -2.0])
+    assert CustomDistribution(lambda x: 0.0 * x, "nonnegative_integer").support.discrete
+
+
 def test_ones_own_laws_say_what_is_wrong() -> None:
     no_draws = CustomDistribution(lambda x: -x)
     for make, message in [
