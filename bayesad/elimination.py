@@ -15,7 +15,7 @@ from bayesad.distributions.lazy import special
 from bayesad.distributions.paths import draw_label, draw_paths, filtered
 from bayesad.structure import Summed
 
-__all__ = ["Elimination", "Factor", "draw_back", "eliminations", "sum_out"]
+__all__ = ["LARGEST", "Elimination", "Factor", "draw_back", "eliminations", "sum_out"]
 
 LARGEST = 10**8  # numbers in the table of one unknown
 
@@ -62,8 +62,13 @@ class Elimination(NamedTuple):
     links: tuple[np.ndarray, ...]
 
 
-def eliminations(unknowns: Mapping[str, Summed], factors: Sequence[Factor]) -> tuple[Elimination, ...] | str:
-    """An order in which every unknown can be summed out, fewest neighbours first; or what stands against it."""
+def eliminations(
+    unknowns: Mapping[str, Summed], factors: Sequence[Factor], largest: int = LARGEST
+) -> tuple[Elimination, ...] | str:
+    """An order in which every unknown can be summed out, fewest neighbours first; or what stands against it.
+
+    ``largest`` limits the numbers in the table of one unknown.
+    """
     active = dict(enumerate(factors))
     holding: dict[str, set[int]] = {name: set() for name in unknowns}
     for number, factor in active.items():
@@ -75,7 +80,8 @@ def eliminations(unknowns: Mapping[str, Summed], factors: Sequence[Factor]) -> t
     while holding:
         problem = ""
         for name in sorted(holding, key=lambda n: (len(beside[n]), order[n])):
-            step = _elimination(unknowns, name, sorted(holding[name]), active, sorted(beside[name], key=order.get))  # type: ignore[arg-type]
+            others = sorted(beside[name], key=order.__getitem__)
+            step = _elimination(unknowns, name, sorted(holding[name]), active, others, largest)
             if isinstance(step, Elimination):
                 break
             problem = problem or step
@@ -106,10 +112,11 @@ def _elimination(
     numbers: Sequence[int],
     active: Mapping[int, Factor],
     others: Sequence[str],
+    largest: int,
 ) -> Elimination | str:
     unknown = unknowns[name]
     size = float(np.prod([unknowns[n].size for n in (name, *others)], dtype=float)) * unknown.elements
-    if size > LARGEST:
+    if size > largest:
         return f"summing {name!r} out takes a table of {size:.2g} numbers"
     own = tuple(active[i].rows[active[i].names.index(name)] for i in numbers)
     links = []

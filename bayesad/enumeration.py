@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from bayesad.elimination import Elimination, Factor, sum_out
+from bayesad.elimination import Factor
+from bayesad.nets import Net
 from bayesad.running import Handler, Site
 from bayesad.structure import Summed
 from bayesad.terms import density_of, has_density
@@ -82,7 +83,8 @@ class Enumeration(NamedTuple):
         Term -> its entries that depend on no unknown; None for all.
     impossible : frozenset
         Terms with density zero at some values of the unknowns.
-    order : tuple of Elimination
+    net : Net
+        In which order they are summed out.
     dependent : frozenset
         Deterministic quantities and completed variables that depend on unknowns.
     traceable : bool
@@ -95,7 +97,7 @@ class Enumeration(NamedTuple):
     blocks: tuple[Block, ...]
     independent: dict[str, np.ndarray | None]
     impossible: frozenset[str]
-    order: tuple[Elimination, ...]
+    net: Net
     dependent: frozenset[str]
     traceable: bool
 
@@ -118,7 +120,7 @@ class Enumeration(NamedTuple):
             return known[site.name]
 
         tables, independent, chains = self.tables(lambda filling: run_terms(posterior, once, filling, check=check))
-        totals, kept = sum_out(self.order, self.unknowns, tables, chains)
+        totals, kept = self.net.sum_out(tables, chains)
         return {**{name: np.sum(term) for name, term in independent.items()}, **totals}, kept
 
     def tables(self, run: Callable[[Filling], Terms]) -> tuple[list[Any], dict[str, Any], dict[str, tuple[Any, Any]]]:

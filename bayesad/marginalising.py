@@ -16,9 +16,10 @@ import numpy as np
 
 from bayesad.dependence import Part, at_random, dependence, parts_of, same
 from bayesad.distributions.supports import contains
-from bayesad.elimination import Factor, eliminations
+from bayesad.elimination import Factor
 from bayesad.enumeration import Block, Enumeration, Terms, Values, others_of, run_terms, table_of, values_at
 from bayesad.errors import DistributionError, ModelError
+from bayesad.nets import Net, net_of
 from bayesad.running import Site, at_site
 from bayesad.structure import Summed, check_observed
 
@@ -53,22 +54,22 @@ def enumeration(posterior: Posterior) -> Enumeration:
             )
     colours = _colours(unknowns, [part.names for part in parts])
     runs = _runs(posterior, colours, parts)
-    draft = Enumeration(unknowns, colours, runs, (), {}, frozenset(), (), quantities, traceable)
+    draft = Enumeration(unknowns, colours, runs, (), {}, frozenset(), Net({}, (), (), {}), quantities, traceable)
     point, found = _numbers(posterior, draft)
     first = found[runs[0]].terms
     rows = [{u: _known_rows(unknowns[u], p.term, np.size(p.of(first[p.term]))) for u in p.names} for p in parts]
     _decode(posterior, draft, point, found, parts, rows)
     blocks = tuple(block for part, own in zip(parts, rows, strict=True) for block in _blocks(part, own, unknowns))
-    found_order = eliminations(unknowns, [block.factor for block in blocks])
-    if isinstance(found_order, str):
-        raise _problem(posterior, next(iter(unknowns)), f"{found_order}; {_INSTEAD}")
+    net = net_of(unknowns, [block.factor for block in blocks])
+    if isinstance(net, str):
+        raise _problem(posterior, next(iter(unknowns)), f"{net}; {_INSTEAD}")
     made = draft._replace(
         blocks=blocks,
         independent=_independent(parts, rows),
         impossible=frozenset(
             name for run in found.values() for name, term in run.terms.items() if np.any(np.isneginf(term))
         ),
-        order=found_order,
+        net=net,
     )
     _put_to_the_test(posterior, made, parts, rows)
     return made
@@ -340,8 +341,8 @@ def _put_to_the_test(posterior: Posterior, made: Enumeration, parts: Sequence[Pa
 
 _INSTEAD = (
     "what can be summed: an unknown whose elements each have observations of their own, unknowns that are tied to each "
-    "other as a tree or a chain, ba.DiscreteMarkovChain and ba.HiddenMarkov for chains. Anything else has to be summed "
-    "by hand with ba.factor and scipy.special.logsumexp"
+    "other as a tree, a chain or a small net, ba.DiscreteMarkovChain and ba.HiddenMarkov for chains. Anything else has "
+    "to be summed by hand with ba.factor and scipy.special.logsumexp"
 )
 
 

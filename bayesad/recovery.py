@@ -10,7 +10,6 @@ from bayesad import ad
 from bayesad.ad.rows import map_rows
 from bayesad.distributions.lazy import special
 from bayesad.distributions.paths import filtered
-from bayesad.elimination import draw_back
 from bayesad.enumeration import Block, Enumeration, run_terms
 from bayesad.errors import ModelError
 from bayesad.running import Handler, Site, at_site
@@ -54,10 +53,12 @@ class Recovery:
         numbers = sum(np.size(part) for parts in self._kept(q[0]) for part in parts)
         step = max(1, AT_ONCE // max(numbers, 1))
         pieces = [
-            draw_back(rng, made.order, made.unknowns, map_rows(self._kept, q[start : start + step]))
-            for start in range(0, len(q), step)
+            made.net.draw_back(rng, map_rows(self._kept, q[start : start + step])) for start in range(0, len(q), step)
         ]
-        index = {name: np.concatenate([piece[name] for piece in pieces]) for name in made.unknowns}
+        index = {
+            name: np.concatenate([piece[name].reshape(-1, *unknown.shape) for piece in pieces])
+            for name, unknown in made.unknowns.items()
+        }
         values = {name: np.asarray(made.unknowns[name].at(i)) for name, i in index.items()}
         return values | (self._quantities(q, values) if made.dependent else {})
 

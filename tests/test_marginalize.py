@@ -289,9 +289,59 @@ def missing_joint(y, x, p, slope, x_missing):
     return prior + normal(y, slope * x, 1)
 
 
+ITEM, RATER = np.array([0, 1, 2, 0, 1, 2, 0, 1]), np.array([0, 0, 0, 1, 1, 1, 2, 2])  # the last pair was not rated
+
+
+@ba.model
+def crossed(y):
+    """Classes of items, and types of raters under a type of all of them."""
+    mu = ba.sample("mu", ba.Normal(0, 5), shape=3)
+    school = ba.sample("school", ba.Bernoulli(0.4), marginalize=True)
+    strict = ba.sample("strict", ba.Bernoulli(np.where(school == 1, 0.7, 0.2)), shape=3, marginalize=True)
+    kind = ba.sample("kind", ba.Categorical(START), shape=3, marginalize=True)
+    ba.sample("y", ba.Normal(mu[kind[ITEM]] - strict[RATER], 1), obs=y)
+
+
+def crossed_joint(y, mu, school, strict, kind):
+    prior = normal(mu, 0, 5) + stats.bernoulli.logpmf(school, 0.4) + np.log(START[kind]).sum()
+    prior += stats.bernoulli.logpmf(strict, 0.7 if school == 1 else 0.2).sum()
+    return prior + normal(y, mu[kind[ITEM]] - strict[RATER], 1)
+
+
+@ba.model
+def ring(y):
+    """Four unknowns around a ring, tied by factors, each also to the one number in the middle."""
+    k = ba.sample("k", ba.Bernoulli(0.4), shape=4, marginalize=True)
+    j = ba.sample("j", ba.Bernoulli(0.3), shape=4, marginalize=True)
+    middle = ba.sample("middle", ba.DiscreteUniform(0, 2), marginalize=True)
+    ba.factor("right", 0.8 * k * j)
+    ba.factor("left", -1.1 * k * j[[1, 2, 3, 0]] + 0.3 * middle * k)
+    ba.sample("y", ba.Normal(middle + j, 1), obs=y)
+
+
+def ring_joint(y, k, j, middle):
+    prior = stats.bernoulli.logpmf(k, 0.4).sum() + stats.bernoulli.logpmf(j, 0.3).sum() - np.log(3)
+    tied = np.sum(0.8 * k * j - 1.1 * k * np.roll(j, -1) + 0.3 * middle * k)
+    return prior + tied + normal(y, middle + j, 1)
+
+
 Y = RNG.normal(size=(2, 7)) * 2
 LOOP = {f"z{t}": ((), range(3)) for t in range(4)}
 CASES = {
+    "crossed": Case(
+        crossed,
+        {"y": np.append(Y[0], 0.4)},
+        {"mu": MU},
+        {"school": ((), range(2)), "strict": ((3,), range(2)), "kind": ((3,), range(3))},
+        crossed_joint,
+    ),
+    "ring": Case(
+        ring,
+        {"y": Y[1, :4]},
+        {},
+        {"k": ((4,), range(2)), "j": ((4,), range(2)), "middle": ((), range(3))},
+        ring_joint,
+    ),
     "mixture": Case(mixture, {"y": Y[0, :4]}, {"mu": MU}, {"k": ((4,), range(3))}, mixture_joint),
     "groups": Case(
         groups,
@@ -707,12 +757,33 @@ def test_a_term_that_depends_on_several_elements_is_refused():
     refused(only_far_away, "'y'")
 
 
-def test_unknowns_tied_as_a_net_are_refused():
+def test_nets_that_take_too_large_tables_are_refused():
     def net():
-        item, rater = bernoulli(3, "item"), bernoulli(3, "rater")
-        ba.sample("y", ba.Normal(np.add.outer(item, 2 * rater), 1), obs=np.zeros((3, 3)))
+        item, rater = bernoulli(30, "item"), bernoulli(40, "rater")
+        ba.sample("y", ba.Normal(np.add.outer(item, 2 * rater), 1), obs=np.zeros((30, 40)))
 
-    refused(net, "'item'", "tied to several elements of 'rater'", "ba.factor")
+    refused(net, "'item'", "tied to several elements of 'rater'", "1048576 numbers", "ba.factor")
+
+
+def test_the_smaller_side_of_a_net_is_taken_apart():
+    @ba.model
+    def net(y):
+        ba.sample("x", ba.Normal(0, 1))
+        item, rater = bernoulli(60, "item"), bernoulli(4, "rater")
+        ba.sample("y", ba.Normal(np.add.outer(item, 2.0 * rater), 1), obs=y)
+
+    y = RNG.normal(size=(60, 4))
+    posterior = net(y=y)
+    assert set(posterior.enumeration.net.elements) == {"rater"}
+    by_rater = []
+    for rater in itertools.product(range(2), repeat=4):
+        each = [np.log(p) + stats.norm.logpdf(y, item + 2.0 * np.array(rater)).sum(axis=1) for item, p in BOTH]
+        by_rater.append(stats.bernoulli.logpmf(rater, 0.4).sum() + np.logaddexp(*each).sum())
+    expected = special.logsumexp(by_rater) + stats.norm.logpdf(0.3)
+    assert posterior.neg_log_posterior({"x": 0.3}) == pytest.approx(-expected, rel=1e-12)
+
+
+BOTH = ((0, 0.6), (1, 0.4))
 
 
 def test_supports_that_are_not_finite_and_fixed_are_refused():
