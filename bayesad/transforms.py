@@ -13,7 +13,7 @@ simplex             x = softmax(H u), H an orthonormal basis of the vectors that
 ordered             x_1 = u_1, x_k = x_{k-1} + exp(u_k)
 positive_ordered    the same with x_1 = exp(u_1)
 unit_vector         x = u / |u|, with the standard normal density for u (K numbers for K - 1 degrees of freedom)
-zero_sum            x = H u, H as for the simplex: volumes within the plane are those of u
+zero_sum            x = H u, H as for the simplex: volumes within the plane are those of u; so for each part of several
 cholesky_corr       rows of a hemisphere, from partial correlations tanh(u), row by row
 cholesky_cov        row by row, with exp(u) on the diagonal
 corr, cov           L Lᵀ, L one of these
@@ -28,6 +28,7 @@ All functions are plain NumPy and work on traced arrays; leading axes are batche
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -54,12 +55,12 @@ class Transform(NamedTuple):
     unconstrain : callable
         ``unconstrain(support, x) -> u``, its inverse.
     event_shape : callable
-        The event shape of u from that of x.
+        ``event_shape(support, shape)``: the event shape of u from that of x.
     """
 
     constrain: Callable[[Support, Any], tuple[Any, Any]]
     unconstrain: Callable[[Support, Any], Any]
-    event_shape: Callable[[Shape], Shape] = lambda shape: shape
+    event_shape: Callable[[Support, Shape], Shape] = lambda support, shape: shape
 
 
 def constrain(support: Support, u: Any) -> tuple[Any, Any]:
@@ -107,7 +108,7 @@ def unconstrain(support: Support, x: Any) -> Any:
 def unconstrained_shape(support: Support, shape: Shape) -> Shape:
     """The shape of u for a value of the given shape (batch + event)."""
     split = len(shape) - support.event_ndim
-    return shape[:split] + TRANSFORMS[_entry(support)].event_shape(shape[split:])
+    return shape[:split] + TRANSFORMS[_entry(support)].event_shape(support, shape[split:])
 
 
 def _entry(support: Support) -> str:
@@ -229,6 +230,24 @@ def _in_zero_sum_basis(z: Any) -> Any:
     """The coordinates of z, less its mean, in Helmert's basis."""
     n = np.arange(1.0, np.shape(z)[-1])
     return (np.cumsum(z, axis=-1)[..., :-1] - n * z[..., 1:]) / np.sqrt(n * (n + 1.0))
+
+
+def _zero_sum_constrain(support: Support, u: Any) -> tuple[Any, Any]:
+    log_det = np.broadcast_to(0.0, np.shape(u)[:-1])
+    if support.parts is None:
+        return _from_zero_sum_basis(u), log_det
+    alone, *parts = support.parts
+    ends = np.cumsum([alone.size, *[where.size - 1 for where in parts]])
+    pieces = [_from_zero_sum_basis(u[..., start:stop]) for start, stop in itertools.pairwise(ends)]
+    order = np.argsort(np.concatenate(support.parts))
+    return np.concatenate([u[..., : alone.size], *pieces], axis=-1)[..., order], log_det
+
+
+def _zero_sum_unconstrain(support: Support, x: Any) -> Any:
+    if support.parts is None:
+        return _in_zero_sum_basis(x)
+    alone, *parts = support.parts
+    return np.concatenate([x[..., alone], *[_in_zero_sum_basis(x[..., where]) for where in parts]], axis=-1)
 
 
 def _simplex_constrain(support: Support, u: Any) -> tuple[Any, Any]:
@@ -362,7 +381,7 @@ def _size_from_pairs(pairs: int) -> int:
     return (1 + math.isqrt(1 + 8 * pairs)) // 2
 
 
-def _triangle_shape(shape: Shape) -> Shape:
+def _triangle_shape(support: Support, shape: Shape) -> Shape:
     return (shape[0] * (shape[0] + 1) // 2,)
 
 
@@ -372,19 +391,19 @@ TRANSFORMS: dict[str, Transform] = {
     "upper": Transform(_upper_constrain, _upper_unconstrain),
     "interval": Transform(_interval_constrain, _interval_unconstrain),
     "mixed": Transform(_mixed_constrain, _mixed_unconstrain),
-    "simplex": Transform(_simplex_constrain, _simplex_unconstrain, lambda shape: (shape[0] - 1,)),
+    "simplex": Transform(_simplex_constrain, _simplex_unconstrain, lambda support, shape: (shape[0] - 1,)),
     "ordered": Transform(_ordered_constrain, _ordered_unconstrain),
     "positive_ordered": Transform(_positive_ordered_constrain, _positive_ordered_unconstrain),
     "unit_vector": Transform(_unit_vector_constrain, _unit_vector_unconstrain),
     "cholesky_corr": Transform(
-        _cholesky_corr_constrain, _cholesky_corr_unconstrain, lambda shape: (shape[0] * (shape[0] - 1) // 2,)
+        _cholesky_corr_constrain, _cholesky_corr_unconstrain, lambda support, shape: (shape[0] * (shape[0] - 1) // 2,)
     ),
     "zero_sum": Transform(
-        lambda support, u: (_from_zero_sum_basis(u), np.broadcast_to(0.0, np.shape(u)[:-1])),
-        lambda support, x: _in_zero_sum_basis(x),
-        lambda shape: (shape[0] - 1,),
+        _zero_sum_constrain,
+        _zero_sum_unconstrain,
+        lambda support, shape: (shape[0] - (1 if support.parts is None else len(support.parts) - 1),),
     ),
-    "corr": Transform(_corr_constrain, _corr_unconstrain, lambda shape: (shape[0] * (shape[0] - 1) // 2,)),
+    "corr": Transform(_corr_constrain, _corr_unconstrain, lambda support, shape: (shape[0] * (shape[0] - 1) // 2,)),
     "cholesky_cov": Transform(_cholesky_cov_constrain, _cholesky_cov_unconstrain, _triangle_shape),
     "cov": Transform(_cov_constrain, _cov_unconstrain, _triangle_shape),
 }

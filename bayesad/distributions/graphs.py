@@ -142,39 +142,54 @@ class Graph:
         return connected_components(self.adjacency, directed=False)[1]
 
     @_found_once
-    def half_log_det(self) -> float:
-        """Half of the log of the product of the Laplacian's positive eigenvalues, if the graph is connected.
+    def parts(self) -> Any:
+        """The areas without neighbours, then those of each connected component of several areas: int arrays."""
+        order = np.argsort(self.components, kind="stable")
+        components = np.split(order, np.cumsum(np.bincount(self.components))[:-1])
+        alone = np.concatenate([np.arange(0), *[areas for areas in components if areas.size == 1]])
+        return (alone, *[areas for areas in components if areas.size > 1])
 
-        That product is n times any cofactor (Kirchhoff's theorem), whose triangular factors are sparse.
+    @_found_once
+    def half_log_det(self) -> float:
+        """Half of the log of the product of the Laplacian's positive eigenvalues.
+
+        Within a component that product is its size times any cofactor (Kirchhoff's theorem); the triangular factors
+        of these are sparse.
         """
         from scipy.sparse import diags_array
         from scipy.sparse.linalg import splu
 
-        if self.n == 1:
+        kept = np.setdiff1d(np.arange(self.n), [*self.parts[0], *[areas[0] for areas in self.parts[1:]]])
+        if not kept.size:
             return 0.0
-        cofactor = (diags_array(self.degrees) - self.adjacency).tocsc()[1:, 1:]
-        pivots = splu(cofactor, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}).U.diagonal()
-        return 0.5 * float(np.log(np.abs(pivots)).sum() + np.log(self.n))
+        cofactors = (diags_array(self.degrees) - self.adjacency).tocsr()[kept][:, kept].tocsc()
+        pivots = splu(cofactors, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}).U.diagonal()
+        return 0.5 * float(np.log(np.abs(pivots)).sum() + sum(np.log(areas.size) for areas in self.parts[1:]))
 
     @_found_once
     def root(self) -> Any:
-        """Upper triangular R, RᵀR the Laplacian and a constant direction: R⁻¹ z, centred, is an ICAR with sigma 1."""
-        return np.linalg.cholesky(self.laplacian + 1.0 / self.n).T
+        """Upper triangular R: R⁻¹ z, centred within each component of several areas, is an ICAR with sigma 1.
+
+        RᵀR is the Laplacian and a constant direction for each component.
+        """
+        together = np.equal.outer(self.components, self.components)
+        return np.linalg.cholesky(self.laplacian + together / together.sum(axis=0)).T
 
     @_found_once
-    def scaling_factor(self) -> Any:
-        """See `bym2_scaling_factor`."""
-        return _scaled(self.laplacian)[1]
+    def scaling_factors(self) -> Any:
+        """See `bym2_scaling_factor`; shape (n,)."""
+        factors = np.ones(self.n)
+        for areas in self.parts[1:]:
+            factors[areas] = _scaled(self.laplacian[np.ix_(areas, areas)])[1]
+        return factors
 
     @_found_once
     def spectrum(self) -> Any:
         """Eigenvalues and eigenvectors of the scaled covariance: ICARs of typical variance 1 in each connected part."""
         covariance = np.eye(self.n)
-        for part in range(self.components.max() + 1):
-            areas = np.flatnonzero(self.components == part)
-            if areas.size > 1:
-                block = np.ix_(areas, areas)
-                covariance[block] = _scaled(self.laplacian[block])[0]
+        for areas in self.parts[1:]:
+            block = np.ix_(areas, areas)
+            covariance[block] = _scaled(self.laplacian[block])[0]
         values, vectors = np.linalg.eigh(covariance)
         return np.maximum(values, 0.0), vectors
 

@@ -63,7 +63,10 @@ def _extreme(choose: Callable[[Any, Any], Any], bounds: list[Any]) -> Any:
 
 def same_support(a: Support, b: Support) -> bool:
     """Whether two supports are known to be the same set."""
-    return a is b or ((a.kind, a.closed) == (b.kind, b.closed) and _same(a.lower, b.lower) and _same(a.upper, b.upper))
+    if a is b:
+        return True
+    alike = (a.kind, a.closed) == (b.kind, b.closed) and a.parts is b.parts
+    return alike and _same(a.lower, b.lower) and _same(a.upper, b.upper)
 
 
 def _same(a: Any, b: Any) -> bool:

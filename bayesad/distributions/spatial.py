@@ -13,24 +13,13 @@ from bayesad.distributions.base import Distribution, Shape, derived
 from bayesad.distributions.domains import Positive, Probability, Real, RealOrVector
 from bayesad.distributions.graphs import Graph
 from bayesad.distributions.numerics import HALF_LOG_2PI
-from bayesad.distributions.supports import REAL, ZERO_SUM
+from bayesad.distributions.supports import REAL, ZERO_SUM, Support
 from bayesad.errors import DistributionError
 
 __all__ = ["BYM2", "CAR", "ICAR", "bym2_scaling_factor"]
 
 # How near to singular the precision of a CAR may come: rounding of its eigenvalues.
 _LEAST = 1e-12
-
-
-def _connected(law: str, adjacency: Any) -> Graph:
-    graph = Graph.of(adjacency)
-    parts = graph.components.max() + 1
-    if parts > 1:
-        raise DistributionError(
-            f"{law}: the graph falls into {parts} parts without neighbours in each other; give each part a variable of "
-            "its own (areas without neighbours a plain Normal one)."
-        )
-    return graph
 
 
 def _check_mean(law: str, mu: Any, n: int) -> None:
@@ -43,7 +32,7 @@ def _squares_of_differences(graph: Graph, x: Any) -> Any:
     return (graph.weights * (x[..., graph.first] - x[..., graph.second]) ** 2).sum(axis=-1)
 
 
-def bym2_scaling_factor(adjacency: Any) -> float:
+def bym2_scaling_factor(adjacency: Any) -> Any:
     """The geometric mean of the variances of an ICAR with sigma 1 (Riebler et al. 2016, section 3.2).
 
     An ICAR divided by its square root has entries of typical variance 1, whatever the graph.
@@ -51,13 +40,19 @@ def bym2_scaling_factor(adjacency: Any) -> float:
     Parameters
     ----------
     adjacency : array, sparse matrix or Graph
-        Connected.
+
+    Returns
+    -------
+    float or array, shape (n,)
+        For a graph in several parts the factor of each area's part, 1 for areas without neighbours (Freni-Sterrantino,
+        Ventrucci & Rue 2018).
 
     Notes
     -----
-    A dense matrix of all areas is inverted: seconds for a few thousand of them.
+    A dense matrix of all areas of a part is inverted: seconds for a few thousand of them.
     """
-    return _connected("bym2_scaling_factor", adjacency).scaling_factor
+    factors = Graph.of(adjacency).scaling_factors
+    return float(factors[0]) if np.all(factors == factors[0]) else factors.copy()
 
 
 class ICAR(Distribution):
@@ -66,21 +61,24 @@ class ICAR(Distribution):
     The density is proportional to exp(−Σ_pairs weight (x_i − x_j)² / (2 sigma²)) on vectors that sum to zero, where it
     is proper and normalised: with respect to volume within that plane, as `zero_sum`. It costs O(pairs).
 
+    In a graph of several connected parts each of them sums to zero, and areas without neighbours are independent, with
+    the law Normal(0, sigma) (Freni-Sterrantino, Ventrucci & Rue 2018); parts get the same typical variance by
+    `bym2_scaling_factor`.
+
     Parameters
     ----------
     adjacency : array, sparse matrix or Graph
-        Symmetric, connected; see `Graph.from_pairs` for lists of pairs.
+        Symmetric; see `Graph.from_pairs` for lists of pairs.
     sigma : array
-
-    Raises
-    ------
-    DistributionError
-        If the graph is not connected.
     """
 
     adjacency: Any
     sigma: Positive = 1.0
-    support = ZERO_SUM
+
+    @property
+    def support(self) -> Support:
+        parts = self.graph.parts
+        return ZERO_SUM if len(parts[1:]) == 1 and not parts[0].size else Support("zero_sum", parts=parts)
 
     @property
     def event_shape(self) -> Shape:
@@ -89,21 +87,28 @@ class ICAR(Distribution):
     @derived
     def graph(self) -> Graph:
         """The pairs of neighbours."""
-        return _connected(self._name, self.adjacency)
+        return Graph.of(self.adjacency)
 
     def _validate(self) -> None:
         self.graph  # noqa: B018  (so that an unfit one is told at once)
 
     def _log_density(self, x: Any) -> Any:
-        rank = self.graph.n - 1
-        square = _squares_of_differences(self.graph, x) / self.sigma**2
-        return -0.5 * square - rank * (np.log(self.sigma) + HALF_LOG_2PI) + self.graph.half_log_det
+        alone, *parts = self.graph.parts
+        square = _squares_of_differences(self.graph, x)
+        square = square + (x[..., alone] ** 2).sum(axis=-1) if alone.size else square
+        rank = self.graph.n - len(parts)
+        return -0.5 * square / self.sigma**2 - rank * (np.log(self.sigma) + HALF_LOG_2PI) + self.graph.half_log_det
 
     def _draw(self, rng: np.random.Generator, shape: Shape) -> np.ndarray:
         noise = np.reshape(rng.standard_normal(shape), (-1, shape[-1])).T
-        x = np.reshape(np.linalg.solve(self.graph.root, noise).T, shape)
-        x = self.sigma[..., None] * (x - x.mean(axis=-1, keepdims=True))
-        return x - x.mean(axis=-1, keepdims=True)  # what rounding left
+        x = self._centred(np.reshape(np.linalg.solve(self.graph.root, noise).T, shape))
+        return self._centred(self.sigma[..., None] * x)  # once more for what rounding left
+
+    def _centred(self, x: np.ndarray) -> np.ndarray:
+        x = x.copy()
+        for areas in self.graph.parts[1:]:
+            x[..., areas] -= x[..., areas].mean(axis=-1, keepdims=True)
+        return x
 
     def _mean(self) -> Any:
         return 0.0

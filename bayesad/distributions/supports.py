@@ -49,16 +49,19 @@ class Support:
         "real": real numbers, with `lower` and/or `upper` a half line or an interval; "integer": whole numbers
         with inclusive bounds; "simplex": non-negative vectors with sum 1; "ordered": increasing vectors;
         "positive_ordered": increasing vectors of non-negative numbers; "unit_vector": vectors of Euclidean
-        length 1; "zero_sum": vectors with sum 0; "corr" and "cov": correlation and covariance matrices
-        (symmetric, positive definite); "cholesky_corr" and "cholesky_cov": their lower Cholesky factors; "intervals":
-        pairs of numbers, the first at most the second, infinite ones too; "counts": vectors of whole numbers that add
-        up to `upper`.
+        length 1; "zero_sum": vectors with sum 0, or with `parts` that each have; "corr" and "cov": correlation and
+        covariance matrices (symmetric, positive definite); "cholesky_corr" and "cholesky_cov": their lower Cholesky
+        factors; "intervals": pairs of numbers, the first at most the second, infinite ones too; "counts": vectors of
+        whole numbers that add up to `upper`.
     lower, upper : array, traced array or None
         Bounds of "real" and "integer"; None where there is none. They broadcast against the value. The sum of "counts".
     standard : Standard or None
         Coordinates in which a free parameter is sampled instead of those of the kind (`bayesad.reparameterise`).
     closed : (bool, bool)
         Whether the lower and the upper bound of "real" belong to the set: not where a density is undefined there.
+    parts : tuple of int arrays, or None
+        Of "zero_sum": which entries have no constraint, and then those of each part that sums to 0; all entries occur
+        once. None: the whole vector is such a part.
 
     Raises
     ------
@@ -71,6 +74,7 @@ class Support:
     upper: Any = None
     closed: tuple[bool, bool] = (True, True)
     standard: Any = None
+    parts: tuple[np.ndarray, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in _KINDS:
@@ -165,7 +169,11 @@ def _outside_sphere(support: Support, x: Any) -> Any:
 
 def _outside_zero_sum(support: Support, x: Any) -> Any:
     size = np.abs(x).max(axis=-1)
-    return (np.abs(x.sum(axis=-1)) > TOLERANCE * np.maximum(size, 1.0)) | (size == np.inf)
+    parts = [x] if support.parts is None else [x[..., where] for where in support.parts[1:]]
+    outside = size == np.inf
+    for part in parts:
+        outside = outside | (np.abs(part.sum(axis=-1)) > TOLERANCE * np.maximum(size, 1.0))
+    return outside
 
 
 def _outside_cholesky_cov(support: Support, x: Any) -> Any:

@@ -111,11 +111,56 @@ def test_icar_batches_and_gradients(assert_gradient: Callable[..., None]) -> Non
     assert_gradient(lambda p: np.sum(ICAR(W, p["sigma"]).log_density(p["x"])), point)
 
 
-def test_graphs_in_parts_are_an_error_that_says_what_to_do() -> None:
-    parts = Graph.from_pairs([[0, 1], [2, 3]])
-    for make in (lambda: ICAR(parts), lambda: bym2_scaling_factor(parts)):
-        with pytest.raises(DistributionError, match=r"falls into 2 parts .* a variable of its own"):
-            make()
+IN_PARTS = [[5, 1], [1, 3], [5, 3], [3, 7], [0, 6]]  # areas 2 and 4 have no neighbours
+
+
+def basis_in_parts(n: int, parts: list[list[int]]) -> np.ndarray:
+    """An orthonormal basis of the vectors of which each part sums to zero."""
+    sums = np.array([np.isin(np.arange(n), areas) for areas in parts], dtype=float)
+    return np.linalg.svd(sums)[2][len(parts) :].T
+
+
+def test_icar_on_several_parts_is_a_normal_law_where_each_of_them_sums_to_zero() -> None:
+    graph, sigma = Graph.from_pairs(IN_PARTS, n=8, weights=[1.0, 2.0, 1.0, 0.5, 3.0]), 0.7
+    basis = basis_in_parts(8, [[1, 3, 5, 7], [0, 6]])
+    precision = graph.laplacian.copy()
+    precision[[2, 4], [2, 4]] = 1.0
+    precision = basis.T @ precision @ basis / sigma**2
+    u = RNG.normal(size=(3, 6))
+    d = ICAR(graph, sigma)
+    expected = st.multivariate_normal(np.zeros(6), np.linalg.inv(precision)).logpdf(u)
+    np.testing.assert_allclose(d.log_prob(u @ basis.T), expected, rtol=1e-11)
+    assert d.log_prob([1.0, 0, 0, 0, 0, 0, -1.0, 0]) > -np.inf
+    assert d.log_prob([1.0, -1.0, 0, 0, 0, 0, 0, 0]) == -np.inf  # the whole sums to zero, its parts do not
+    x = d.sample(np.random.default_rng(1), 3000)
+    np.testing.assert_allclose(x - x @ basis @ basis.T, 0.0, atol=1e-12)
+    whitened = x @ basis @ np.linalg.cholesky(precision)
+    for direction in (*np.eye(6), np.full(6, 6**-0.5)):
+        assert st.kstest(whitened @ direction, "norm").pvalue > FALSE_ALARM
+
+
+def test_parts_are_sampled_in_as_many_dimensions_as_they_are_free() -> None:
+    graph = Graph.from_pairs(IN_PARTS, n=8)
+
+    @ba.model
+    def field():
+        ba.sample("x", ba.ICAR(graph, 0.7))
+
+    posterior = field()
+    basis = basis_in_parts(8, [[1, 3, 5, 7], [0, 6]])
+    x = basis @ RNG.normal(size=6)
+    q = posterior.unconstrained.pack({"x": x})
+    assert q.shape == (6,)
+    np.testing.assert_allclose(posterior.unconstrained.unpack(q)["x"], x, rtol=1e-13)
+    np.testing.assert_allclose(np.sum(q**2), np.sum(x**2), rtol=1e-13)  # volumes are those within the plane
+    assert posterior.unconstrained.log_density(q) == pytest.approx(float(ICAR(graph, 0.7).log_prob(x)), rel=1e-13)
+
+
+def test_each_part_has_a_scaling_factor() -> None:
+    factors = bym2_scaling_factor(Graph.from_pairs(IN_PARTS, n=8))
+    for areas, pairs in (([1, 3, 5, 7], [[2, 0], [0, 1], [2, 1], [1, 3]]), ([0, 6], [[0, 1]])):
+        np.testing.assert_allclose(factors[areas], bym2_scaling_factor(Graph.from_pairs(pairs)), rtol=1e-13)
+    np.testing.assert_array_equal(factors[[2, 4]], 1.0)
 
 
 # --- CAR
