@@ -169,6 +169,24 @@ def test_robertsons_reaction():
     assert np.allclose(found, differences, rtol=2e-3)
 
 
+def test_sensitivities_of_fast_binding_converge_once_the_states_have():
+    """An enzyme of 0.02 mM that binds 1e5 times a minute and mM: second derivatives of the slopes are as large."""
+    ts = np.array([2.0, 15.0, 30.0, 60.0])
+
+    def solution(v, rtol=1e-6):
+        def rhs(t, y):
+            net = 1e5 * ((0.02 - y[1]) * y[0] - v[1] * y[1])
+            return [-net, net - v[0] * y[1]]
+
+        return ad.odeint(rhs, [10.0, 0.0], ts, method="bdf", rtol=rtol, atol=1e-2 * rtol)[:, 0]
+
+    slopes = ad.compile(lambda v: ad.jacobian(solution, v))
+    for dissociation in (0.38, 0.384, 0.399):  # at which steps became tiny when all was looked at from the beginning
+        v = np.array([23.8, dissociation])
+        exact = np.stack([(solution(v + s, 1e-10) - solution(v - s, 1e-10)) / 2e-3 for s in 1e-3 * np.eye(2)], axis=1)
+        np.testing.assert_allclose(slopes(v), exact, rtol=1e-3, atol=1e-5)
+
+
 def test_van_der_pol_with_mu_of_1000():
     def rhs(t, y, mu):
         return [y[1], mu * (1 - y[0] ** 2) * y[1] - y[0]]

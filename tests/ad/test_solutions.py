@@ -172,6 +172,18 @@ def test_roots_within_scans_differential_equations_and_roots(f):
     assert np.isclose(ad.hessian(solved, 1.3), ad.hessian(exact, 1.3), rtol=1e-6)
 
 
+def test_trial_points_at_which_an_inner_solver_fails_are_not_the_end():
+    """Whatever is tried, the error is that of the outer solver; from a better start the solution is found."""
+
+    def time_until(level, start):  # of y' = y², y(0) = 1, which is infinite at t = 1
+        return ad.root(lambda t: ad.odeint(lambda t, y: y**2, [1.0], t[None], rtol=1e-9)[0, 0] - level, start)
+
+    assert np.isclose(time_until(3.0, 0.7), 2 / 3, rtol=1e-6)
+    assert np.isclose(ad.gradient(lambda level: time_until(level, 0.7), 3.0), 1 / 9, rtol=1e-5)
+    with pytest.raises(SolverError, match=r"^root from \[0\.1\]"):
+        time_until(3.0, 0.1)
+
+
 def test_curvatures_of_a_fixed_point_and_of_a_minimum_of_several():
     """By differences of gradients, which other tests hold against closed forms."""
 

@@ -35,10 +35,10 @@ def solve(start: Any, parameters: Sequence[Any], **attributes: Any) -> Any:
 
 def _evaluate(start: Any, *parameters: Any, **attributes: Any) -> np.ndarray:
     """By SciPy, and then by Newton's method, which also tells whether there is a solution."""
-    from bayesad.ad.failures import failing
+    from bayesad.ad.failures import failing, failures_are_nan
 
     others = [np.asarray(p)[()] for p in parameters]
-    with untraced(), np.errstate(all="ignore"):
+    with untraced(), failures_are_nan(), np.errstate(all="ignore"):
         x, message = _found(np.array(start, dtype=FLOAT), others, **attributes)
         x, problem = _corrected(x, others, **attributes)
     if problem:

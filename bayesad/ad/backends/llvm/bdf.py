@@ -1,9 +1,10 @@
 """Backward differentiation for stiff systems as a kernel: the NDF of orders 1 to 5 in backward differences.
 
 Shampine & Reichelt 1997, The MATLAB ODE Suite, SIAM J. Sci. Comput. 18, 1–22 (equations and sections below are theirs).
-Sensitivities are corrected together with the states by simplified Newton iterations whose matrix is that of the states,
-block by block (Maly & Petzold 1996, Appl. Numer. Math. 20, 57–79): what couples a block to the states moves to the
-next iteration.
+Sensitivities are corrected by the same simplified Newton iterations as the states, with their matrix, block by block
+(Maly & Petzold 1996, Appl. Numer. Math. 20, 57–79). A correction of the states moves the equations of the sensitivities
+by second derivatives times it, which in a stiff system is large and says nothing of how the iterations converge: the
+sensitivities are looked at once the states have converged (Feehery, Tolsma & Barton 1997, Appl. Numer. Math. 25, 41).
 """
 
 import math
@@ -234,8 +235,10 @@ def bdf(
             factorised = True
         weigh(size, rtol, atol, predicted, predicted, weights)
         converged = False
+        judged = states  # numbers whose corrections are looked at: first the states, then all
         iterations = 0
         before = 0.0
+        rate = 0.0
         iterating = regular
         while iterating:
             rhs(argument, slope)
@@ -243,9 +246,11 @@ def bdf(
                 update[i] = c * slope[i] - psi[i] - correction[i]
             for block in range(size // states):
                 solve(states, matrix, pivots, update[block * states :])
-            norm = error_norm(states, size, weights, update)
+            norm = error_norm(states, judged, weights, update)
             iterations += 1
-            rate = norm / before if iterations > 1 and before > 0.0 else 0.0
+            if iterations > 1:
+                rate = norm / before if before > 0.0 else 0.0
+            known = iterations > 1 or (judged > states and rate > 0.0)
             iterating = norm < math.inf and rate < 1.0
             if iterating and iterations > 1:
                 left = math.pow(rate, float(ITERATIONS - iterations + 1)) / (1.0 - rate) * norm
@@ -254,9 +259,13 @@ def bdf(
                 for i in range(size):
                     correction[i] += update[i]
                     y[i] = predicted[i] + correction[i]
-                converged = norm == 0.0 or (iterations > 1 and rate / (1.0 - rate) * norm < tolerance)
+                done = norm == 0.0 or (known and rate / (1.0 - rate) * norm < tolerance)
+                converged = done and judged == size
                 before = norm
-                iterating = not converged and iterations < ITERATIONS
+                iterating = not converged and (done or iterations < ITERATIONS)
+                if done:
+                    judged = size
+                    iterations = iterations if converged else 0
         if not converged:
             if fresh:
                 h *= 0.5
