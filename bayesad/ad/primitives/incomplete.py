@@ -22,19 +22,19 @@ from typing import Any
 import numpy as np
 import scipy.special as sp
 
-__all__ = ["beta_score", "gamma_score", "student_score"]
+__all__ = ["beta_score", "gamma_score", "student_score", "tanh_sinh"]
 
 FALL = 45.0  # what lies beyond exp(-FALL) of the highest density adds less than rounding
 
 
-def _tanh_sinh(step: float, last: float) -> tuple[np.ndarray, np.ndarray]:
+def tanh_sinh(step: float, last: float) -> tuple[np.ndarray, np.ndarray]:
     """Points in (0, 1) and their weights."""
     t = np.arange(-last, last + step / 2, step)
     s = np.pi * np.sinh(t)
     return sp.expit(s), step * np.pi * np.cosh(t) * sp.expit(s) * sp.expit(-s)
 
 
-POINTS, WEIGHTS = _tanh_sinh(step=0.04, last=3.25)
+POINTS, WEIGHTS = tanh_sinh(step=0.04, last=3.25)
 
 
 def _conditional_means(

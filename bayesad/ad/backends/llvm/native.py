@@ -39,9 +39,8 @@ CALLED: dict[str, tuple[str, bool]] = {
     "dopri8_adjoint": ("runge_kutta_adjoint", True),
     "bdf": ("bdf", True),
     "gauss_kronrod": ("quadrature", True),
-    "gammainc_a": ("incomplete", False),
-    "gammainc_aa": ("incomplete", False),
-    "stdtr_df": ("incomplete", False),
+    **dict.fromkeys(("gammainc_a", "gammainc_aa", "stdtr_df"), ("incomplete", False)),
+    **{f"betainc_{wrt}": ("incomplete_beta", False) for wrt in ("a", "b", "aa", "ab", "bb")},
 }
 """Kernels that programs call: their module beside this one, and whether their sums may be reordered."""
 

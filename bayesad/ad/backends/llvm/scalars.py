@@ -358,7 +358,7 @@ def _kernel(name: str) -> None:
     SCALARS[name] = emit
 
 
-for _name in ("gammainc_a", "gammainc_aa", "stdtr_df"):
+for _name in ("gammainc_a", "gammainc_aa", "stdtr_df", *(f"betainc_{wrt}" for wrt in ("a", "b", "aa", "ab", "bb"))):
     _kernel(_name)
 
 # Those that have instructions for integers too.
