@@ -27,7 +27,7 @@ AT_ONCE = 2**22  # numbers in memory
 MOST_DEPENDENT = 8  # variables whose laws depend on values drawn before; more take longer to compile than to run
 
 Values = Mapping[str, Any]
-Run = Callable[[Values, Callable[["Site"], Any]], None]
+Run = Callable[[Values, Callable[["Site"], Any], Callable[["Site", Any], None]], None]
 
 
 class Opaque(Exception):
@@ -108,7 +108,8 @@ class Laws:
     Parameters
     ----------
     run : callable
-        ``run(values, draw)`` runs the model at given values; the value of what is drawn is ``draw(site)``.
+        ``run(values, draw, note)`` runs the model at given values; the value of what is drawn is ``draw(site)``, and
+        ``note(site, value)`` is told of every site once its law is known.
     given : mapping
         Name -> values at all draws, shape (n, ...).
     drawn : mapping
@@ -175,32 +176,42 @@ class Laws:
 
         def draw(site: Site) -> Any:
             met.append(site.name)
+            return drawn[site.name]
+
+        def note(site: Site, value: Any) -> None:
             if site.name in names:
                 form, numbers[site.name] = taken_apart(site.distribution)
                 if not _same(self._forms.setdefault(site.name, form), form):
                     raise Opaque("a law has another form at another draw")
-            return drawn[site.name]
 
-        self._run(given, draw)
+        self._run(given, draw, note)
         if met != list(self._drawn):
             raise Opaque("other variables are drawn at another draw")
         return numbers
 
     def _dependent(self) -> list[str]:
-        """The variables whose laws depend on values drawn before; all of them where branches do."""
+        """The variables whose laws depend on values drawn before; all of them where branches do.
+
+        Opaque where a law depends on its own variable or on later ones, as in loops from step to step.
+        """
         names = list(self._drawn)
         every = ad.compile(lambda given, drawn: self._trace(given, drawn, names), rewrites=())
         with _opaque():
             path = every.path(self._at(0), self._drawn)
         inputs = path.traced.inputs
-        reached = set(inputs[len(flatten(self._at(0))[0]) :])
+        nothing: frozenset[str] = frozenset()
+        drawn = inputs[len(flatten(self._at(0))[0]) :]
+        reached = {node: frozenset([name]) for node, name in zip(drawn, names, strict=False)}
         for node in path.traced.nodes:
-            if not reached.isdisjoint(node.inputs):
-                reached.add(node)
-        if not reached.isdisjoint(path.traced.guards):
+            reached[node] = nothing.union(*[reached.get(i, nothing) for i in node.inputs])
+        if any(reached[guard] for guard in path.traced.guards):
             return names
-        outputs = path.rebuild(iter([node in reached for node in path.traced.outputs]))
-        return [name for name in names if any(outputs[name])]
+        outputs = path.rebuild(iter([reached.get(node, nothing) for node in path.traced.outputs]))
+        needed = {name: nothing.union(*outputs[name]) for name in names}
+        for i, name in enumerate(names):
+            if not needed[name].isdisjoint(names[i:]):
+                raise Opaque(f"the law of {name!r} depends on values drawn with it or later")
+        return [name for name in names if needed[name]]
 
 
 @contextmanager

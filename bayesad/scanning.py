@@ -1,8 +1,9 @@
 """``ba.scan``: a loop over time whose step may declare variables, one of each for every time.
 
 A traced run traces the step once: the unknowns of all steps are asked from the handler as one array, whose rows go to
-the steps like data, and the densities come back as one more result of the steps. A run in plain numbers goes from step
-to step, as what is drawn at one of them may depend on what was drawn before.
+the steps like data, and the parameters of the laws come back as further results of the steps, which makes a law of all
+steps at once (where a law has parts, its densities come back). A run in plain numbers goes from step to step, as what
+is drawn at one of them may depend on what was drawn before.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from bayesad.ad import trees
 from bayesad.ad.scan import leaf_of, rows_of_step, scan_length, steps_being_traced
 from bayesad.ad.swaps import traced_meaning, visit
 from bayesad.ad.trace import current_depth
+from bayesad.distributions.base import Distribution
 from bayesad.errors import DistributionError
 from bayesad.running import Dims, Draw, Handler, Run, Shape, Site, current_run
 from bayesad.shapes import check_dims, dim_names, labels_of
@@ -113,6 +115,7 @@ class _Loop:
     # --- traced: one step for all
     def traced(self, step: Step, carry: Any, xs: Any, reverse: bool) -> tuple[Any, Any]:
         notes: Notes = {}
+        varying: dict[str, dict[str, Any] | None] = {}
         step = traced_meaning(step)
         visit(step)
 
@@ -122,7 +125,13 @@ class _Loop:
 
             def note(site: Site, value: Any) -> None:
                 notes[site.name] = (site, value)
-                terms[site.name] = value if site.distribution is None else site.distribution.log_prob(value)
+                if site.distribution is None:
+                    terms[site.name] = value
+                    return
+                varying[site.name] = _varying(site.distribution)
+                terms[site.name] = varying[site.name]
+                if varying[site.name] is None:
+                    terms[site.name] = site.distribution.log_prob(value)
 
             with self._stepping(note, lambda name, values: rows_of_step().of(values)):
                 result = step(carry, x)
@@ -133,8 +142,13 @@ class _Loop:
         for name, (site, _) in notes.items():
             if not self._length:
                 raise self._state.fail(name, "the loop that it is a variable of has no steps")
-            value = terms[name] if site.distribution is None else self._answers[name]
-            self._tell(site, value, functools.partial(terms.get, name))
+            if site.distribution is None:
+                self._tell(site, terms[name], None)
+            elif varying[name] is None:
+                self._tell(site, self._answers[name], _Law(site, functools.partial(terms.get, name)))
+            else:
+                law = site.distribution
+                self._tell(site, self._answers[name], type(law)(**{**law.parameters, **terms[name]}))
         return last, ys
 
     # --- in plain numbers: one step after the other
@@ -158,7 +172,8 @@ class _Loop:
             answer = self._answers.get(name)
             given = answer is not None and not isinstance(answer, Draw)
             values = answer if given else np.stack([np.asarray(value) for _, value in column])
-            self._tell(site, values, functools.partial(_log_densities, column))
+            law = None if site.distribution is None else _Law(site, functools.partial(_log_densities, column))
+            self._tell(site, values, law)
         _, rebuild_ys, _ = trees.flatten(ys[0])
         columns = zip(*[trees.flatten(ys[t])[0] for t in range(self._length)], strict=True)
         return carry, rebuild_ys(iter([np.stack(column) for column in columns]))
@@ -257,12 +272,30 @@ class _Loop:
         check_dims(state, site.name, names, shape, learn=False)
         return names
 
-    def _tell(self, site: Site, value: Any, density: Callable[[], Any]) -> None:
-        """Tell the handler outside of a variable; ``density`` gives the log densities of its values."""
+    def _tell(self, site: Site, value: Any, law: Any) -> None:
+        """Tell the handler outside of a variable and the law of all its steps."""
         whole = self._whole.get(site.name) or self._as_whole(site)
-        if site.distribution is not None:
-            whole = replace(whole, distribution=_Law(site, density))
-        self._outer.note(whole, value)
+        self._outer.note(replace(whole, distribution=law), value)
+
+
+def _varying(law: Distribution) -> dict[str, Any] | None:
+    """The parameters of a law that change from step to step, each for the whole batch; None where the law has parts.
+
+    With the rows of all steps in their place it is the law of all steps, which are one more axis of its batch.
+    """
+    if type(law)._batch_shapes is not Distribution._batch_shapes or law.factorises:
+        return None
+    found = {}
+    for name, value in law.parameters.items():
+        domain = law._domains.get(name)
+        if domain is None and not (value is None or isinstance(value, (bool, int, float, str))):
+            return None
+        if domain is not None and ad.is_traced(value) and value.recording.depth == current_depth():
+            if value.ndim < domain.event_ndim:  # one number for a vector of them
+                return None
+            event = value.shape[value.ndim - domain.event_ndim :]
+            found[name] = np.broadcast_to(value, (*law.batch_shape, *event))
+    return found
 
 
 def _log_densities(steps: list[tuple[Site, Any]]) -> np.ndarray:
@@ -270,7 +303,7 @@ def _log_densities(steps: list[tuple[Site, Any]]) -> np.ndarray:
 
 
 class _Law:
-    """The law of a variable at all steps of a loop, in the place of a distribution: its density is known as it is."""
+    """The law of a variable at all steps, where it is no distribution: its densities are known as they are."""
 
     factorises = False
 

@@ -192,11 +192,12 @@ def test_laws_say_which_depend_on_values_drawn_before():
     posterior, draws, _ = CASES["later"]
     sites = {"x": np.ones(3), "y": np.ones(3)}
 
-    def run(values, draw):
+    def run(values, draw, note):
         posterior.run(
             predictive.Handler(
                 lambda site: np.full(site.shape, np.nan) if site.missing is not None else values[site.name],
                 lambda site, value: draw(site),
+                note,
             )
         )
 

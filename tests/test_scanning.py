@@ -140,6 +140,29 @@ def switching_density(y, level):
     return normal(np.diff(level, prepend=0.0), 0, 1) + np.logaddexp(*both).sum()
 
 
+@ba.model
+def parts(y):
+    """Laws made of laws, and of numbers from inside and outside of the loop."""
+    spread = ba.sample("spread", ba.HalfNormal(1))
+
+    def step(level, now):
+        weights = np.array([0.3, 0.7]) + 0.0 * level
+        level = ba.sample("level", ba.Mixture(weights, [ba.Normal(level, 1), ba.Normal(0, 2)]))
+        ba.sample("y", ba.truncated(ba.Normal(level, spread), lower=-3.0), obs=now)
+        ba.sample("sum", ba.MvNormal(0.5 * level, cov=np.eye(2)), obs=[0.5, 0.2])
+        return level, None
+
+    ba.scan(step, 0.0, y)
+
+
+def parts_density(y, spread, level):
+    before = np.append(0.0, level[:-1])
+    both = [np.log(0.3) + stats.norm.logpdf(level, before), np.log(0.7) + stats.norm.logpdf(level, 0, 2)]
+    total = stats.halfnorm.logpdf(spread) + np.logaddexp(*both).sum()
+    total += np.sum(stats.norm.logpdf(y, level, spread) - stats.norm.logsf(-3.0, level, spread))
+    return total + normal(np.array([0.5, 0.2]), 0.5 * level[:, None], 1)
+
+
 GAPS = np.where([False, True, False, True, False], np.nan, Y)
 CASES = {
     "local level": (local_level, Y, {"sigma": 0.7, "level": Z}, local_level_density),
@@ -153,6 +176,7 @@ CASES = {
         grouped_density,
     ),
     "switching": (switching, Y, {"level": Z}, switching_density),
+    "parts": (parts, Y, {"spread": 0.8, "level": Z}, parts_density),
 }
 every_case = pytest.mark.parametrize(("model", "y", "params", "density"), CASES.values(), ids=CASES)
 
@@ -296,6 +320,23 @@ def test_predictions_take_the_states_of_the_draws():
     draws = {"sigma": np.ones((1, 3)), "level": np.tile(level, (1, 3, 1))}
     y = local_level(y=Y).predict(draws, seed=1)["posterior_predictive"]["y"].values
     np.testing.assert_allclose(y, np.tile(level, (1, 3, 1)), atol=5)
+
+
+def test_many_predictions_come_from_one_program_where_nothing_drawn_is_handed_on(monkeypatch):
+    def runs(posterior, draws):
+        counted = []
+        run = type(posterior).run
+        monkeypatch.setattr(type(posterior), "run", lambda self, handler: counted.append(1) or run(self, handler))
+        y = posterior.predict(draws, seed=3)["posterior_predictive"]["y"].values[0]
+        monkeypatch.undo()
+        return y, len(counted)
+
+    level = np.tile(100.0 * np.arange(1, T + 1), (1, N, 1))
+    y, n = runs(local_level(y=Y), {"sigma": np.ones((1, N)), "level": level})
+    assert n < 10
+    near((y - level[0]).mean(axis=0), 0, 0.5 / np.sqrt(N))
+    near((y - level[0]).var(axis=0), 0.25, 0.25 * np.sqrt(2 / N))
+    assert runs(autoregressive(y=GAPS), {"phi": np.full((1, 60), 0.6)})[1] >= 60
 
 
 def test_starting_points_from_the_prior_and_from_values():
