@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from bayesad.ad.backends.llvm.log_density import NativeLogDensity
     from bayesad.posterior import Posterior
 
-__all__ = ["Drawn", "draw", "sample"]
+__all__ = ["Drawn", "chains_of", "draw", "sample"]
 
 MODULES_OF_THE_RESULT = ("pandas", "xarray", "arviz_base")
 """What a DataTree takes, in steps of some tenths of a second."""
@@ -133,7 +133,7 @@ def draw(
         )
     seed = secrets.randbits(32) if seed is None else int(seed)
     settings = {"chains": chains, "warmup": warmup, "draws": draws, "seed": seed, "keep_warmup": keep_warmup}
-    result, preparing_time = _run(
+    result, preparing_time = chains_of(
         posterior, NUTS() if sampler is None else sampler, initial, settings, progress, meanwhile
     )
     if _is_large(posterior):
@@ -146,15 +146,15 @@ def draw(
     return Drawn(values, warmup_values, result, seed, preparing_time)
 
 
-def _run(
+def chains_of(
     posterior: Posterior,
     sampler: NUTS | HMC,
     initial: Any,
     settings: Mapping[str, Any],
-    progress: Callable[[Any], None] | None,
-    meanwhile: Iterator[Any] | None,
+    progress: Callable[[Any], None] | None = None,
+    meanwhile: Iterator[Any] | None = None,
 ) -> tuple[Chains, float]:
-    """The chains, and the time it took to prepare them."""
+    """The chains of `draw`, whose parameters these are, and the seconds it took to prepare them."""
     started = time.perf_counter()
     if posterior.unconstrained.dimension == 0:
         return _run_still(posterior, sampler, initial, settings, progress), time.perf_counter() - started

@@ -1,7 +1,6 @@
 """condition, do and reparameterise: densities, and that names and results stay as they are."""
 
-import itertools
-
+import arviz_stats
 import numpy as np
 import pytest
 from scipy import stats
@@ -216,21 +215,74 @@ def test_auto_takes_noncentred_for_weak_data_and_centred_for_strong():
     assert chosen == {3.0: "noncentred", 0.05: "centred"}
 
 
-@pytest.mark.parametrize("best", list(itertools.product(("centred", "noncentred"), repeat=2)))
-def test_auto_finds_the_best_of_two_choices_of_which_the_worse_one_decides(best, monkeypatch):
-    """As with effective sample sizes: the least counts, so that one right choice alone shows no gain."""
-
-    def merit(model, data, choices):
-        right = [choice == wanted for choice, wanted in zip(choices.values(), best, strict=True)]
-        return True, min((1.0, 2.0)[each] for each in right) + 0.1 * sum(right) * (best[0] != best[1])
-
-    monkeypatch.setattr(pilot, "_merit", merit)
+def test_auto_judges_each_of_several_unknowns_by_itself():
+    rng = np.random.default_rng(7)
 
     @ba.model
-    def pair(y):
-        for name in ("a", "b"):
-            ba.sample(name, ba.Normal(0, ba.sample(f"spread_{name}", ba.HalfNormal(1))), shape=2)
-        ba.factor("y", y)
+    def pair(y, precise, vague):
+        for name, error in (("a", precise), ("b", vague)):
+            spread = ba.sample(f"spread_{name}", ba.HalfNormal(2))
+            effects = ba.sample(name, ba.Normal(0, spread), shape=10)
+            ba.sample(f"y_{name}", ba.Normal(effects, error), obs=y)
 
-    decided = ba.reparameterise(pair, {"a": "auto", "b": "auto"})(y=1.0).model.changes
-    assert (decided["a"].value, decided["b"].value) == best
+    auto = ba.reparameterise(pair, {"a": "auto", "b": "auto"})
+    decided = auto(y=rng.normal(size=10), precise=0.05, vague=4.0).model.changes
+    assert (decided["a"].value, decided["b"].value) == ("centred", "noncentred")
+
+
+LAWS = {  # law -> (centred coordinates and log |det d value / d coordinates| from the value, the same non-centred)
+    "Normal": lambda x, sigma: ((x, 0.0), ((x - 1) / sigma, 3 * np.log(sigma))),
+    "LogNormal": lambda x, sigma: (
+        (np.log(x), np.log(x).sum()),
+        ((np.log(x) - 1) / sigma, 3 * np.log(sigma) + np.log(x).sum()),
+    ),
+}
+
+
+@pytest.mark.parametrize("coordinates", ["centred", "noncentred"])
+@pytest.mark.parametrize("law", LAWS)
+def test_auto_compares_the_coordinates_of_the_same_value(law, coordinates):
+    @ba.model
+    def m():
+        sigma = ba.sample("sigma", ba.HalfNormal(1))
+        ba.sample("x", getattr(ba, law)(1.0, sigma), shape=3)
+
+    posterior = ba.reparameterise(m, {"x": coordinates})()
+    q = np.array([0.4, -0.3, 0.8, 1.9])
+    point = posterior.unconstrained.unpack(q)
+    (found,) = pilot._coordinates(posterior, ["x"], q).values()
+    for choice, (u, log_det) in zip(("centred", "noncentred"), LAWS[law](point["x"], point["sigma"]), strict=True):
+        np.testing.assert_allclose(found[choice][0], u, rtol=1e-12)
+        assert found[choice][1] == pytest.approx(log_det, rel=1e-12)
+
+
+def test_the_distance_is_that_of_normal_laws_with_and_without_correlations():
+    """For a normal law it is half the log of the product of the variances over the determinant, but for a constant."""
+    rng = np.random.default_rng(2)
+    cov = np.array([[2.0, 0.9], [0.9, 1.0]])
+    draws = rng.multivariate_normal([0, 0], cov, size=20_000)
+    scaled = pilot._distance(draws / [3.0, 0.1], np.full(20_000, np.log(3.0) + np.log(0.1)))
+    assert scaled == pytest.approx(pilot._distance(draws, np.zeros(20_000)), abs=1e-9)
+    white = pilot._distance(
+        np.linalg.solve(np.linalg.cholesky(cov), draws.T).T, np.full(20_000, 0.5 * np.log(np.linalg.det(cov)))
+    )
+    assert scaled - white == pytest.approx(0.5 * np.log(2.0 / np.linalg.det(cov)), abs=0.02)
+
+
+@pytest.mark.parametrize(("r_hat", "chosen"), [(1.1, "noncentred"), (4.0, "centred")])
+def test_auto_does_not_believe_chains_that_disagree(r_hat, chosen, monkeypatch):
+    """Each run finds its own coordinates the better ones."""
+    r_hats = {"noncentred": r_hat, "centred": 1.0}
+    monkeypatch.setattr(pilot, "_run", lambda posterior, choices: pilot.Pilot(choices, choices, r_hats[choices["a"]]))
+
+    @ba.model
+    def m():
+        ba.sample("a", ba.Normal(0, ba.sample("spread", ba.HalfNormal(1))), shape=2)
+
+    assert ba.reparameterise(m, {"a": "auto"})().model.changes["a"].value == chosen
+
+
+def test_the_split_r_hat_is_that_of_arviz():
+    draws = np.random.default_rng(5).normal(size=(2, 150, 3)) + np.array([[[0.0]], [[0.4]]])
+    expected = [float(arviz_stats.rhat(draws[..., k], chain_axis=0, draw_axis=1, method="split")) for k in range(3)]
+    assert pilot._split_r_hat(draws) == pytest.approx(max(expected), rel=1e-9)
