@@ -78,10 +78,14 @@ def test_the_intercept_at_zero_is_recorded():
 
 
 def test_correlated_effects_of_groups():
-    posterior = ba.glm("y ~ x + (1 + x | g)", TABLE)
+    posterior = ba.glm("y ~ x + (1 + x | g)", TABLE, effects="centred")
     point = point_of(posterior)
     factor, sigma = point["1 + x|g_cholesky"], point["1 + x|g_sigma"]
-    effects = point["1 + x|g_offset"] @ (sigma[:, None] * factor).T
+    effects = point["1 + x|g"]
+    cov = (sigma[:, None] * factor) @ (sigma[:, None] * factor).T
+    assert posterior.log_density_terms(point)["1 + x|g"] == pytest.approx(
+        stats.multivariate_normal(np.zeros(2), cov).logpdf(effects).sum(), rel=1e-9
+    )
     g = np.searchsorted(list("abcd"), GROUP)
     x = TABLE["x"]
     mean = point["Intercept_at_means"] + point["x"] * (x - x.mean()) + effects[g, 0] + effects[g, 1] * x
@@ -89,18 +93,58 @@ def test_correlated_effects_of_groups():
     np.testing.assert_allclose(likelihood(posterior, point), expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("effects", ["centred", "noncentred"])
+def test_coordinates_of_effects_stand_in_the_source_and_change_no_density(effects):
+    posterior = ba.glm("y ~ (1 + x || g)", TABLE, effects=effects)
+    last = f'regression = ba.reparameterise(regression, {{"1|g": "{effects}", "x|g": "{effects}"}})\n'
+    assert posterior.source.endswith(last)
+    assert {change.value for change in posterior.model.changes.values()} == {effects}
+    point = point_of(posterior, seed=2)
+    for name in ("1|g", "x|g"):
+        expected = stats.norm(0, point[f"{name}_sigma"]).logpdf(point[name]).sum()
+        assert posterior.log_density_terms(point)[name] == pytest.approx(expected, rel=1e-9)
+
+
+def test_auto_writes_what_suits_the_data():
+    """Groups of ten rows that differ much, and pairs of rows that do not differ at all."""
+    strong, weak = np.repeat(np.arange(8), 10), np.arange(80) % 40
+    table = {"strong": strong.astype(str), "weak": weak.astype(str)}
+    table["y"] = 5.0 * strong + np.random.default_rng(3).normal(size=80)
+    _, written = write("y ~ (1 | strong) + (1 | weak)", table)
+    assert written.choices == {"1|strong": "centred", "1|weak": "noncentred"}
+
+
+def test_levels_that_have_no_row_have_no_effect():
+    table = {"y": TABLE["y"], "a": np.repeat(list("uvwx"), 10), "b": np.repeat(np.arange(8), 5).astype(str)}
+    posterior = ba.glm("y ~ (1 | a / b)", table, effects="centred")
+    assert list(posterior.model.coords["a:b"]) == ["u:0", "u:1", "v:2", "v:3", "w:4", "w:5", "x:6", "x:7"]
+    assert list(posterior.at({"a": ["w", "u"], "b": ["5", "0"]}).data["a_b_index"]) == [5, 0]
+    with pytest.raises(DataError, match="levels \\(w:0\\) of 'a:b' are none of those of the model"):
+        posterior.at({"a": ["w"], "b": ["0"]})
+
+
+def test_categories_whose_labels_differ_in_signs_alone_are_apart():
+    table = {"y": np.array(["<5", "=5", ">5"])[np.arange(N) % 3], "g": GROUP}
+    posterior = ba.glm("y ~ (1 | g)", table, "categorical", effects="centred")
+    point = point_of(posterior)
+    others = [point["Intercept"][k] + point[f"1|g_{label}"][np.arange(N) % 4] for k, label in enumerate(["=5", ">5"])]
+    eta = np.column_stack([np.zeros(N), *others])
+    expected = special.log_softmax(eta, axis=1)[np.arange(N), np.arange(N) % 3]
+    np.testing.assert_allclose(likelihood(posterior, point), expected, rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("formula", "names"),
     [
-        ("y ~ x + (x || g)", {"1|g_sigma", "1|g_offset", "x|g_sigma", "x|g_offset"}),
-        ("y ~ x + (1 | g) + (0 + x | g)", {"1|g_sigma", "1|g_offset", "x|g_sigma", "x|g_offset"}),
-        ("y ~ x + (1 | g / h)", {"1|g_sigma", "1|g_offset", "1|g:h_sigma", "1|g:h_offset"}),
-        ("y ~ x + (0 + h | g)", {"h|g_sigma", "h|g_offset", "h|g_cholesky"}),
+        ("y ~ x + (x || g)", {"1|g_sigma", "1|g", "x|g_sigma", "x|g"}),
+        ("y ~ x + (1 | g) + (0 + x | g)", {"1|g_sigma", "1|g", "x|g_sigma", "x|g"}),
+        ("y ~ x + (1 | g / h)", {"1|g_sigma", "1|g", "1|g:h_sigma", "1|g:h"}),
+        ("y ~ x + (0 + h | g)", {"h|g_sigma", "h|g", "h|g_cholesky"}),
     ],
 )
 def test_what_bars_and_slashes_mean(formula, names):
-    _, written = write(formula, TABLE)
-    posterior = ba.glm(formula, TABLE)
+    _, written = write(formula, TABLE, effects="centred")
+    posterior = ba.glm(formula, TABLE, effects="centred")
     assert set(posterior.parameters) - {"x", "Intercept_at_means", "sigma"} == names
     assert posterior.source == written.source
 
@@ -151,14 +195,13 @@ def test_categories_have_slopes_of_their_own():
 
 
 def test_categories_have_effects_of_groups_each():
-    posterior = ba.glm("h ~ 1 + (1 + x | g)", TABLE, "categorical")
+    posterior = ba.glm("h ~ 1 + (1 + x | g)", TABLE, "categorical", effects="centred")
     point = point_of(posterior)
     g = np.searchsorted(list("abcd"), GROUP)
     eta = [np.zeros(N)]
     for k, level in enumerate("vw"):
         name = f"1 + x|g_{level}"
-        effects = (point[f"{name}_offset"] @ point[f"{name}_cholesky"].T) * point[f"{name}_sigma"]
-        eta.append(point["Intercept"][k] + effects[g, 0] + effects[g, 1] * TABLE["x"])
+        eta.append(point["Intercept"][k] + point[name][g, 0] + point[name][g, 1] * TABLE["x"])
     codes = np.searchsorted(list("uvw"), TABLE["h"])
     expected = special.log_softmax(np.stack(eta, axis=1), axis=1)[np.arange(N), codes]
     np.testing.assert_allclose(likelihood(posterior, point), expected, rtol=1e-6)
@@ -195,7 +238,7 @@ def test_an_offset_is_added():
 
 def test_priors_replace_the_defaults():
     priors = {"x": ba.Laplace(0, 0.5), "Intercept": "Normal(1, 3)", "group_sigma": "Exponential(2)"}
-    source = ba.glm("y ~ x + (1 | g)", TABLE, priors=priors).source
+    source = ba.glm("y ~ x + (1 | g)", TABLE, priors=priors, effects="centred").source
     assert 'ba.sample("x", ba.Laplace(mu=0.0, sigma=0.5))' in source
     assert 'ba.sample("Intercept_at_means", ba.Normal(1, 3))' in source
     assert 'ba.sample("1|g_sigma", ba.Exponential(2))' in source
@@ -224,7 +267,7 @@ def test_the_intercept_is_expected_at_the_level_of_the_response(formula, family,
 
 
 def test_other_rows_are_predicted_by_the_same_terms():
-    posterior = ba.glm("y ~ bs(x, df=4) + (1 | g)", TABLE)
+    posterior = ba.glm("y ~ bs(x, df=4) + (1 | g)", TABLE, effects="centred")
     rows = {"x": TABLE["x"][[3, 8]], "g": TABLE["g"][[3, 8]]}
     other = posterior.at(rows)
     for name in ("bs_x_df_4", "g_index"):
@@ -241,8 +284,8 @@ def test_columns_may_have_any_name():
 
 
 def test_a_factor_may_be_a_term_too():
-    posterior = ba.glm("y ~ h + (1 | h)", TABLE)
-    assert posterior.dims["1|h_offset"] == ("h_group",)
+    posterior = ba.glm("y ~ h + (1 | h)", TABLE, effects="centred")
+    assert posterior.dims["1|h"] == ("h_group",)
     assert "h" in posterior.parameters
 
 
@@ -260,6 +303,7 @@ def test_a_factor_may_be_a_term_too():
         ("y ~ x", {"priors": {"xx": "Normal(0, 1)"}}, ModelError, "did you mean 'x'"),
         ("y ~ x", {"priors": {"x": 3}}, ModelError, "give a distribution"),
         ("y ~ x", {"missing": "ignore"}, ModelError, "'error' or 'drop'"),
+        ("y ~ (1 | g)", {"effects": "decentred"}, ModelError, "'auto', 'centred' or 'noncentred'"),
     ],
 )
 def test_mistakes_are_named(formula, options, error, words):
@@ -282,14 +326,14 @@ def test_missing_rows_are_an_error_or_dropped():
 
 
 def test_priors_of_spreads_are_in_units_of_the_predictor():
-    _, written = write("y ~ x + (1 + x | g)", {**TABLE, "x": 1000 * TABLE["x"]})
+    _, written = write("y ~ x + (1 + x | g)", {**TABLE, "x": 1000 * TABLE["x"]}, effects="centred")
     units = [1.0, np.std(1000 * TABLE["x"])]
     listed = ", ".join(f"{2.5 * np.std(TABLE['y']) / unit:.6g}" for unit in units)
     assert f"ba.HalfStudentT(3, np.array([{listed}]))" in written.source
 
 
 def test_long_statements_are_laid_out_over_several_lines():
-    _, written = write("y ~ x * h * share * positive + (1 + positive + share | g)", TABLE)
+    _, written = write("y ~ x * h * share * positive + (1 + positive + share | g)", TABLE, effects="centred")
     lines = written.source.splitlines()
     assert all(len(line) <= 120 for line in lines)
     centred = f"        + b_share * (share - {TABLE['share'].mean():.6g})"

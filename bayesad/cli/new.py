@@ -25,6 +25,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--prior", action="append", default=[], metavar="NAME=LAW", help='such as "x=Normal(0, 1)"; may be repeated'
     )
+    parser.add_argument(
+        "--effects",
+        choices=("auto", "centred", "noncentred"),
+        default="auto",
+        help="coordinates in which effects of groups are sampled (auto: those that a short run finds to suit the data)",
+    )
     parser.add_argument("--drop-missing", action="store_true", help="leave out rows with a missing value")
 
 
@@ -57,6 +63,7 @@ def _from_formula(arguments: argparse.Namespace, title: str) -> dict[str, str]:
         arguments.family,
         link=arguments.link,
         priors=_priors(arguments.prior),
+        effects=arguments.effects,
         missing="drop" if arguments.drop_missing else "error",
         name=_function_name(title),
     )

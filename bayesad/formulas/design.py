@@ -56,7 +56,7 @@ class Effect:
 
 @dataclass(frozen=True)
 class Block:
-    """The effects that vary by one factor, `(effects | factor)`: `index` (n,) says the group of a row."""
+    """The effects that vary by one factor, `(effects | factor)`: `index` (n,) says which of the `levels` a row has."""
 
     factor: str
     levels: tuple[str, ...]
@@ -215,8 +215,20 @@ def _block_at(block: Block, formulae: Any, table: Any) -> Block:
         else replace(effect, values=_like(effect.values, terms[effect.name].expr.eval_new_data(table)))
         for effect in block.effects
     )
-    one_hot = np.asarray(next(iter(terms.values())).factor.eval_new_data(table))
-    return replace(block, index=one_hot.argmax(axis=1), effects=effects)
+    term = next(iter(terms.values()))
+    codes = _codes(term.factor.eval_new_data(table))
+    place = {level: i for i, level in enumerate(block.levels)}
+    labels = [str(term.groups[code]) for code in codes]
+    absent = sorted({label for label in labels if label not in place})
+    if absent:
+        raise DataError(f"the levels ({', '.join(absent)}) of {block.factor!r} are none of those of the model")
+    return replace(block, index=np.array([place[label] for label in labels], dtype=int), effects=effects)
+
+
+def _codes(factor: Any) -> np.ndarray:
+    """The level of each row, (n,), from what formulae has: that, or a column of 0 and 1 for each level."""
+    codes = np.asarray(factor)
+    return codes.argmax(axis=1) if codes.ndim == 2 else codes.astype(int)
 
 
 def _response(response: Any) -> Response:
@@ -245,9 +257,8 @@ def _blocks(formula: str, group: Any) -> tuple[Block, ...]:
         by_factor.setdefault(term.factor.name, []).append(term)
     blocks = []
     for factor, terms in by_factor.items():
-        one_hot = np.asarray(terms[0].factor.data)
-        index = one_hot.argmax(axis=1) if one_hot.ndim == 2 else one_hot.astype(int)
-        levels = tuple(map(str, terms[0].groups))
+        present, index = np.unique(_codes(terms[0].factor.data), return_inverse=True)
+        levels = tuple(str(terms[0].groups[code]) for code in present)  # of a:b, few of all pairs may occur
         effects = tuple(_effect(term) for term in terms)
         several = sum(len(effect.labels) for effect in effects) > 1
         together = several and _bars(formula, factor) == ["|"]

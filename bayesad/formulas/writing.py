@@ -2,7 +2,8 @@
 
 Predictors are centred in the model, so that the intercept's prior is about the level of the response at their means;
 the intercept at zero is recorded as well. The means and the scales of default priors are numbers of the source, so that
-the model means the same with other rows. Effects of groups are non-centred.
+the model means the same with other rows. Effects of groups are unknowns with their law; in which coordinates they are
+sampled stands in the source's last line.
 """
 
 from __future__ import annotations
@@ -26,10 +27,15 @@ __all__ = ["Written", "data_of", "fitting", "write_model"]
 
 _WIDTH = 120
 
+_COORDINATES = '# Coordinates of effects: "centred", "noncentred", or "auto", for those that a short run finds better.'
+
 _OURS = {"np", "ba", "scipy", "level", "shift", "eta", "others", "cutpoints"} | {
     name for family in FAMILIES.values() for name, _ in family.parameters
 }
-"""Names of the model that no argument may have; those of coefficients begin with b_ or u_."""
+"""Names of the model that no argument may have; those of unknowns begin with `_PREFIXES`."""
+
+_PREFIXES = ("b_", "u_", "sd_", "L_")
+"""Of slopes, effects of groups, their standard deviations, and the Cholesky factors of their correlations."""
 
 
 @dataclass(frozen=True)
@@ -38,18 +44,31 @@ class Written:
 
     Attributes
     ----------
-    name, source : str
-        The model function's name, and the text of its module.
+    name, function : str
+        The model function's name, and the text of a module with it.
     data : dict
         Argument -> array.
     coords : dict
         Dim -> labels.
+    choices : dict
+        Name of the effects of groups -> the coordinates in which they are sampled, see `bayesad.reparameterise`.
     """
 
     name: str
-    source: str
+    function: str
     data: dict[str, np.ndarray]
     coords: dict[str, tuple[str, ...]]
+    choices: dict[str, str]
+
+    @property
+    def source(self) -> str:
+        """The text of the module: the function, and the coordinates in which effects of groups are sampled."""
+        if not self.choices:
+            return self.function
+        chosen = [f"{_quoted(effects)}: {_quoted(choice)}" for effects, choice in self.choices.items()]
+        opening = f"{self.name} = ba.reparameterise({self.name}, {{"
+        lines = _layout(opening, ", ".join(chosen), "})", [f"{choice}," for choice in chosen], indent=0)
+        return "\n".join([self.function, "", _COORDINATES, *lines, ""])
 
 
 @dataclass
@@ -58,6 +77,8 @@ class _Draft:
 
     arguments: _Names
     priors: dict[str, str]
+    stems: _Names
+    effects: list[str] = field(default_factory=list)
     coords: dict[str, tuple[str, ...]] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
     sites: list[str] = field(default_factory=list)
@@ -70,7 +91,11 @@ class _Draft:
         if chosen is not None:
             prior = self.priors[chosen]
             self.used.add(chosen)
-        self.call(f"{variable} = ba.sample", _quoted(site), prior, *_dims(dims))
+        self.declare(variable, site, prior, dims)
+
+    def declare(self, variable: str, site: str, law: str, dims: Sequence[str] = ()) -> None:
+        """A statement that gives an unknown with this law to a variable."""
+        self.call(f"{variable} = ba.sample", _quoted(site), law, *_dims(dims))
 
     def record(self, site: str, value: str, dims: Sequence[str] = (), variable: str = "") -> None:
         """A statement that records a quantity, and gives it to a variable."""
@@ -108,7 +133,7 @@ class _Names:
     def __call__(self, term: str) -> str:
         if term not in self._given:
             plain = _identifier(term)
-            if not plain.isidentifier() or keyword.iskeyword(plain) or plain in _OURS or plain.startswith(("b_", "u_")):
+            if not plain.isidentifier() or keyword.iskeyword(plain) or plain in _OURS or plain.startswith(_PREFIXES):
                 plain = f"x_{plain}"
             taken = set(self._given.values())
             name, n = plain, 2
@@ -121,7 +146,9 @@ class _Names:
         return iter(self._given.values())
 
 
-def write_model(design: Design, family: str, link: str | None, priors: Mapping[str, Any] | None, name: str) -> Written:
+def write_model(
+    design: Design, family: str, link: str | None, priors: Mapping[str, Any] | None, effects: str, name: str
+) -> Written:
     """The model of a formula.
 
     Parameters
@@ -132,7 +159,10 @@ def write_model(design: Design, family: str, link: str | None, priors: Mapping[s
         See `bayesad.formulas.families.FAMILIES`; without a link the family's first.
     priors : mapping, optional
         Name of an unknown -> its prior, a distribution or its text such as ``"Normal(0, 1)"``; "slopes" stands for
-        all population-level terms, "group_sigma" for the spreads of all groups' effects.
+        all population-level terms, "group_sigma" and "group_cholesky" for the spreads and the
+        correlations of all groups' effects.
+    effects : str
+        The coordinates of groups' effects: "centred", "noncentred" or "auto".
     name : str
         Of the model function.
 
@@ -143,7 +173,7 @@ def write_model(design: Design, family: str, link: str | None, priors: Mapping[s
     """
     kind, link, law = family_of(family, link)
     response = design.response
-    draft = _Draft(_Names(), {key: _prior_text(key, prior) for key, prior in (priors or {}).items()})
+    draft = _Draft(_Names(), {key: _prior_text(key, prior) for key, prior in (priors or {}).items()}, _Names())
     outcome = draft.arguments(response.name)
     if response.trials is not None:
         draft.arguments("trials")
@@ -175,9 +205,8 @@ def write_model(design: Design, family: str, link: str | None, priors: Mapping[s
         raise ModelError(
             f"there is no unknown {unknown[0]!r} to give a prior{hint}; there are {', '.join(draft.sites)}"
         )
-    data = data_of(design)
-    source = _module(design, family, link, name, list(draft.arguments), draft.lines)
-    return Written(name, source, data, draft.coords)
+    function = _module(design, family, link, name, list(draft.arguments), draft.lines)
+    return Written(name, function, data_of(design), draft.coords, dict.fromkeys(draft.effects, effects))
 
 
 def _scale_of(design: Design, family: str, link: str) -> _Scale:
@@ -327,29 +356,30 @@ def _write_block(draft: _Draft, block: Block, scale: _Scale, level: str = "") ->
     groups = block.factor if block.factor not in draft.sites else f"{block.factor}_group"
     draft.coords[groups] = block.levels
     effects = [(effect, column) for effect in block.effects for column in range(len(effect.labels))]
-    name = f"{' + '.join(effect.name for effect in block.effects)}|{block.factor}{level and f'_{level}'}"
-    variable = f"u_{_identifier(name)}"
+    owner = f"{block.factor}{level and f'_{level}'}"
+    varying = " + ".join(effect.name for effect in block.effects)
+    name = f"{varying}|{owner}"
+    stem = draft.stems(owner if any(effect.values is None for effect in block.effects) else name)
     units = [1.0 if effect.values is None else _spread(_column(effect, column)) for effect, column in effects]
     prior = f"ba.HalfStudentT(3, {_numbers(2.5 * scale.unit / np.array(units))})"
     for effect in block.effects:
         if effect.values is not None:
             draft.arguments(effect.name)
-    if len(effects) == 1:
-        draft.sample(f"{variable}_sigma", f"{name}_sigma", prior, alias="group_sigma")
-        draft.sample(f"{variable}_offset", f"{name}_offset", "ba.Normal(0, 1)", [groups])
-        draft.record(name, f"{variable}_sigma * {variable}_offset", [groups], variable)
-        return [_times(f"{variable}[{index}]", draft, *effects[0])]
-    dim = f"{name}_effect"
-    draft.coords[dim] = tuple(label for effect in block.effects for label in effect.labels)
-    draft.sample(f"{variable}_sigma", f"{name}_sigma", prior, [dim], alias="group_sigma")
-    draft.sample(f"{variable}_offset", f"{name}_offset", "ba.Normal(0, 1)", [groups, dim])
-    product = f"{variable}_offset * {variable}_sigma"
+    several = len(effects) > 1
+    dims = [groups, f"{name}_effect"] if several else [groups]
+    if several:
+        draft.coords[dims[1]] = tuple(label for effect in block.effects for label in effect.labels)
+    draft.sample(f"sd_{stem}", f"{name}_sigma", prior, dims[1:], alias="group_sigma")
+    law = f"ba.Normal(0, sd_{stem})"
     if block.correlated:
-        draft.sample(f"{variable}_cholesky", f"{name}_cholesky", f"ba.LKJCholesky({len(effects)}, 1)")
-        product = f"({variable}_offset @ {variable}_cholesky.T) * {variable}_sigma"
-        draft.record(f"{name}_correlation", f"{variable}_cholesky @ {variable}_cholesky.T")
-    draft.record(name, product, [groups, dim], variable)
-    return [_times(f"{variable}[{index}, {k}]", draft, effect, column) for k, (effect, column) in enumerate(effects)]
+        draft.sample(f"L_{stem}", f"{name}_cholesky", f"ba.LKJCholesky({len(effects)}, 1)", alias="group_cholesky")
+        draft.record(f"{name}_correlation", f"L_{stem} @ L_{stem}.T")
+        law = f"ba.MvNormal(0, chol=sd_{stem}[:, None] * L_{stem})"
+    draft.declare(f"u_{stem}", name, law, dims)
+    draft.effects.append(name)
+    if not several:
+        return [_times(f"u_{stem}[{index}]", draft, *effects[0])]
+    return [_times(f"u_{stem}[{index}, {k}]", draft, effect, column) for k, (effect, column) in enumerate(effects)]
 
 
 def _column(effect: Effect, column: int) -> np.ndarray:
