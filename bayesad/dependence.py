@@ -155,7 +155,7 @@ def _outputs(
                 parts = [] if site.missing is not None else _parameters(law)
                 found[f"+{site.name}"] = sum((np.sum(p) for p in parts), 0.0 * np.sum(value))
             else:
-                found[f"+{site.name}"] = np.sum(value) if site.missing is not None else law.log_prob(value)
+                found[f"+{site.name}"] = np.sum(value) if site.missing is not None else law.log_density(value)
         elif has_density(site):
             found[f"+{site.name}"] = density_of(site, value, check=True)
         if site.kind == "deterministic" or (site.kind == "observed" and site.missing is not None):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -122,7 +123,7 @@ class Summed:
     def elements(self) -> int:
         return self.lower.size
 
-    @property
+    @functools.cached_property
     def size(self) -> int:
         """The largest number of values that an element can take."""
         return int(np.max(self.upper - self.lower, initial=0)) + 1

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from bayesad import ad
-from bayesad.distributions.base import Distribution, Shape
+from bayesad.distributions.base import Distribution, Shape, derived
 from bayesad.distributions.domains import Count, NonNegative, Positive, Probability, Real, RealVector, SimplexVector
 from bayesad.distributions.lazy import special
 from bayesad.distributions.numerics import draw_poisson, log_gamma_ratio, safe_log, spread
@@ -234,7 +234,7 @@ class Categorical(Distribution):
 
     theta: SimplexVector
 
-    @property
+    @derived
     def support(self) -> Support:
         return Support("integer", 0, self.theta.shape[-1] - 1)
 
@@ -258,7 +258,7 @@ class CategoricalLogit(Distribution):
 
     beta: RealVector
 
-    @property
+    @derived
     def support(self) -> Support:
         return Support("integer", 0, self.beta.shape[-1] - 1)
 
