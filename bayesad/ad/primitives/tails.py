@@ -104,7 +104,7 @@ def com_poisson(log_rate: Any, nu: Any, first: Any, last: Any, what: str) -> Any
     Parameters
     ----------
     log_rate, nu, first, last : arrays
-        They broadcast. `first` and `last` hold whole numbers; `last` may be infinite.
+        They broadcast; `last` may be infinite.
     what : str
         "log_sum"; "k" or "l" for the mean of k or of log k!; "kk", "kl" or "ll" for their covariances.
 
@@ -117,7 +117,7 @@ def com_poisson(log_rate: Any, nu: Any, first: Any, last: Any, what: str) -> Any
     rates, powers, firsts, lasts = (np.ravel(a) for a in spread)
     results = np.full(rates.shape, np.nan)
     with np.errstate(all="ignore"):
-        start, end, largest = com_poisson_bounds(rates, powers, firsts, lasts)
+        start, end, largest = com_poisson_bounds(rates, powers, np.ceil(firsts), np.floor(lasts))
         width = end - start
         order = np.argsort(width)
         order = order[: np.searchsorted(width[order], MOST_TERMS, side="right")]

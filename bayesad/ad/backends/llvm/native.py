@@ -41,6 +41,10 @@ CALLED: dict[str, tuple[str, bool]] = {
     "gauss_kronrod": ("quadrature", True),
     **dict.fromkeys(("gammainc_a", "gammainc_aa", "stdtr_df"), ("incomplete", False)),
     **{f"betainc_{wrt}": ("incomplete_beta", False) for wrt in ("a", "b", "aa", "ab", "bb")},
+    **{
+        f"com_poisson_{what}": ("com_poisson", False)
+        for what in ("log_sum", "mean", "mean_log_factorial", "kk", "kl", "ll")
+    },
 }
 """Kernels that programs call: their module beside this one, and whether their sums may be reordered."""
 

@@ -358,8 +358,14 @@ def _kernel(name: str) -> None:
     SCALARS[name] = emit
 
 
-for _name in ("gammainc_a", "gammainc_aa", "stdtr_df", *(f"betainc_{wrt}" for wrt in ("a", "b", "aa", "ab", "bb"))):
-    _kernel(_name)
+for _family, _names in {
+    "gammainc": ("a", "aa"),
+    "betainc": ("a", "b", "aa", "ab", "bb"),
+    "stdtr": ("df",),
+    "com_poisson": ("log_sum", "mean", "mean_log_factorial", "kk", "kl", "ll"),
+}.items():
+    for _name in _names:
+        _kernel(f"{_family}_{_name}")
 
 # Those that have instructions for integers too.
 ON_INTEGERS = {*INTEGERS, "where", "invert", "bitwise_and", "bitwise_or", "bitwise_xor"}
