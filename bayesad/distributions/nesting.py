@@ -39,7 +39,13 @@ def tighter(old: Any, new: Any, closed: bool, choose: Callable[[Any, Any], Any])
     if old is None:
         return new, True
     bound = choose(old, new)
-    return bound, closed or ad.is_traced(bound) or not np.any(bound == old)
+    if closed or ad.is_traced(bound):
+        return bound, True
+    kept = bound == old
+    if np.all(kept):
+        return bound, False
+    # where the old bound stays in some places alone: an open end is the closed one at the number next to it
+    return np.where(kept, np.nextafter(bound, choose(-np.inf, np.inf)), bound), True
 
 
 def hull(supports: list[Support]) -> Support:

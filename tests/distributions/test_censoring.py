@@ -32,6 +32,14 @@ def test_each_observation_may_have_its_own_bound() -> None:
     np.testing.assert_allclose(censored(laws.Weibull(1.5, 4.0), upper=end).log_prob(time), expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize("none", [0.0, -np.inf])
+def test_some_values_of_a_law_with_an_open_end_have_a_limit_of_detection(none: float) -> None:
+    law = laws.censored(laws.LogNormal(3.0, 1.0), lower=np.array([50.0, none]))
+    exact = st.lognorm(1.0, scale=np.exp(3.0))
+    assert np.allclose(law.log_prob(np.array([50.0, 70.0])), [exact.logcdf(50.0), exact.logpdf(70.0)])
+    assert np.all(law.log_prob(np.array([49.0, 0.0])) == -np.inf)
+
+
 @pytest.mark.parametrize("d", [laws.Poisson(3.0), laws.Binomial(9, 0.4)], ids=["Poisson", "Binomial"])
 def test_counts_at_a_bound_have_the_probability_of_all_beyond(d: laws.Distribution) -> None:
     c = censored(d, 1, 4)
