@@ -130,6 +130,16 @@ def kidney_stones(data, share_large, to_surgery, chance):
     return total
 
 
+def rebound(data, level, spread, by_child, sigma):
+    prior = stats.norm.logpdf(level, 4, 1).sum() + stats.halfnorm.logpdf([spread, sigma]).sum()
+    prior += stats.norm.logpdf(by_child, 0, spread).sum()
+    when = np.searchsorted([0, 1, 3, 6, 9, 12, 18, 24], data["month"])
+    law = stats.t(4, level[when] + by_child[data["child"]], sigma)
+    logs = np.log10(data["rna"])
+    exact = law.logpdf(logs) - np.log(data["rna"] * np.log(10))
+    return prior + np.select([data["limit"] < 0, data["limit"] > 0], [law.logcdf(logs), law.logsf(logs)], exact).sum()
+
+
 DENSITIES = (
     leukaemia,
     sleepstudy,
@@ -144,6 +154,7 @@ DENSITIES = (
     oesophagus,
     port_pirie,
     kidney_stones,
+    rebound,
 )
 
 
