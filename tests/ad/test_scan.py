@@ -244,15 +244,20 @@ def random_recurrence(seed, depth):
     return step
 
 
-@given(seed=st.integers(0, 10**6), depth=st.integers(3, 9), reverse=st.booleans())
-@settings(max_examples=40, deadline=None)
-def test_random_recurrences_equal_the_loop_written_out(seed, depth, reverse):
+@given(seed=st.integers(0, 10**6), depth=st.integers(3, 9), reverse=st.booleans(), numbers=st.sampled_from([1, 10]))
+@settings(max_examples=50, deadline=None)
+def test_random_recurrences_equal_the_loop_written_out(seed, depth, reverse, numbers):
     step = random_recurrence(seed, depth)
     q = np.array([0.4, -0.7])
+    xs, first = (Y, 0.1) if numbers == 1 else (Y[:, None] + np.linspace(0.0, 0.5, numbers), np.full(numbers, 0.1))
+
+    def vectors(carry, x):
+        return ad.compiled.trees.tree_map(lambda a: a + np.zeros(numbers), step(carry, x, q))
 
     def f(scan, q):
-        carry, ys = scan(lambda c, x: step(c, x, q), (q[0], 0.1), Y, reverse=reverse)
-        return carry[0] + 2.0 * carry[1] + np.sum(ys * np.cos(np.arange(9.0)))
+        one = (lambda c, x: step(c, x, q)) if numbers == 1 else vectors
+        carry, ys = scan(one, (q[0] + 0.0 * first, first), xs, reverse=reverse)
+        return np.sum(carry[0] + 2.0 * carry[1]) + np.sum(np.cos(np.arange(9.0)) @ ys)
 
     expected = ad.gradient(lambda q: f(unrolled, q), q)
     np.testing.assert_allclose(ad.gradient(lambda q: f(ad.scan, q), q), expected, rtol=1e-11, atol=1e-12)
@@ -277,6 +282,25 @@ def test_what_a_derivative_needs_of_the_steps_is_stored_by_the_loop(case):
     else:
         assert after.count("scan") == 2
         assert {name: after.count(name) for name in costly} == {name: before.count(name) for name in costly}
+
+
+def gated_vectors(scan, q):
+    def step(h, x):
+        gate = np.tanh(h * q[0] + x)
+        return gate * (h + (1.0 - gate**2)) * q[1], None
+
+    return np.sum(scan(step, np.linspace(0.1, q[2], 12), np.outer(Y, np.ones(12)))[0])
+
+
+def test_rows_that_are_cheap_to_have_from_others_are_computed_in_the_loop(difference_gradient):
+    program = ad.compile(lambda q: gated_vectors(ad.scan, q))
+    program(Q)
+    nodes = program.paths[0].reverse(1, seed=True).nodes
+    (backward,) = [node for node in nodes if node.primitive.name == "scan" and node.attributes["reverse"]]
+    assert "square" in names_in(backward.attributes["body"])
+    assert backward.attributes["xs"] == 2  # the gate, and its factor
+    expected = difference_gradient(lambda q: gated_vectors(unrolled, q), Q)
+    np.testing.assert_allclose(ad.gradient(program, Q), expected, rtol=1e-8, atol=1e-9)
 
 
 def test_what_takes_too_much_memory_is_computed_again(monkeypatch):
@@ -315,7 +339,7 @@ def integer_recurrence(scan, q):
 
 
 @pytest.mark.parametrize("keep", [True, False])
-@pytest.mark.parametrize("case", [*CASES, large_states, integer_recurrence])
+@pytest.mark.parametrize("case", [*CASES, gated_vectors, large_states, integer_recurrence])
 def test_machine_code_equals_the_interpreter(case, keep, monkeypatch):
     if not keep:
         monkeypatch.setattr(loops, "HISTORY", 4)

@@ -1,9 +1,10 @@
 """Scans made lean: only what depends on the carry and is needed for the next one stays in the loop.
 
-What the steps compute from rows and invariants alone is computed before the loop, for all steps at once; what only
-reads carries is computed after it from their rows. A carry that is a row of the step before, a running total or never
-changed leaves the loop altogether. The array operations this makes are vectorised and fused like any others (loop
-fission and scalar expansion; Allen & Kennedy 2001, ch. 5).
+What the steps compute from rows and invariants alone is computed before the loop, for all steps at once, unless it is
+cheap and the loop reads less without it (`rereading`); what only reads carries is computed after it from their rows.
+A carry that is a row of the step before, a running total or never changed leaves the loop altogether. The array
+operations this makes are vectorised and fused like any others (loop fission and scalar expansion; Allen & Kennedy
+2001, ch. 5).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from bayesad.ad.primitives import loops
 from bayesad.ad.program import CONSTANT, INPUT, Node, Program
 from bayesad.ad.rolling.batching import Operand, batched
 from bayesad.ad.rolling.recurrences import Affine, affine, of_squares, without_roots
+from bayesad.ad.rolling.rereading import computed_inside
 from bayesad.ad.simplify import rule, simplify
 from bayesad.ad.trace import Trace
 
@@ -212,7 +214,7 @@ class _Core:
     Attributes
     ----------
     nodes : list of Node
-        What stays in the loop, ``stored`` what it stores beside its carries.
+        What stays in the loop, ``stored`` what it stores beside its carries. Some are known outside of it, too.
     after : list of Node
         What is computed after the loop.
     """
@@ -228,6 +230,7 @@ class _Core:
             if node in needed:
                 needed.update(node.inputs)
         self.nodes = [node for node in self.inside if node in needed]
+        again = computed_inside(self.nodes, loop.outside)
         totalled = {loop.following[c] for c in totals}
         wanted = {*loop.ys, *[node for terms in totals.values() for _, node in terms]} - totalled
         self.stored: list[Node] = []
@@ -244,6 +247,8 @@ class _Core:
         self.linear = None
         if not self.stored:
             self.linear = affine(self.carries, [loop.following[c] for c in self.carries], self.nodes, loop.outside)
+        if again:
+            self.nodes = [node for node in loop.body.nodes if node in again or node in self.nodes]
         self.reads_rows = any(c in wanted or loop.following[c] in wanted for c in self.carries)
 
     def is_everything(self) -> bool:
@@ -296,7 +301,7 @@ class _Core:
         if self.linear is not None:
             return self._linear_scan(self.linear, keep)
         used = {i for node in self.nodes for i in node.inputs}.union(following)
-        given = [node for node in loop.outside if node in used]
+        given = [node for node in loop.outside if node in used and node not in self.nodes]
         xs = [node for node in given if loop.outside[node][1]]
         invariants = [node for node in given if not loop.outside[node][1]]
 

@@ -1,0 +1,68 @@
+"""Rows that a loop computes from others rather than read: what is cheap is done again where fewer rows are read then.
+
+An LSTM's derivative needs ``t``, ``0.5 + 0.5 * t`` and ``1 - t**2`` of each gate t. Computed before the loop they are
+three arrays to be written and read; in it, where its vectors are long enough, they cost next to nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from bayesad.ad.primitives.loops import CHEAP
+from bayesad.ad.program import Node
+from bayesad.ad.rolling.batching import Operand
+
+__all__ = ["computed_inside"]
+
+FEWEST_NUMBERS = 8  # of a row: the elements of one vector
+
+
+def computed_inside(inside: Sequence[Node], outside: Mapping[Node, Operand]) -> set[Node]:
+    """The nodes known outside of a loop, one value for each step, that its steps should compute themselves.
+
+    Parameters
+    ----------
+    inside : sequence of Node
+        What the steps compute anyway.
+    outside : mapping
+        Body node -> (value, batched) of what is known without the loop.
+    """
+    read = {i for node in inside for i in node.inputs if _is_row(i, outside)}
+    sources = {i: _sources(i, outside) for i in outside if i in read and _can_be_inside(i, outside)}
+    chosen = list(sources)
+    while True:
+        numbers = _numbers(read, chosen, sources)
+        fewer = ([other for other in chosen if other is not node] for node in chosen)
+        as_good = next((others for others in fewer if _numbers(read, others, sources) <= numbers), None)
+        if as_good is None:
+            break
+        chosen = as_good
+    found: set[Node] = set()
+    waiting = list(chosen)
+    while waiting:
+        node = waiting.pop()
+        found.add(node)
+        waiting += [i for i in node.inputs if i not in found and _can_be_inside(i, outside)]
+    return found
+
+
+def _is_row(node: Node, outside: Mapping[Node, Operand]) -> bool:
+    return node in outside and outside[node][1]
+
+
+def _can_be_inside(node: Node, outside: Mapping[Node, Operand]) -> bool:
+    simple = node.primitive.elementwise and node.primitive.name in CHEAP
+    return simple and node.size >= FEWEST_NUMBERS and _is_row(node, outside)
+
+
+def _sources(node: Node, outside: Mapping[Node, Operand]) -> set[Node]:
+    """The rows that a row is computed from, by all that can be inside."""
+    found: set[Node] = set()
+    for i in node.inputs:
+        found |= _sources(i, outside) if _can_be_inside(i, outside) else {i} if _is_row(i, outside) else set()
+    return found
+
+
+def _numbers(read: set[Node], chosen: Sequence[Node], sources: Mapping[Node, set[Node]]) -> int:
+    """How many numbers a step reads where the chosen rows are computed."""
+    return sum(node.size for node in read.difference(chosen).union(*[sources[node] for node in chosen]))
