@@ -18,7 +18,7 @@ from bayesad.ad.primitives.table import Primitive
 from bayesad.ad.program import CONSTANT, GUARD, Node, Program
 from bayesad.ad.trace import Trace
 
-__all__ = ["RULES", "Replacement", "replace", "rewrite", "simplify"]
+__all__ = ["FEWEST_FOR_A_PRODUCT", "RULES", "Replacement", "replace", "rewrite", "simplify"]
 
 FEWEST_FOR_A_PRODUCT = 8  # rows and columns; smaller outer products are summed in the loop that makes them
 
@@ -315,6 +315,19 @@ def outer_products_summed(trace: Trace, a: Node, axes: tuple[int, ...]) -> Any:
             left, right = np.reshape(_array(trace, u), (n, rows)), np.reshape(_array(trace, v), (n, columns))
             return np.matmul(np.transpose(left), right)
     return None
+
+
+@rule("sum")
+def stacked_products_summed(trace: Trace, a: Node, axes: tuple[int, ...]) -> Any:
+    """A sum of many products of matrices is one of long ones: ``sum_t x[t] @ y[t]`` is ``hstack(x) @ vstack(y)``."""
+    if axes != (0,) or not _is(a, "matmul") or a.ndim != 3 or min(a.shape[1:]) < FEWEST_FOR_A_PRODUCT:
+        return None
+    x, y = a.inputs
+    if x.ndim != 3 or y.ndim != 3 or not x.shape[0] == y.shape[0] == a.shape[0]:
+        return None
+    n, rows, inner = x.shape
+    left = np.reshape(np.transpose(_array(trace, x), (0, 2, 1)), (n * inner, rows))
+    return np.matmul(np.transpose(left), np.reshape(_array(trace, y), (n * inner, y.shape[2])))
 
 
 @rule("sum")

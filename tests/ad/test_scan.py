@@ -303,6 +303,25 @@ def test_rows_that_are_cheap_to_have_from_others_are_computed_in_the_loop(differ
     np.testing.assert_allclose(ad.gradient(program, Q), expected, rtol=1e-8, atol=1e-9)
 
 
+@pytest.mark.parametrize("state", [np.ones(9), np.ones((2, 9))])
+def test_gradients_of_shared_weights_are_products_after_the_loop_whatever_their_size(state, monkeypatch):
+    def f(scan, q):
+        weights = np.sin(np.arange(81.0)).reshape(9, 9) * q[0]
+        return np.sum(scan(lambda h, x: (np.tanh(h @ weights + x * q[1]), None), state * q[2], Y)[0])
+
+    monkeypatch.setattr(loops, "HISTORY", 500)  # nine matrices have 729 numbers
+    program = ad.compile(lambda q: f(ad.scan, q))
+    program(Q)
+    nodes = program.paths[0].reverse(1, seed=True).nodes
+    (backward,) = [node for node in nodes if node.primitive.name == "scan" and node.attributes["reverse"]]
+    assert [node.shape for node in backward.attributes["body"].inputs[: backward.attributes["carries"]]] == [
+        state.shape
+    ]
+    assert max(node.size for node in nodes) <= 500
+    expected = ad.gradient(lambda q: f(unrolled, q), Q)
+    np.testing.assert_allclose(ad.gradient(program, Q), expected, rtol=1e-11, atol=1e-12)
+
+
 def test_what_takes_too_much_memory_is_computed_again(monkeypatch):
     expected = ad.gradient(lambda q: gated(unrolled, q), Q)
     monkeypatch.setattr(loops, "HISTORY", 9 * 10)  # the carries, not the gates

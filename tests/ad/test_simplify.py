@@ -26,6 +26,16 @@ def outer_products(x):
     return np.sum(u[:, :, None] * v[:, None, :], axis=0)
 
 
+def stacked_products(x):
+    u, v = np.exp(x[:, None] * np.linspace(0.1, 0.5, 16)), 2.0 + np.sin(x[:, None] + np.arange(18.0))
+    return np.sum(np.reshape(u, (3, 8, 2)) @ np.reshape(v, (3, 2, 9)), axis=0)
+
+
+def transposed_products(x):
+    u, v = np.exp(x[:, None] * np.linspace(0.1, 0.5, 16)), 2.0 + np.sin(x[:, None] + np.arange(18.0))
+    return np.sum(np.swapaxes(np.reshape(u, (3, 2, 8)), 1, 2) @ np.reshape(v, (3, 2, 9)), axis=0)
+
+
 def stacked(x):
     """Shape (2, 3, 3)."""
     return np.stack([np.outer(x, C), np.outer(C, np.sin(x))])
@@ -34,6 +44,7 @@ def stacked(x):
 # rule -> functions to which it applies
 CASES = {
     "outer_products_summed": [outer_products],
+    "stacked_products_summed": [stacked_products, transposed_products],
     "add_zero": [lambda x: x + 0.0, lambda x: 0.0 + x, lambda x: np.zeros(3) + x],
     "subtract_zero": [lambda x: x - 0.0, lambda x: 0.0 - x, lambda x: np.outer(x, C) - np.zeros(3)],
     "multiply_by_one": [lambda x: x * 1.0, lambda x: 1.0 * x, lambda x: x * -1.0],

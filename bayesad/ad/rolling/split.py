@@ -23,7 +23,7 @@ from bayesad.ad.program import CONSTANT, INPUT, Node, Program
 from bayesad.ad.rolling.batching import Operand, batched
 from bayesad.ad.rolling.recurrences import Affine, affine, of_squares, without_roots
 from bayesad.ad.rolling.rereading import computed_inside
-from bayesad.ad.simplify import rule, simplify
+from bayesad.ad.simplify import FEWEST_FOR_A_PRODUCT, rule, simplify
 from bayesad.ad.trace import Trace
 
 __all__ = ["lean_scan"]
@@ -50,7 +50,8 @@ def lean_scan(trace: Trace, *nodes: Node, **attributes: Any) -> Any:
 
 def _split(loop: _Loop) -> Any:
     """The packed value by what comes before the loop, a core, and what comes after; None if all is core."""
-    rows = loop.length * sum(node.size for node in loop.carries)
+    summed = loop.totals()
+    rows = loop.length * sum(node.size for node in loop.carries if node not in summed)
     if rows > loops.HISTORY and not loop.keep:
         return None
     loop.take_out()
@@ -107,8 +108,11 @@ class _Loop:
                     self.compute(node, self.outside)
             changed = any([self._take_out_carry(carry) for carry in self.carries if carry not in self.outside])
 
-    def compute(self, node: Node, known: dict[Node, Operand]) -> bool:
-        """Add a node to the known ones if its inputs are known and there is a rule."""
+    def compute(self, node: Node, known: dict[Node, Operand], *, for_a_sum: bool = False) -> bool:
+        """Add a node to the known ones if its inputs are known, there is a rule, and it is not too much for memory.
+
+        ``for_a_sum``: its sum over the steps alone is wanted, which is a product of matrices if it is one.
+        """
         operands: list[Operand] = []
         for source in node.inputs:
             operand = (source.value, False) if source.primitive is CONSTANT else known.get(source)
@@ -118,7 +122,8 @@ class _Loop:
         if not any(is_batched for _, is_batched in operands):
             known[node] = bind(node.primitive, tuple([value for value, _ in operands]), node.attributes), False
             return True
-        if self.length * node.size > loops.HISTORY:
+        is_product = for_a_sum and all(is_batched for _, is_batched in operands) and _is_product(node)
+        if self.length * node.size > loops.HISTORY and not is_product:
             return False
         value = batched(node.primitive, operands, node.attributes, self.length)
         if value is None:
@@ -132,6 +137,8 @@ class _Loop:
             self.outside[carry] = first, False
             self.rows[carry] = np.broadcast_to(first, (self.length + 1, *carry.shape))
             return True
+        if self.length * carry.size > loops.HISTORY and not self.keep:
+            return False
         if self._is_outside(following):
             rows = self._joined(first, self.per_step(following, self.outside))
         else:
@@ -199,6 +206,17 @@ class _Loop:
             terms.append((-1.0 if user.primitive.name == "subtract" else 1.0, b if a is node else a))
             node = user
         return terms
+
+
+def _is_product(node: Node) -> bool:
+    """Whether the sum of such nodes over steps is made a product of matrices, by rules of `simplify`."""
+    if node.ndim != 2 or min(node.shape) < FEWEST_FOR_A_PRODUCT:
+        return False
+    if node.primitive.name == "matmul":
+        return all(i.ndim == 2 for i in node.inputs)
+    rows, columns = node.shape
+    shapes = {(1,) * (2 - i.ndim) + i.shape for i in node.inputs}
+    return node.primitive.name == "multiply" and shapes == {(rows, 1), (1, columns)}
 
 
 class _Core:
@@ -273,7 +291,7 @@ class _Core:
             known |= {c: (core.before(k), True) for k, c in enumerate(self.carries)}
         known |= {node: (core.y(j), True) for j, node in enumerate(self.stored)}
         for node in self.after:
-            if not loop.compute(node, known):
+            if not loop.compute(node, known, for_a_sum=self._is_only_summed(node)):
                 stuck.add(node)
                 return None
         for c in self.totals:
@@ -283,6 +301,14 @@ class _Core:
         pieces = [self._carry(c, core, known) for c in loop.carries]
         pieces += [loop.per_step(node, known) for node in loop.ys]
         return np.concatenate([loops.flat(piece) for piece in pieces])
+
+    def _is_only_summed(self, node: Node) -> bool:
+        """Whether nothing but its sum over the steps is wanted of a node."""
+        loop = self.loop
+        totals = [c for c, terms in self.totals.items() if any(term is node for _, term in terms)]
+        others = {*loop.ys, *[loop.following[c] for c in loop.carries if c not in totals]}
+        once = len(totals) == len(loop.users[node]) == 1 and node not in others
+        return once and not loop.keep and loop.following[totals[0]] not in loop.ys
 
     def _carry(self, carry: Node, core: loops.Scanned, known: dict[Node, Operand]) -> Any:
         """All rows of a carry, or the last alone where rows are not kept."""
