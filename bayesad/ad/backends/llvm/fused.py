@@ -16,10 +16,10 @@ import numpy as np
 
 from bayesad.ad.backends.llvm import log_products, products
 from bayesad.ad.backends.llvm.scalars import FLAGS, SCALARS, Operand, as_kind, emit_scalar
-from bayesad.ad.backends.llvm.schedule import REDUCTIONS, Loop, is_reduction, product
+from bayesad.ad.backends.llvm.schedule import REDUCTIONS, Loop, flattened, innermost, is_reduction, product
 from bayesad.ad.backends.llvm.vector_math import hexadecimal
-from bayesad.ad.backends.llvm.writer import FEWEST_FOR_VECTORS, MEMORY, Position
-from bayesad.ad.program import CONSTANT, INPUT, Node
+from bayesad.ad.backends.llvm.writer import MEMORY, Position
+from bayesad.ad.program import Node
 
 if TYPE_CHECKING:
     from bayesad.ad.backends.llvm.lower import Lowering
@@ -46,18 +46,12 @@ def run_loop(lowering: Lowering, loop: Loop) -> None:
         for node, place in lanes.items():
             _add_lanes(lowering, node, place)
     else:
-        flat = _flattened(lowering, loop)
+        flat = flattened(loop, lowering.schedule.stored)
         shape = (int(np.prod(loop.shape, dtype=np.int64)),) if flat else loop.shape
-        lowering.nest(shape, lambda position: _elementwise(lowering, loop, totals, position, flat), _innermost(shape))
+        lowering.nest(shape, lambda position: _elementwise(lowering, loop, totals, position, flat), innermost(shape))
     for node, place in totals.items():
         if node.shape == ():
             lowering.scalars[node] = lowering.load(place, node.dtype.kind, "0")
-
-
-def _innermost(shape: tuple[int, ...]) -> int:
-    """The axis to run over innermost: the last one, or the longest if the last is too short for vector code."""
-    longest = int(np.argmax(shape)) if shape else 0
-    return longest if shape and shape[-1] < FEWEST_FOR_VECTORS <= shape[longest] else -1
 
 
 def describe(loop: Loop) -> str:
@@ -84,7 +78,7 @@ def _compute(lowering: Lowering, node: Node, position: Position, flat: bool) -> 
     assert result is not None, node
     lowering.local[node] = result
     if node in lowering.schedule.stored:
-        offset = position[0] if flat else lowering.linear(position, node.shape)
+        offset = position[0] if flat else lowering.place(node, position)
         lowering.store(lowering.pointer(node), node.dtype.kind, offset, result)
 
 
@@ -96,21 +90,6 @@ def _operand(lowering: Lowering, node: Node, position: Position, flat: bool) -> 
     if node.size == 1:
         return lowering.value(node, ["0"] * len(node.shape))
     return lowering.load(lowering.pointer(node), node.dtype.kind, position[0])
-
-
-def _flattened(lowering: Lowering, loop: Loop) -> bool:
-    """Whether one index serves: all operands are scalars or lie in memory exactly as the loop runs."""
-    if len(loop.shape) < 2:
-        return False
-    inside = set(loop.nodes)
-    for node in loop.nodes:
-        if is_reduction(node) and (node.shape != () or node.primitive.name == "scatter"):
-            return False
-        for i in node.inputs:
-            direct = i.primitive in (INPUT, CONSTANT) or i in lowering.schedule.stored
-            if i.size != 1 and not (i.shape == loop.shape and (i in inside or direct)):
-                return False
-    return True
 
 
 # --- totals: what a loop sums up

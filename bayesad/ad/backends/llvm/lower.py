@@ -14,7 +14,7 @@ from bayesad.ad.backends.llvm.constants import Constant, as_they_are
 from bayesad.ad.backends.llvm.fused import combine, identity, run_loop, total_offset
 from bayesad.ad.backends.llvm.gathers import taken_shape
 from bayesad.ad.backends.llvm.scalars import Operand, as_kind, emit_scalar
-from bayesad.ad.backends.llvm.schedule import Loop, Schedule, Step, is_reduction, plan
+from bayesad.ad.backends.llvm.schedule import Loop, Schedule, Step, innermost, is_reduction, plan
 from bayesad.ad.backends.llvm.storage import Home, Storage, allocate
 from bayesad.ad.backends.llvm.subroutines import call_by_address
 from bayesad.ad.backends.llvm.table import Layout, module_text
@@ -135,9 +135,16 @@ class Lowering(Writer):
         if node.primitive is CONSTANT and known:
             return self.literal(node, tuple(int(i) for i in position))
         if node.primitive in (INPUT, CONSTANT) or node in self.schedule.stored:
-            return self.load(self.pointer(node), node.dtype.kind, self.linear(position, node.shape))
+            return self.load(self.pointer(node), node.dtype.kind, self.place(node, position))
         source, there = self.through(node, position)
         return self.value(source, there)
+
+    def place(self, node: Node, position: Position) -> str:
+        """Which of the elements in a node's memory is the one at a position."""
+        axes = list(range(node.ndim))
+        if node in self.schedule.turned:
+            axes.append(axes.pop(innermost(node.shape)))
+        return self.linear([position[axis] for axis in axes], [node.shape[axis] for axis in axes])
 
     def copy(self, node: Node, target: str, kind: str) -> None:
         """Write all elements of a node to memory, in C order."""

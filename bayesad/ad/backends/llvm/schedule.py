@@ -11,9 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from bayesad.ad.backends.llvm.scalars import ON_INTEGERS, SCALARS, SPECIAL
-from bayesad.ad.program import CONSTANT, GUARD, Node, Program
+from bayesad.ad.backends.llvm.writer import FEWEST_FOR_VECTORS
+from bayesad.ad.program import CONSTANT, GUARD, INPUT, Node, Program
 
-__all__ = ["Loop", "Schedule", "Step", "is_reduction", "iteration_shape", "plan", "product"]
+__all__ = ["Loop", "Schedule", "Step", "flattened", "innermost", "is_reduction", "iteration_shape", "plan", "product"]
 
 REDUCTIONS = {"sum", "prod", "max", "min", "any", "all", "scatter"}
 VIEWS = {"reshape", "transpose", "broadcast_to", "take", "flip"}
@@ -37,11 +38,15 @@ Step = Node | Loop
 
 @dataclass
 class Schedule:
-    """Steps in order of execution, the array nodes that need memory of their own, and how each node is computed."""
+    """Steps in order of execution, the array nodes that need memory of their own, and how each node is computed.
+
+    Those that are ``turned`` lie in memory as the loops run over them that make and use them, their longest axis last.
+    """
 
     steps: list[Step]
     stored: set[Node]
     kinds: dict[Node, str]
+    turned: set[Node]
 
 
 @dataclass
@@ -66,7 +71,8 @@ def plan(program: Program) -> Schedule:
     steps: list[Step] = []
     for one in levels:
         steps += [*one.straight, *one.loops.values()]
-    return Schedule(steps, _stored(program, kinds, level), kinds)
+    stored = _stored(program, kinds, level)
+    return Schedule(steps, stored, kinds, _turned(program, steps, stored))
 
 
 def _earliest(program: Program, kinds: dict[Node, str]) -> dict[Node, int]:
@@ -190,6 +196,39 @@ def _stored(program: Program, kinds: dict[Node, str], level: dict[Node, int]) ->
             else:
                 at_known_positions.add(source)
     return {node for node in stored if node.shape != () or kinds[node] == "whole"}
+
+
+def innermost(shape: tuple[int, ...]) -> int:
+    """The axis to run over innermost: the last one, or the longest if the last is too short for vector code."""
+    last = len(shape) - 1
+    longest = max(range(len(shape)), key=shape.__getitem__, default=last)
+    return longest if shape and shape[-1] < FEWEST_FOR_VECTORS <= shape[longest] else last
+
+
+def flattened(loop: Loop, stored: set[Node]) -> bool:
+    """Whether one index serves: all operands are scalars or lie in memory exactly as the loop runs."""
+    if len(loop.shape) < 2:
+        return False
+    inside = set(loop.nodes)
+    for node in loop.nodes:
+        if is_reduction(node) and (node.shape != () or node.primitive.name == "scatter"):
+            return False
+        for i in node.inputs:
+            direct = i.primitive in (INPUT, CONSTANT) or i in stored
+            if i.size != 1 and not (i.shape == loop.shape and (i in inside or direct)):
+                return False
+    return True
+
+
+def _turned(program: Program, steps: list[Step], stored: set[Node]) -> set[Node]:
+    """The nodes whose last axis is not the innermost one of the loops that make and use them."""
+    loops = [step for step in steps if isinstance(step, Loop) and innermost(step.shape) != len(step.shape) - 1]
+    loop_of = {node: loop for loop in loops if not flattened(loop, stored) for node in loop.nodes}
+    turned = {node for node in loop_of if node in stored and not is_reduction(node)}.difference(program.outputs)
+    for node in program.nodes:
+        alike = node in loop_of
+        turned.difference_update([i for i in node.inputs if not (alike and i.shape == loop_of[node].shape)])
+    return turned
 
 
 def _constant_indices(arrays: tuple[Node, ...]) -> bool:
