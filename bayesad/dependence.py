@@ -10,7 +10,8 @@ import numpy as np
 
 from bayesad import ad
 from bayesad.distributions.base import Distribution
-from bayesad.running import Handler, Site
+from bayesad.errors import ModelError
+from bayesad.running import Handler, Site, at_site
 from bayesad.structure import Summed
 from bayesad.terms import density_of, has_density
 from bayesad.transforms import constrain
@@ -18,7 +19,7 @@ from bayesad.transforms import constrain
 if TYPE_CHECKING:
     from bayesad.posterior import Posterior
 
-__all__ = ["Part", "at_random", "dependence", "parts_of", "same"]
+__all__ = ["Part", "at_random", "check_statements", "dependence", "parts_of", "same"]
 
 ONE_BY_ONE = 8  # unknowns whose values the code asks for, that are changed each on its own
 FEW = 64  # combinations of values up to which a term is taken as a whole
@@ -194,6 +195,7 @@ def _by_changes(posterior: Posterior, names: Sequence[str]) -> dict[str, list[st
                 for n in names[residue::stride]
             }
             after = _plain_outputs(posterior, point, {**start, **moved})
+            check_statements(posterior, *({n[1:]: x for n, x in run.items() if n[0] == "+"} for run in (after, before)))
             different = _different(before, after)
             last = ""
             for label in after:
@@ -202,6 +204,23 @@ def _by_changes(posterior: Posterior, names: Sequence[str]) -> dict[str, list[st
                 if last and label in different:
                     found[label].add(last)
     return {label: [n for n in unknowns if n in some] for label, some in found.items()}
+
+
+def check_statements(posterior: Posterior, one: Mapping[str, Any], other: Mapping[str, Any]) -> None:
+    """ModelError if two runs have different terms, which are given by name."""
+    if {n: np.shape(t) for n, t in one.items()} == {n: np.shape(t) for n, t in other.items()}:
+        return
+    name = next(iter(posterior.structure.summed))
+    some = ", ".join(sorted(set(one) ^ set(other)) or ["its shape"])
+    raise ModelError(
+        at_site(
+            posterior.model,
+            name,
+            posterior.structure.where[name],
+            f"which statements the model has depends on the value of the unknown ({some} only for some values); give "
+            "every branch the same statements, or write the choice with np.where",
+        )
+    )
 
 
 def _different(before: Mapping[str, np.ndarray], after: Mapping[str, np.ndarray]) -> set[str]:

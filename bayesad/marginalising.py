@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from bayesad.dependence import Part, at_random, dependence, parts_of, same
+from bayesad.dependence import Part, at_random, check_statements, dependence, parts_of, same
 from bayesad.distributions.supports import contains
 from bayesad.elimination import Factor
 from bayesad.enumeration import Block, Enumeration, Terms, Values, others_of, run_terms, table_of, values_at
@@ -123,24 +123,12 @@ def _at_all_values(posterior: Posterior, draft: Enumeration, point: Callable[[Si
                     "the bounds of its support depend on an unknown that is summed out, so that every summand would "
                     "have other values of it; give it a law with a fixed support",
                 )
-        _check_statements(posterior, run, first)
+        check_statements(posterior, run.terms, first.terms)
     for name in posterior.structure.fixed:
         site = first.observed[name]
         inside = [contains(run.observed[name].distribution.support, site.obs) for run in found.values()]
         check_observed(posterior.model, site, np.any(inside, axis=0))
     return found
-
-
-def _check_statements(posterior: Posterior, run: Terms, first: Terms) -> None:
-    """ModelError if two runs have different terms."""
-    if {n: np.shape(t) for n, t in run.terms.items()} != {n: np.shape(t) for n, t in first.terms.items()}:
-        names = sorted(set(run.terms) ^ set(first.terms)) or ["its shape"]
-        raise _problem(
-            posterior,
-            next(iter(posterior.structure.summed)),
-            f"which statements the model has depends on the value of the unknown ({', '.join(names)} only for some "
-            "values); give every branch the same statements, or write the choice with np.where",
-        )
 
 
 def _numbers(
@@ -328,7 +316,7 @@ def _put_to_the_test(posterior: Posterior, made: Enumeration, parts: Sequence[Pa
         filling = {name: rng.integers(u.size, size=u.shape) for name, u in made.unknowns.items()}
         with np.errstate(all="ignore"):
             run = run_terms(posterior, point, filling, check=True)
-        _check_statements(posterior, run, found[made.runs[0]])
+        check_statements(posterior, run.terms, found[made.runs[0]].terms)
         for part, own in zip(parts, rows, strict=True):
             table = table_of(found, part.term, part.names, part.entries, made.unknowns, made.colours)
             picked = [np.where(row >= 0, np.reshape(filling[n], -1)[row], 0) for n, row in own.items()]
