@@ -7,7 +7,7 @@ import numpy as np
 
 from bayesad import ad
 from bayesad.distributions.base import Distribution, Shape, derived
-from bayesad.distributions.continuous import Normal
+from bayesad.distributions.continuous import Cauchy, Laplace, Logistic, Normal, StudentT
 from bayesad.distributions.domains import Lower, Upper, check_order
 from bayesad.distributions.inversion import least
 from bayesad.distributions.nesting import log_probability, require_numbers, tighter
@@ -15,6 +15,9 @@ from bayesad.distributions.supports import ZERO_SUM, Support, contains
 from bayesad.errors import DistributionError
 
 __all__ = ["ordered", "restricted", "truncated", "zero_sum"]
+
+# Laws whose density is highest at their mu.
+_HIGHEST_AT_MU = (StudentT, Cauchy, Laplace, Logistic)
 
 # Rejection sampling gives up after this many rounds.
 _ROUNDS = 10_000
@@ -153,7 +156,9 @@ class restricted(_Between):
         if self.d.has_cdf:
             return truncated(self.d, self.lower, self.upper).draw(rng, shape)
         axes = tuple(range(-self.event_ndim, 0))
-        return _rejection(self, rng, shape, self.d, lambda x: contains(self.support, x).all(axis=axes, keepdims=True))
+        return _rejection(
+            self, lambda: self.d.draw(rng, shape), lambda x: contains(self.support, x).all(axis=axes, keepdims=True)
+        )
 
 
 class _AlongLastAxis(Distribution):
@@ -214,7 +219,7 @@ class ordered(_AlongLastAxis):
         d = restricted(self.d, lower=0.0) if self.positive else self.d
         if _alike_on_last_axis(self.d):
             return np.sort(d.draw(rng, shape), axis=-1)
-        return _rejection(self, rng, shape, d, lambda x: (np.diff(x) > 0).all(axis=-1, keepdims=True))
+        return _rejection(self, lambda: d.draw(rng, shape), lambda x: (np.diff(x) > 0).all(axis=-1, keepdims=True))
 
 
 class zero_sum(_AlongLastAxis):
@@ -233,11 +238,13 @@ class zero_sum(_AlongLastAxis):
     Raises
     ------
     DistributionError
-        If `d` is no law of unbounded real numbers; in drawing, if it is not Normal.
+        If `d` is no law of unbounded real numbers; in drawing, if it is none of Normal, StudentT, Cauchy, Laplace and
+        Logistic.
 
     Notes
     -----
-    Draws come from the renormalised law.
+    Draws come from the renormalised law, which for entries that are not normal is no projection of independent values
+    onto the plane.
     """
 
     support = ZERO_SUM
@@ -248,15 +255,30 @@ class zero_sum(_AlongLastAxis):
             raise DistributionError(f"zero_sum: needs a law of unbounded real numbers; got {self.d}.")
 
     def _draw(self, rng: np.random.Generator, shape: Shape) -> np.ndarray:
-        """Independent normal values, less their regression on their sum."""
-        if not isinstance(self.d, Normal):
+        if isinstance(self.d, Normal):  # independent values, less their regression on their sum
+            x, variance = self.d.draw(rng, shape), np.broadcast_to(self.d.sigma**2, shape)
+            x = x - variance / variance.sum(axis=-1, keepdims=True) * x.sum(axis=-1, keepdims=True)
+        elif isinstance(self.d, _HIGHEST_AT_MU):
+            x = self._by_rejection(self.d, rng, shape)
+        else:
             raise DistributionError(
-                f"{self}: only Normal entries can be drawn given that their sum is 0; give them a Normal law, or use "
-                "the density alone."
+                f"{self}: entries of this law cannot be drawn given that their sum is 0; those of Normal, StudentT, "
+                "Cauchy, Laplace and Logistic can. Use one of them, or the density alone."
             )
-        x, variance = self.d.draw(rng, shape), np.broadcast_to(self.d.sigma**2, shape)
-        x = x - variance / variance.sum(axis=-1, keepdims=True) * x.sum(axis=-1, keepdims=True)
         return x - x.mean(axis=-1, keepdims=True)  # what rounding left
+
+    def _by_rejection(self, d: Any, rng: np.random.Generator, shape: Shape) -> np.ndarray:
+        """All entries but the last independent, the last one what makes their sum 0, accepted by its density there."""
+        highest = np.broadcast_to(d.log_prob(d.mu), shape)[..., -1:]
+
+        def propose() -> np.ndarray:
+            x = d.draw(rng, shape)[..., :-1]
+            return np.concatenate([x, -x.sum(axis=-1, keepdims=True)], axis=-1)
+
+        def accepts(x: np.ndarray) -> np.ndarray:
+            return -rng.standard_exponential(highest.shape) < d.log_prob(x)[..., -1:] - highest
+
+        return _rejection(self, propose, accepts)
 
 
 def _alike_on_last_axis(d: Distribution) -> bool:
@@ -264,14 +286,13 @@ def _alike_on_last_axis(d: Distribution) -> bool:
     return all(value is None or value.ndim == 0 or bool((value == value[..., :1]).all()) for value in d.flat_parameters)
 
 
-def _rejection(
-    law: Distribution, rng: np.random.Generator, shape: Shape, proposal: Distribution, accepts: Callable[[Any], Any]
-) -> np.ndarray:
-    """Draws of `proposal`, repeated where `accepts(values)` (event axes of length 1 kept) is False."""
-    values = proposal.draw(rng, shape)
+def _rejection(law: Distribution, propose: Callable[[], np.ndarray], accepts: Callable[[Any], Any]) -> np.ndarray:
+    """Proposals, repeated where `accepts(values)` (event axes of length 1 kept) is False."""
+    values = propose()
+    accepted = accepts(values)
     for _ in range(_ROUNDS):
-        accepted = accepts(values)
         if accepted.all():
             return values
-        values = np.where(accepted, values, proposal.draw(rng, shape))
+        others = propose()
+        values, accepted = np.where(accepted, values, others), accepted | accepts(others)
     raise DistributionError(f"{law}: {_ROUNDS} rounds of rejection sampling gave no draw that meets the constraint.")

@@ -5,7 +5,7 @@ import pytest
 import scipy.stats as st
 
 import bayesad as ba
-from bayesad.distributions import Exponential, MvNormal, Normal, Poisson, StudentT, zero_sum
+from bayesad.distributions import Exponential, Laplace, MvNormal, Normal, Poisson, SkewNormal, StudentT, zero_sum
 from bayesad.errors import DistributionError
 
 # Chance that one test of draws fails although the law is right.
@@ -61,6 +61,22 @@ def test_what_has_no_zero_sum_vectors_is_an_error(d: object) -> None:
         zero_sum(d)
 
 
-def test_only_normal_entries_can_be_drawn() -> None:
-    with pytest.raises(DistributionError, match="only Normal entries can be drawn"):
-        zero_sum(StudentT(4.0)).draw(np.random.default_rng(1), (3,))
+def test_entries_of_other_symmetric_laws_have_the_conditional_law_given_the_sum() -> None:
+    rng = np.random.default_rng(5)
+    x = zero_sum(Laplace(0.0, 1.0)).draw(rng, (3000, 3))
+    np.testing.assert_allclose(x.sum(axis=-1), 0.0, atol=1e-13)
+    # an entry has a density proportional to that of Laplace there times that of the sum of two others, (1 + |x|) e^-|x|
+    below = lambda x: 0.5 + 0.5 * np.sign(x) * (1.0 - np.exp(-2.0 * abs(x)) * (1.0 + 2.0 * abs(x) / 3.0))
+    for entry in x.T:
+        assert st.kstest(entry, below).pvalue > FALSE_ALARM
+    mu, sigma = np.array([0.5, -1.0]), np.array([1.0, 3.0])
+    x = zero_sum(StudentT(2.5, mu, sigma)).draw(rng, (3000, 2))
+    grid = np.linspace(-400.0, 400.0, 400_001)
+    density = st.t(2.5, mu[0], sigma[0]).pdf(grid) * st.t(2.5, mu[1], sigma[1]).pdf(-grid)
+    share = np.cumsum(density) / density.sum()
+    assert st.kstest(x[:, 0], lambda v: np.interp(v, grid, share)).pvalue > FALSE_ALARM
+
+
+def test_entries_of_laws_without_a_known_mode_cannot_be_drawn() -> None:
+    with pytest.raises(DistributionError, match="cannot be drawn given that their sum is 0"):
+        zero_sum(SkewNormal(0.0, 1.0, 2.0)).draw(np.random.default_rng(1), (3,))
