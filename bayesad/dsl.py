@@ -252,11 +252,13 @@ def deterministic(name: str, value: Any, dims: str | tuple[str, ...] | None = No
     Raises
     ------
     ModelError
-        Outside a model; for a name used twice or dims that do not fit the value.
+        Outside a model; for a name used twice, dims that do not fit the value, or a value that is no array.
     """
     state = running("deterministic", name)
     name = state.named(name)
     state.claim(name)
+    if isinstance(value, (Mapping, str)) or value is None:
+        raise state.fail(name, f"its value must be a number or an array, not {type(value).__name__}")
     value = ad.asarray(value)
     names = dim_names(state, name, dims)
     if state.plates:

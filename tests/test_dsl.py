@@ -239,6 +239,16 @@ def test_a_discrete_unknown_must_be_observed_or_summed_out():
     model_error(body, "'k'", "Poisson", "obs=", "marginalize=True", line_of("discrete unknown"))
 
 
+@pytest.mark.parametrize("value", [None, "a", {"a": 1.0}])
+def test_a_deterministic_quantity_is_an_array(value):
+    @ba.model
+    def m():
+        ba.deterministic("d", value)
+
+    with pytest.raises(ModelError, match=r"'d'.*must be a number or an array"):
+        m()
+
+
 def test_a_condition_is_no_log_density():
     @ba.model
     def m():

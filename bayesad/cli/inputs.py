@@ -107,20 +107,30 @@ def users_line(error: BaseException, file: Path) -> str | None:
     message = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
     if isinstance(error, SyntaxError):
         return f"{message}\n  at {error.filename}:{error.lineno}: {(error.text or '').strip()}"
+    place = _place(error, file)
+    return None if place is None else f"{message}\n{place}"
+
+
+def _place(error: BaseException, file: Path) -> str | None:
     theirs = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename) == file]
-    return f"{message}\n  at {file}:{theirs[-1].lineno}: {theirs[-1].line}" if theirs else None
+    return f"  at {file}:{theirs[-1].lineno}: {theirs[-1].line}" if theirs else None
 
 
 @contextlib.contextmanager
 def blaming(model: Model) -> Iterator[None]:
-    """Exceptions of the model's own code become errors that show its line instead of ours."""
+    """Exceptions of the model's own code become errors that show its line instead of ours; errors of ours that do not
+    name a line get it.
+    """
     try:
         yield
     except Exception as error:
-        line = users_line(error, Path(model.file))
-        if isinstance(error, BayesadError) or line is None:
+        file = Path(model.file)
+        place = _place(error, file)
+        if place is None or f"{file}:" in str(error):
             raise
-        raise ModelError(f"the model {model.name} raised {line}") from error
+        if isinstance(error, BayesadError):
+            raise type(error)(f"{error}\n{place}") from error
+        raise ModelError(f"the model {model.name} raised {users_line(error, file)}") from error
 
 
 def load_posterior(config: RunConfig) -> tuple[str, Posterior, list[str]]:

@@ -281,3 +281,12 @@ def test_errors_of_the_models_own_code_show_its_line(cli, project):
     line = broken.splitlines().index("    scale = {}['scale']") + 1
     assert "KeyError: 'scale'" in message
     assert f"schools.py:{line}" in message
+
+
+def test_errors_of_tracing_show_the_models_line(cli, project):
+    broken = MODEL.replace("    tau =", "    size = float(mu)\n    tau =")
+    (project / "schools.py").write_text(broken)
+    message = wrong(cli, "--config", "run.toml")
+    line = broken.splitlines().index("    size = float(mu)") + 1
+    assert "cannot be turned into a Python float" in message
+    assert message.count(f"schools.py:{line}: size = float(mu)") == 1
