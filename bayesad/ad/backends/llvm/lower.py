@@ -141,9 +141,10 @@ class Lowering(Writer):
 
     def place(self, node: Node, position: Position) -> str:
         """Which of the elements in a node's memory is the one at a position."""
+        if node not in self.schedule.turned:
+            return self.linear(position, node.shape)
         axes = list(range(node.ndim))
-        if node in self.schedule.turned:
-            axes.append(axes.pop(innermost(node.shape)))
+        axes.append(axes.pop(innermost(node.shape)))
         return self.linear([position[axis] for axis in axes], [node.shape[axis] for axis in axes])
 
     def copy(self, node: Node, target: str, kind: str) -> None:
