@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 import scipy.linalg
+import scipy.special
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bayesad import ad
 from bayesad.ad.backends.llvm.native import NativeProgram, executor
+from bayesad.ad.backends.llvm.prepared import decomposed
 from bayesad.ad.backends.llvm.scalars import SCALARS, SPECIAL
 from bayesad.ad.backends.numpy import GuardFailed
 from bayesad.ad.backends.numpy import executor as interpreter
@@ -174,6 +176,25 @@ def test_log_density_function_follows_branches_on_values():
         assert value == pytest.approx(expected, rel=1e-14)
         np.testing.assert_allclose(gradient, slope, rtol=1e-14)
     assert native.error is None
+
+
+@pytest.mark.parametrize("axis", [0, 1, None])
+def test_derivatives_of_a_logsumexp_weigh_by_the_exponentials_of_its_value(axis):
+    x = 30.0 * RNG.normal(size=(7, 6))
+    rows = np.array([[-np.inf] * 6, [-np.inf, 0.0, 1.0, -800.0, 2.0, 3.0], [np.inf, 0.0, 800.0, 1.0, -np.inf, 2.0]])
+    rows = np.concatenate([rows, [[np.nan, 0.0, 1.0, 2.0, 3.0, 4.0], [800.0, 800.0, 0.0, -800.0, 1.0, 2.0]]])
+    traced, _, _ = ad.trace(lambda a: np.sum(scipy.special.logsumexp(a, axis=axis)), x)
+    program = simplify(reverse(traced, seeds=[1.0]))
+    exponentials = [node for node in decomposed(program).nodes if node.primitive.name == "exp"]
+    assert len(exponentials) == 1
+    assert_same(program, [x])
+    found = executor(program)([x])[1]
+    softmax = scipy.special.softmax(x, axis=axis)
+    np.testing.assert_allclose(found, softmax, rtol=1e-12, atol=1e-300)
+    if axis == 1:
+        special, _, _ = ad.trace(lambda a: np.sum(scipy.special.logsumexp(a, axis=1)), rows)
+        with np.errstate(invalid="ignore"):
+            assert_same(simplify(reverse(special, seeds=[1.0])), [rows])
 
 
 def test_failed_factorisation_is_nan_as_in_the_interpreter():

@@ -13,7 +13,7 @@ from bayesad.ad.array import TracedArray, bind, is_traced, node_of
 from bayesad.ad.backends.llvm import log_products
 from bayesad.ad.primitives.elementwise import log1p_unit, part_of_unit
 from bayesad.ad.primitives.linalg import matmul_p
-from bayesad.ad.primitives.reductions import keep_axes, max_p, sum_p
+from bayesad.ad.primitives.reductions import LARGEST, keep_axes, max_p, sum_p
 from bayesad.ad.program import CONSTANT, GUARD, Node, Program
 from bayesad.ad.simplify import rewrite
 from bayesad.ad.trace import Trace
@@ -31,6 +31,7 @@ class _State:
         self.trace = trace
         self.differences: dict[tuple[Node, Node], Any] = {}  # (a, b) -> a - b
         self.columns: dict[Any, np.ndarray] = {}
+        self.terms: dict[tuple[Node, Node], tuple[Any, Any]] = {}  # (a, logsumexp of a) -> exponentials, their sums
 
 
 def decompose(program: Program) -> Program:
@@ -125,10 +126,26 @@ def _equal(state: _State, a: Any, b: Any) -> Any:
 
 
 def _logsumexp(state: _State, a: Any, axes: tuple[int, ...]) -> Any:
-    peak = bind(max_p, (a,), {"axes": axes})
-    shift = np.where(np.isfinite(peak), peak, 0.0)
-    total = bind(sum_p, (np.exp(a - keep_axes(shift, a.shape, axes)),), {"axes": axes})
-    return np.log(total) + shift
+    """The exponentials are kept, as derivatives weigh by them."""
+    shift = np.minimum(np.maximum(bind(max_p, (a,), {"axes": axes}), -LARGEST), LARGEST)  # finite
+    terms = np.exp(a - keep_axes(shift, a.shape, axes))
+    total = bind(sum_p, (terms,), {"axes": axes})
+    result = np.log(total) + shift
+    if is_traced(a):
+        state.terms[a.node, result.node] = terms, keep_axes(total, a.shape, axes)
+    return result
+
+
+def _exp(state: _State, x: Any) -> Any:
+    """The weights of the terms of a logsumexp; a sum is at least 1, unless all terms are 0."""
+    if not is_traced(x) or x.node.primitive.name != "subtract":
+        return None
+    a, taken = x.node.inputs
+    floor = taken.inputs[0] if taken.primitive.name == "reshape" else taken
+    if floor.primitive.name != "maximum" or (a, floor.inputs[0]) not in state.terms:
+        return None
+    terms, total = state.terms[a, floor.inputs[0]]
+    return terms * (1.0 / np.maximum(total, 1.0))
 
 
 # --- divisions
@@ -173,6 +190,7 @@ def _column(state: _State, matrix: np.ndarray, k: int) -> np.ndarray:
 WRITTEN_OUT: dict[str, Callable[..., Any]] = {
     "divide": _divide,
     "equal": _equal,
+    "exp": _exp,
     "expit": _expit,
     "log_expit": _log_expit,
     "logaddexp": _logaddexp,
