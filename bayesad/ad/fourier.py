@@ -1,6 +1,7 @@
 """Fourier transforms of real arrays, with real and imaginary parts side by side: traced arrays are real.
 
-Short transforms are products with a matrix of data, which machine code does itself; longer ones are left to NumPy.
+Short transforms are products with a matrix of data. Longer ones are operations of their own, which take a table of
+roots of one, data too: machine code has a kernel for them, but for lengths of large prime factors, which NumPy does.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from bayesad.ad.array import bind
 from bayesad.ad.bodies import as_floats
 from bayesad.ad.primitives.table import FLOAT, define
 
-__all__ = ["irfft", "rfft"]
+__all__ = ["has_small_factors", "irfft", "rfft"]
 
-LONGEST_PRODUCT = 128  # a matrix of so many rows is read in about the time that calling NumPy takes
+LONGEST_PRODUCTS = 64, 128  # a matrix of so many rows is read in about the time of the kernel, and of calling NumPy
+GREATEST_FACTOR = 13  # of a length for the kernel, where a factor p costs p operations for each number
 
 
 def rfft(x: Any, axis: int = -1) -> tuple[Any, Any]:
@@ -43,7 +45,7 @@ def rfft(x: Any, axis: int = -1) -> tuple[Any, Any]:
     """
     x = np.moveaxis(as_floats(x), axis, -1)
     n = x.shape[-1]
-    found = np.reshape(x @ _matrix(n), (*x.shape[:-1], n // 2 + 1, 2)) if n <= LONGEST_PRODUCT else bind(rfft_p, (x,))
+    found = np.reshape(x @ _matrix(n), (*x.shape[:-1], n // 2 + 1, 2)) if _is_short(n) else _forward(x)
     return np.moveaxis(found[..., 0], -1, axis), np.moveaxis(found[..., 1], -1, axis)
 
 
@@ -65,11 +67,24 @@ def irfft(real: Any, imaginary: Any, n: int | None = None, axis: int = -1) -> An
     n = 2 * (parts.shape[-2] - 1) if n is None else int(n)
     if parts.shape[-2] != n // 2 + 1:
         raise ValueError(f"irfft: a result of length {n} has a transform of length {n // 2 + 1}, not {parts.shape[-2]}")
-    if n <= LONGEST_PRODUCT:
+    if _is_short(n):
         found = np.reshape(parts, (*parts.shape[:-2], -1)) @ _inverse(n)
     else:
-        found = bind(irfft_p, (parts,), {"n": n})
+        found = _backward(parts, n)
     return np.moveaxis(found, -1, axis)
+
+
+def has_small_factors(n: int) -> bool:
+    """Whether a length is a product of primes that the kernel takes."""
+    for p in range(2, GREATEST_FACTOR + 1):
+        while n % p == 0:
+            n //= p
+    return n == 1
+
+
+def _is_short(n: int) -> bool:
+    """Whether a transform is a product with a matrix."""
+    return n <= LONGEST_PRODUCTS[not has_small_factors(n)]
 
 
 @functools.cache
@@ -82,15 +97,32 @@ def _matrix(n: int) -> np.ndarray:
 def _inverse(n: int) -> np.ndarray:
     """Of the inverse transform."""
     parts = 2 * (n // 2 + 1)
-    return _irfft(np.reshape(np.eye(parts), (parts, -1, 2)), n)
+    return _irfft(np.reshape(np.eye(parts), (parts, -1, 2)), n=n)
 
 
-def _rfft(x: Any) -> np.ndarray:
+@functools.cache
+def _roots(n: int) -> np.ndarray:
+    """Cosines and sines of 2 pi i / n, a row each."""
+    angles = np.arange(n) / n
+    found = np.stack([np.cos(2.0 * np.pi * angles), np.sin(2.0 * np.pi * angles)])
+    found.flags.writeable = False
+    return found
+
+
+def _forward(x: Any) -> Any:
+    return bind(rfft_p, (x, _roots(x.shape[-1])))
+
+
+def _backward(parts: Any, n: int) -> Any:
+    return bind(irfft_p, (parts, _roots(n)), {"n": n})
+
+
+def _rfft(x: Any, roots: Any = None) -> np.ndarray:
     found = np.fft.rfft(x)
     return np.stack([found.real, found.imag], axis=-1)
 
 
-def _irfft(parts: Any, n: int) -> np.ndarray:
+def _irfft(parts: Any, roots: Any = None, *, n: int) -> np.ndarray:
     return np.fft.irfft(parts[..., 0] + 1j * parts[..., 1], n)
 
 
@@ -104,18 +136,26 @@ def _weights(n: int) -> np.ndarray:
 
 
 # Each is the transpose of the other, but for how often frequencies count.
-def _rfft_vjp(g: Any, y: Any, x: Any) -> Any:
+def _rfft_vjp(g: Any, y: Any, x: Any, roots: Any) -> Any:
     n = x.shape[-1]
-    return bind(irfft_p, (g / _weights(n),), {"n": n}) * float(n)
+    return _backward(g / _weights(n), n) * float(n)
 
 
-def _irfft_vjp(g: Any, y: Any, parts: Any, n: int) -> Any:
-    return bind(rfft_p, (g,)) * (_weights(n) / n)
+def _irfft_vjp(g: Any, y: Any, parts: Any, roots: Any, n: int) -> Any:
+    return _forward(g) * (_weights(n) / n)
 
 
 rfft_p = define(
-    "rfft", _rfft, lambda x: ((*x.shape[:-1], x.shape[-1] // 2 + 1, 2), FLOAT), vjp=(_rfft_vjp,), jvp="multilinear"
+    "rfft",
+    _rfft,
+    lambda x, roots: ((*x.shape[:-1], x.shape[-1] // 2 + 1, 2), FLOAT),
+    vjp=(_rfft_vjp, None),
+    jvp="multilinear",
 )
 irfft_p = define(
-    "irfft", _irfft, lambda parts, n: ((*parts.shape[:-2], n), FLOAT), vjp=(_irfft_vjp,), jvp="multilinear"
+    "irfft",
+    _irfft,
+    lambda parts, roots, n: ((*parts.shape[:-2], n), FLOAT),
+    vjp=(_irfft_vjp, None),
+    jvp="multilinear",
 )

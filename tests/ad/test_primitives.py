@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, mutually_broadcastable_shapes
 
 from bayesad import ad
+from bayesad.ad import fourier  # noqa: F401  (adds its entries)
 from bayesad.ad.array import bind
 from bayesad.ad.primitives import branches, implicit, integrals, ode_adjoint, odes, special  # noqa: F401  (add their entries)
 from bayesad.ad.primitives.indexing import Index, parse
@@ -583,6 +584,7 @@ ELSEWHERE = {
     **dict.fromkeys(("odeint", "odeint_adjoint", "odeint_steps", "odeint_failure"), "test_odeint"),
     **dict.fromkeys(("quad", "quad_failure"), "test_quadrature"),
     "implicit": "test_solutions",
+    **dict.fromkeys(("rfft", "irfft"), "test_transforms_and_interpolation"),
     **dict.fromkeys(
         (
             "cholesky",

@@ -9,6 +9,7 @@ import itertools
 import numpy as np
 import pytest
 
+from bayesad.ad import fourier  # noqa: F401  (adds its entries)
 from bayesad.ad.backends.numpy import run
 from bayesad.ad.primitives import branches, implicit, integrals, odes, special  # noqa: F401  (add their entries)
 from bayesad.ad.primitives.indexing import Index
@@ -133,12 +134,24 @@ def searched(random):
     return [a_shape(random, 2), a_shape(random)], {"side": "left"}
 
 
+def spectrum(random):
+    shape = a_shape(random, least=1, fewest_axes=1)
+    return [shape, (2, shape[-1])], {}
+
+
+def signal(random):
+    n = int(random.integers(1, 6))
+    return [(*a_shape(random, most_axes=2), n // 2 + 1, 2), (2, n)], {"n": n}
+
+
 CASES = {
     **{name: one(axes) for name in ("sum", "prod", "any", "all", "logsumexp", "flip")},
     **{name: one(axes, least=1) for name in ("max", "min")},
     **{name: one(axis, fewest_axes=1) for name in ("cumsum", "cumprod", "argsort")},
     **{name: one(axis, least=1, fewest_axes=1) for name in ("argmax", "argmin")},
     "cast": one(lambda random: {"dtype": np.dtype([np.int64, np.float64, np.bool_][random.integers(3)])}),
+    "rfft": spectrum,
+    "irfft": signal,
     "reshape": reshaped,
     "transpose": transposed,
     "broadcast_to": to_a_shape,

@@ -7,9 +7,11 @@ from scipy import sparse
 from scipy.interpolate import CubicSpline
 
 from bayesad import ad
+from bayesad.ad.backends.llvm.fourier import transform_rows
 from bayesad.ad.backends.llvm.lower import lower
 from bayesad.ad.backends.llvm.native import executor
 from bayesad.ad.backends.llvm.prepared import decomposed
+from bayesad.ad.fourier import _roots
 from bayesad.errors import SolverError, TracingError
 
 RNG = np.random.default_rng(7)
@@ -37,6 +39,39 @@ def test_derivatives_of_transforms_are_their_matrices(n):
         unit = np.eye(n // 2 + 1)[k]
         assert np.allclose(inverse[:, 0, k], np.fft.irfft(unit, n), atol=1e-11)
         assert np.allclose(inverse[:, 1, k], np.fft.irfft(1j * unit, n), atol=1e-11)
+
+
+@pytest.mark.parametrize("n", [65, 66, 100, 128, 147, 169, 1024])
+def test_transforms_as_machine_code(n):
+    """Rows of lengths with factors 2, 3, 4, 5, 7, 11 and 13, odd and even, against NumPy; and their adjoints."""
+    x, parts = RNG.normal(size=(3, n)), RNG.normal(size=(2, 3, n // 2 + 1))
+
+    def both(x, real, imaginary):
+        return *ad.rfft(x), ad.irfft(real, imaginary, n)
+
+    def gradient(x, parts):
+        f = lambda v: np.sum(both(v["x"], *v["parts"])[0] * parts[0]) + np.sum(both(v["x"], *v["parts"])[2] * x)
+        return ad.gradient(f, {"x": x, "parts": parts})
+
+    for f, arguments in ((both, (x, *parts)), (gradient, (x, parts))):
+        program, _, expected = ad.trace(lambda *a, f=f: ad.trees.flatten(f(*a))[0], *arguments)
+        lowered = lower(decomposed(program), log_density=False)
+        assert not lowered.layout.callbacks
+        for found, by_numpy in zip(executor(program)(list(arguments)), expected, strict=True):
+            np.testing.assert_allclose(found, by_numpy, rtol=1e-12, atol=1e-13 * n)
+    found = executor(ad.trace(both, x, *parts)[0])([x, *parts])
+    np.testing.assert_allclose(found[0] + 1j * found[1], np.fft.rfft(x), rtol=0, atol=1e-14 * n)
+    np.testing.assert_allclose(found[2], np.fft.irfft(parts[0] + 1j * parts[1], n), rtol=0, atol=1e-15 * n)
+
+
+@pytest.mark.parametrize("n", [2, 15, 16, 30])
+def test_the_kernel_of_transforms_uncompiled(n):
+    x, roots, out = RNG.normal(size=n), np.array(_roots(n)).ravel(), np.zeros(2 * (n // 2 + 1))
+    transform_rows(0, 1, n, x, roots, out, np.zeros(4 * n))
+    np.testing.assert_allclose(out[::2] + 1j * out[1::2], np.fft.rfft(x), atol=1e-14)
+    back = np.zeros(n)
+    transform_rows(1, 1, n, out, roots, back, np.zeros(4 * n))
+    np.testing.assert_allclose(back, x, atol=1e-14)
 
 
 def test_numpys_complex_transforms_say_what_to_use():

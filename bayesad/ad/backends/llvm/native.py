@@ -45,6 +45,7 @@ CALLED: dict[str, tuple[str, bool]] = {
         f"com_poisson_{what}": ("com_poisson", False)
         for what in ("log_sum", "mean", "mean_log_factorial", "kk", "kl", "ll")
     },
+    "transform_rows": ("fourier", True),
 }
 """Kernels that programs call: their module beside this one, and whether their sums may be reordered."""
 

@@ -77,6 +77,8 @@ WHOLE: dict[str, Callable[[Lowering, Node], bool]] = {
     "odeint_steps": _imported("odeint", "odeint_steps"),
     "odeint_adjoint": _imported("odeint", "odeint_adjoint"),
     "quad": _imported("quadrature", "quad"),
+    "rfft": _imported("fourier", "rfft"),
+    "irfft": _imported("fourier", "irfft"),
     "matmul": multiplication.matmul,
     "cholesky": factorisations.cholesky,
     "cholesky_pullback": factorisations.cholesky_pullback,
