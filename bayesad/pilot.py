@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -25,8 +26,8 @@ __all__ = ["decided"]
 SAMPLER = NUTS(max_tree_depth=7)  # bounds what the worse coordinates cost
 CHAINS, WARMUP, DRAWS, SEED = 2, 200, 150, 20251123
 ROUNDS = 3
-UNMIXED = 1.5  # R-hat beyond which draws say nothing
-INDIFFERENCE = 1.0  # nats by which non-centred coordinates must be the better ones
+UNMIXED = 1.2  # R-hat beyond which draws are not believed before others were seen
+HANDICAP = 0.5  # of non-centred coordinates, in nats: where the divergences are equal, centred ones sample better
 
 
 class Pilot(NamedTuple):
@@ -41,37 +42,56 @@ def decided(model: Model, data: Mapping[str, Any]) -> Model:
     """The model with a choice in the place of every "auto".
 
     A short run in non-centred coordinates gives draws, which have both kinds of coordinates. Those are chosen in which
-    the posterior is closer to what the sampler likes best, a normal law with independent elements: Kullback and
-    Leibler's divergence of the posterior from the normal law of the same means and variances is, up to a constant, the
-    sum of the logarithms of the coordinates' standard deviations plus the mean log |det d value / d coordinates|.
+    the posterior is closer to what a sampler with an adapted metric likes best, a normal law; see `_divergence`.
     (Gorinova, Moore and Hoffman 2020 choose by the divergence in the other direction, as variational inference does.)
-    It is a sum over variables, so each is judged by itself. If that changes any, a run in the coordinates chosen has
-    the word, since draws from coordinates that suit are the better ones; likewise one in centred coordinates if the
-    chains of the first run did not come together. The same data give the same choice.
+    If that changes any, a run in the coordinates chosen has the word, since draws from coordinates that suit are the
+    better ones; likewise one in centred coordinates if the chains of the first run did not come together. The same data
+    give the same choice.
     """
     names = [name for name, change in model.changes.items() if change == ("reparameterise", AUTO)]
 
-    def run(choices: dict[str, str]) -> Pilot:
+    @functools.cache
+    def run(*chosen: str) -> Pilot:
+        choices = dict(zip(names, chosen, strict=True))
         return _run(Posterior(reparameterise(model, choices), data), choices)
 
-    pilot = run(dict.fromkeys(names, NONCENTRED))
+    pilot = run(*(NONCENTRED for _ in names))
     if pilot.r_hat > UNMIXED:
-        pilot = min(pilot, run(dict.fromkeys(names, CENTRED)), key=lambda each: each.r_hat)
+        pilot = min(pilot, run(*(CENTRED for _ in names)), key=lambda each: each.r_hat)
     for _ in range(ROUNDS - 1):
         if pilot.better == pilot.choices:
             break
-        pilot = run(pilot.better)
+        pilot = run(*pilot.better.values())
     return reparameterise(model, pilot.better)
 
 
 def _run(posterior: Posterior, choices: dict[str, str]) -> Pilot:
     settings = {"chains": CHAINS, "warmup": WARMUP, "draws": DRAWS, "seed": SEED, "keep_warmup": False}
     draws = chains_of(posterior, SAMPLER, "uniform", settings)[0].draws
-    program = ad.compile(lambda q: _coordinates(posterior, list(choices), q), rewrites=())
-    found = map_rows(program, draws.reshape(CHAINS * DRAWS, -1))
-    excess = {name: _distance(*both[CENTRED]) - _distance(*both[NONCENTRED]) for name, both in found.items()}
-    better = {name: NONCENTRED if excess[name] > INDIFFERENCE else CENTRED for name in choices}
-    return Pilot(choices, better, _split_r_hat(draws))
+    points = draws.reshape(CHAINS * DRAWS, -1)
+    found = map_rows(ad.compile(lambda q: _coordinates(posterior, list(choices), q), rewrites=()), points)
+    places = [posterior.parameters[name] for name in choices]
+    others = np.delete(points, np.r_[tuple(slice(place.start, place.stop) for place in places)], axis=1)
+
+    def badness(choices: Mapping[str, str]) -> float:
+        chosen = [found[name][choice] for name, choice in choices.items()]
+        columns = [coordinates.reshape(len(points), -1) for coordinates, _ in chosen]
+        divergence = _divergence(np.concatenate([others, *columns], axis=1), sum(log_det for _, log_det in chosen))
+        return divergence + HANDICAP * sum(choice == NONCENTRED for choice in choices.values())
+
+    return Pilot(choices, _descend(choices, badness), _split_r_hat(draws))
+
+
+def _descend(choices: dict[str, str], badness: Callable[[Mapping[str, str]], float]) -> dict[str, str]:
+    """Choices of which none can be changed alone for less badness, from others."""
+    least, changed = badness(choices), True
+    while changed:
+        changed = False
+        for name, choice in choices.items():
+            other = {**choices, name: CENTRED if choice == NONCENTRED else NONCENTRED}
+            if (found := badness(other)) < least:
+                choices, least, changed = other, found, True
+    return choices
 
 
 def _coordinates(posterior: Posterior, names: Sequence[str], q: Any) -> dict[str, dict[str, tuple[Any, Any]]]:
@@ -91,15 +111,25 @@ def _coordinates(posterior: Posterior, names: Sequence[str], q: Any) -> dict[str
     return found
 
 
-def _distance(coordinates: np.ndarray, log_det: np.ndarray) -> float:
-    """Divergence from the normal law with independent elements, up to what coordinates do not change.
+def _divergence(coordinates: np.ndarray, log_det: np.ndarray) -> float:
+    """How far a law is from the normal law of the same means and covariances, up to what coordinates do not change.
+
+    Kullback and Leibler's divergence from the law to the normal one is half the logarithm of the determinant of the
+    covariances plus the mean log |det d value / d coordinates|, plus the negative entropy of the value. Correlations
+    are drawn towards 0 as if as many draws as there are coordinates had shown none, so that few draws suffice.
 
     Parameters
     ----------
-    coordinates : array, shape (draws, *shape)
+    coordinates : array, shape (draws, dimension)
     log_det : array, shape (draws,)
     """
-    return float(np.sum(np.log(np.std(coordinates, axis=0))) + np.mean(log_det))
+    n, d = coordinates.shape
+    spread = np.std(coordinates, axis=0)
+    spread = np.where(spread > 0, spread, 1.0)
+    singular = np.linalg.svd((coordinates - coordinates.mean(axis=0)) / spread, compute_uv=False)
+    variances = (singular**2 + d) / (n + d)  # of the principal components of the correlations, those that are not 0
+    rest = (d - len(singular)) * np.log(d / (n + d))
+    return float(np.log(spread).sum() + 0.5 * (np.log(variances).sum() + rest) + np.mean(log_det))
 
 
 def _split_r_hat(draws: np.ndarray) -> float:

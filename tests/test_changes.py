@@ -256,17 +256,38 @@ def test_auto_compares_the_coordinates_of_the_same_value(law, coordinates):
         assert found[choice][1] == pytest.approx(log_det, rel=1e-12)
 
 
-def test_the_distance_is_that_of_normal_laws_with_and_without_correlations():
-    """For a normal law it is half the log of the product of the variances over the determinant, but for a constant."""
+def test_the_divergence_is_the_same_in_all_linear_coordinates():
+    """But for the correlations being drawn towards 0, which is little for many draws."""
     rng = np.random.default_rng(2)
-    cov = np.array([[2.0, 0.9], [0.9, 1.0]])
-    draws = rng.multivariate_normal([0, 0], cov, size=20_000)
-    scaled = pilot._distance(draws / [3.0, 0.1], np.full(20_000, np.log(3.0) + np.log(0.1)))
-    assert scaled == pytest.approx(pilot._distance(draws, np.zeros(20_000)), abs=1e-9)
-    white = pilot._distance(
-        np.linalg.solve(np.linalg.cholesky(cov), draws.T).T, np.full(20_000, 0.5 * np.log(np.linalg.det(cov)))
-    )
-    assert scaled - white == pytest.approx(0.5 * np.log(2.0 / np.linalg.det(cov)), abs=0.02)
+    factor = np.array([[2.0, 0.0], [0.9, 0.3]])
+    draws = rng.normal(size=(20_000, 2))
+    plain = pilot._divergence(draws, np.zeros(20_000))
+    assert plain == pytest.approx(0.5 * np.linalg.slogdet(np.cov(draws.T))[1], abs=1e-3)
+    coloured = pilot._divergence(draws @ factor.T, np.full(20_000, -np.linalg.slogdet(factor)[1]))
+    assert coloured == pytest.approx(plain, abs=5e-3)
+
+
+def test_the_divergence_of_a_log_normal_law_from_a_normal_one():
+    """Of x = exp(z / 2) with a standard normal z: Var x = (r - 1) r for r = exp(1 / 4), and E log dx/dz = log 1/2."""
+    z = stats.norm.ppf((np.arange(100_000) + 0.5) / 100_000)[:, None]
+    x, r = np.exp(0.5 * z), np.exp(0.25)
+    difference = pilot._divergence(x, np.zeros(100_000)) - pilot._divergence(z, np.log(0.5 * x[:, 0]))
+    assert difference == pytest.approx(0.5 * np.log((r - 1) * r) - np.log(0.5), abs=1e-3)
+
+
+def test_the_divergence_of_fewer_draws_than_coordinates():
+    x = np.random.default_rng(3).normal(size=(6, 9))
+    correlations = (6 * np.corrcoef(x.T) + 9 * np.eye(9)) / 15
+    expected = np.log(x.std(axis=0)).sum() + 0.5 * np.linalg.slogdet(correlations)[1] + 0.7
+    assert pilot._divergence(x, np.full(6, 0.7)) == pytest.approx(expected, rel=1e-9)
+
+
+def test_choices_are_changed_one_by_one_until_none_is_better():
+    badness = {("a", "a"): 3.0, ("b", "a"): 2.0, ("a", "b"): 2.5, ("b", "b"): 1.0}
+    named = {"a": "centred", "b": "noncentred"}
+    table = {tuple(named[each] for each in key): value for key, value in badness.items()}
+    found = pilot._descend({"x": "centred", "y": "centred"}, lambda choices: table[tuple(choices.values())])
+    assert found == {"x": "noncentred", "y": "noncentred"}
 
 
 @pytest.mark.parametrize(("r_hat", "chosen"), [(1.1, "noncentred"), (4.0, "centred")])
