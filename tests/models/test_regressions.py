@@ -63,6 +63,19 @@ def diabetes(data, sigma, beta_z, beta_R2, beta_share):
     return prior + normal(standardised(data["progression"]), X @ beta, sigma)
 
 
+def crime(data, sigma, beta_z, beta_local, beta_global, beta_slab):
+    X = data["X"].astype(float)
+    logs = np.column_stack([x if set(x) <= {0.0, 1.0} else np.log(x) for x in X.T])
+    X = (logs - logs.mean(axis=0)) / logs.std(axis=0)
+    y = np.log(data["crimes"])
+    few = 5 / (14 - 5) * sigma / np.sqrt(47)
+    prior = half_normal(sigma, 1) + normal(beta_z, 0, 1) + stats.halfcauchy.logpdf(beta_local).sum()
+    prior += stats.halfcauchy.logpdf(beta_global, scale=few) + stats.invgamma.logpdf(beta_slab, 2, scale=8)
+    wide = (beta_global * beta_local) ** 2
+    beta = beta_z / np.sqrt(1 / wide + 1 / beta_slab)
+    return prior + normal((y - y.mean()) / y.std(), X @ beta, sigma)
+
+
 DENSITIES = (
     linear_regression,
     eight_schools,
@@ -71,6 +84,7 @@ DENSITIES = (
     radon,
     poisson_overdispersed,
     diabetes,
+    crime,
 )
 
 
