@@ -344,7 +344,8 @@ def products_summed(trace: Trace, a: Node, axes: tuple[int, ...]) -> Any:
     if a.ndim - 1 in own:
         y = np.sum(y, axis=-1, keepdims=True)
     product = np.matmul(x, y)
-    return np.sum(np.reshape(product, _without(product.shape, own)), axis=tuple(i for i in axes if i not in own))
+    others = tuple(i for i in axes if i not in own)
+    return np.reshape(np.sum(product, axis=others, keepdims=True), _without(a.shape, axes))
 
 
 def _without(shape: tuple[int, ...], axes: Sequence[int]) -> tuple[int, ...]:

@@ -75,6 +75,7 @@ CASES = {
         lambda x: np.sum(np.outer(x, C) @ np.outer(C, np.sin(x))),
         lambda x: np.sum(stacked(x) @ np.swapaxes(stacked(np.cos(x)), 1, 2), axis=(0, 1)),
         lambda x: np.sum(stacked(x) @ np.outer(C, x), axis=2),
+        lambda x: np.sum(np.outer(x, C) @ C[:, None], axis=(0, 1)) * x,
     ],
     "rows_weighed_and_summed": [
         lambda x: np.sum(x[:, None] * (np.outer(x, C) @ np.outer(C, np.sin(x))), axis=0),
