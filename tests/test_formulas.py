@@ -302,6 +302,8 @@ def test_a_factor_may_be_a_term_too():
         ("h ~ x", {}, DataError, "'h' is 3 categories"),
         ("y ~ x", {"priors": {"xx": "Normal(0, 1)"}}, ModelError, "did you mean 'x'"),
         ("y ~ x", {"priors": {"x": 3}}, ModelError, "give a distribution"),
+        ("y ~ x", {"priors": {"x": "Normall(0, 1)"}}, ModelError, "prior of 'x'.*did you mean 'Normal'"),
+        ("y ~ x", {"priors": {"x": "Normal(0"}}, ModelError, "prior of 'x'.*is no expression"),
         ("y ~ x", {"missing": "ignore"}, ModelError, "'error' or 'drop'"),
         ("y ~ (1 | g)", {"effects": "decentred"}, ModelError, "'auto', 'centred' or 'noncentred'"),
     ],
@@ -320,7 +322,7 @@ def test_columns_of_different_length_are_named():
 
 def test_missing_rows_are_an_error_or_dropped():
     table = {"y": TABLE["y"], "x": np.where(np.arange(N) == 4, np.nan, TABLE["x"])}
-    with pytest.raises(DataError, match="1 incomplete rows; missing='drop'"):
+    with pytest.raises(DataError, match="1 incomplete rows; missing='drop' "):
         ba.glm("y ~ x", table)
     assert len(ba.glm("y ~ x", table, missing="drop").data["x"]) == N - 1
 

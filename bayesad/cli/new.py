@@ -72,8 +72,10 @@ def _from_formula(arguments: argparse.Namespace, title: str) -> dict[str, str]:
 
 
 def _example(arguments: argparse.Namespace, title: str) -> dict[str, str]:
-    if arguments.data is not None or arguments.prior or arguments.link:
-        raise ConfigError('--data, --prior and --link belong to a formula; give it too: --formula "y ~ 1 + x"')
+    if arguments.data is not None or arguments.prior or arguments.link or arguments.family != "gaussian":
+        raise ConfigError(
+            '--data, --family, --prior and --link belong to a formula; give it too: --formula "y ~ 1 + x"'
+        )
     data = {"x": [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0], "y": [1.1, 2.8, 5.3, 7.2, 8.6, 11.2, 12.7, 15.1]}
     return _files(title, _EXAMPLE, data, {})
 

@@ -190,7 +190,7 @@ def _blaming(formula: str, table: Any) -> Iterator[None]:
     except BayesadError:
         raise
     except Exception as error:
-        hint = "; missing='drop' leaves them out" if "incomplete rows" in str(error) else ""
+        hint = "; missing='drop' (--drop-missing) leaves them out" if "incomplete rows" in str(error) else ""
         raise DataError(f"formula {formula!r}: {str(error).strip().rstrip('.')}{hint}") from None
 
 

@@ -8,6 +8,7 @@ sampled stands in the source's last line.
 
 from __future__ import annotations
 
+import ast
 import json
 import keyword
 import re
@@ -417,6 +418,21 @@ def _in_docstring(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', "'")
 
 
+def _check_law(name: str, text: str) -> None:
+    """ModelError unless a text is an expression of laws that exist."""
+    import bayesad
+
+    try:
+        tree = ast.parse(text, mode="eval")
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "ba":
+                getattr(bayesad, node.attr)
+    except SyntaxError as error:
+        raise ModelError(f"the prior of {name!r}, {text!r}, is no expression: {error.msg}") from None
+    except AttributeError as error:
+        raise ModelError(f"the prior of {name!r}, {text!r}: {error}") from None
+
+
 def _prior_text(name: str, prior: Any) -> str:
     """A prior as text of the source."""
     if isinstance(prior, Distribution):
@@ -425,7 +441,9 @@ def _prior_text(name: str, prior: Any) -> str:
             raise ModelError(f"the prior of {name!r} has an array for {arrays[0]}; give it as text, or use numbers")
         return f"ba.{prior!r}"
     if isinstance(prior, str):
-        return prior if prior.startswith("ba.") else f"ba.{prior}"
+        text = prior if prior.startswith("ba.") else f"ba.{prior}"
+        _check_law(name, text)
+        return text
     raise ModelError(f"the prior of {name!r} is {prior!r}; give a distribution, or its text such as 'Normal(0, 1)'")
 
 

@@ -53,6 +53,7 @@ def test_a_name_that_no_function_can_have_is_left_to_the_folder(tmp_path, table,
     [
         (["--formula", "y ~ x"], "--data FILE"),
         (["--prior", "x=Normal(0, 1)"], "belong to a formula"),
+        (["--family", "poisson"], "belong to a formula"),
         (["--formula", "y ~ z", "--data", "TABLE"], "no column or function 'z'"),
         (["--formula", "y ~ x", "--data", "TABLE", "--prior", "x"], "NAME=LAW"),
         (["--formula", "y ~ x", "--data", "missing.csv"], "does not exist"),
