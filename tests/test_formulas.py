@@ -17,6 +17,7 @@ TABLE = {
     "g": GROUP,
     "y": RNG.normal(1.0, 2.0, N),
     "positive": RNG.gamma(2.0, 1.0, N),
+    "sparse": np.where(np.arange(N) % 5 == 0, 0.0, np.arange(N) / 10.0),
     "share": RNG.beta(2.0, 3.0, N),
     "count": RNG.poisson(2.0, N),
     "binary": np.arange(N) % 2,
@@ -149,6 +150,10 @@ def test_what_bars_and_slashes_mean(formula, names):
     assert posterior.source == written.source
 
 
+def past_zero(y, share, law):
+    return np.where(y == 0, np.log(share), np.log1p(-share) + law.logpmf(y) - np.log1p(-law.pmf(0)))
+
+
 LAWS = {  # family -> (response, log density at the linear predictor and the point)
     "student": ("y", lambda e, p, y: stats.t(p["nu"], e, p["sigma"]).logpdf(y)),
     "lognormal": ("positive", lambda e, p, y: stats.lognorm(p["sigma"], scale=np.exp(e)).logpdf(y)),
@@ -164,6 +169,36 @@ LAWS = {  # family -> (response, log density at the linear predictor and the poi
     ),
     "bernoulli": ("binary", lambda e, p, y: stats.bernoulli(special.expit(e)).logpmf(y)),
     "binomial": ("p(s, n)", lambda e, p, y: stats.binom(7, special.expit(e)).logpmf(TABLE["s"])),
+    "beta_binomial": (
+        "p(s, n)",
+        lambda e, p, y: stats.betabinom(7, special.expit(e) * p["phi"], special.expit(-e) * p["phi"]).logpmf(
+            TABLE["s"]
+        ),
+    ),
+    "zero_inflated_binomial": (
+        "p(s, n)",
+        lambda e, p, y: np.log(
+            p["zero_share"] * (TABLE["s"] == 0)
+            + (1 - p["zero_share"]) * stats.binom(7, special.expit(e)).pmf(TABLE["s"])
+        ),
+    ),
+    "hurdle_poisson": ("count", lambda e, p, y: past_zero(y, p["zero_share"], stats.poisson(np.exp(e)))),
+    "hurdle_negativebinomial": (
+        "count",
+        lambda e, p, y: past_zero(y, p["zero_share"], stats.nbinom(p["phi"], p["phi"] / (p["phi"] + np.exp(e)))),
+    ),
+    "hurdle_gamma": (
+        "sparse",
+        lambda e, p, y: np.where(
+            y == 0,
+            np.log(p["zero_share"]),
+            np.log1p(-p["zero_share"]) + stats.gamma(p["shape"], scale=np.exp(e) / p["shape"]).logpdf(y + (y == 0)),
+        ),
+    ),
+    "wald": (
+        "positive",
+        lambda e, p, y: stats.invgauss(np.exp(e) / p["shape"], scale=p["shape"]).logpdf(y),
+    ),
     "poisson": ("count", lambda e, p, y: stats.poisson(np.exp(e)).logpmf(y)),
     "negativebinomial": (
         "count",
@@ -296,6 +331,9 @@ def test_a_factor_may_be_a_term_too():
         ("y ~ x | g", {}, ModelError, "outside of parentheses"),
         ("~ x", {}, ModelError, "no response"),
         ("y ~ x", {"family": "poison"}, ModelError, "did you mean 'poisson'"),
+        ("y ~ x", {"family": "NegBinomial"}, ModelError, "did you mean 'negativebinomial'"),
+        ("y ~ x", {"family": "inverse_gaussian"}, ModelError, "did you mean 'wald'"),
+        ("h ~ x", {"family": "poisson"}, DataError, "needs a count response; 'h' is 3 categories"),
         ("y ~ x", {"family": "poisson"}, DataError, "whole numbers; row 0"),
         ("count ~ x", {"family": "poisson", "link": "logit"}, ModelError, "no link 'logit'; it has log"),
         ("s ~ x", {"family": "binomial"}, DataError, r"p\(s, trials\)"),
@@ -344,8 +382,13 @@ def test_long_statements_are_laid_out_over_several_lines():
 
 def test_every_family_writes_a_model_that_compiles():
     for name in FAMILIES:
-        response = {"binomial": "p(s, n)", "binary": "binary"}.get(name, "grade" if name[0] == "c" else "share")
-        response = "count" if "poisson" in name or "negative" in name else response
-        response = "binary" if name == "bernoulli" else response
+        needed = {
+            "proportion": "p(s, n)",
+            "binary": "binary",
+            "count": "count",
+            "ordered": "grade",
+            "categoric": "grade",
+        }
+        response = needed.get(FAMILIES[name].response, "share")
         _, written = write(f"{response} ~ x", TABLE, name)
         compile(written.source, name, "exec")

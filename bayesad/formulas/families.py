@@ -24,7 +24,7 @@ class Family:
     parameters : tuple of (name, prior)
         Beyond the linear predictor.
     response : str
-        "numeric", "proportion", "binary", "ordered" or "categoric".
+        "numeric", "count", "proportion", "binary", "ordered" or "categoric".
     """
 
     links: dict[str, str]
@@ -34,6 +34,7 @@ class Family:
 
 _SIGMA = ("sigma", "ba.HalfStudentT(3, {scale})")
 _PHI = ("phi", "ba.InverseGamma(0.4, 0.3)")
+_PRECISION = ("phi", "ba.Gamma(0.01, 0.01)")
 _SHAPE = ("shape", "ba.Gamma(0.01, 0.01)")
 _EXCESS = ("zero_share", "ba.Beta(1, 1)")
 
@@ -43,10 +44,14 @@ FAMILIES = {
     "lognormal": Family({"identity": "ba.LogNormal({eta}, sigma)"}, (("sigma", "ba.HalfStudentT(3, 2.5)"),)),
     "exponential": Family({"log": "ba.Exponential(np.exp(-({eta})))"}),
     "gamma": Family({"log": "ba.Gamma(shape, shape * np.exp(-({eta})))"}, (_SHAPE,)),
+    "hurdle_gamma": Family(
+        {"log": "ba.hurdle(ba.Gamma(shape, shape * np.exp(-({eta}))), zero_share)"}, (_SHAPE, _EXCESS)
+    ),
+    "wald": Family({"log": "ba.InverseGaussian(np.exp({eta}), shape)"}, (_SHAPE,)),
     "weibull": Family({"log": "ba.Weibull(shape, np.exp({eta} - scipy.special.gammaln(1 + 1 / shape)))"}, (_SHAPE,)),
     "beta": Family(
         {"logit": "ba.Beta(scipy.special.expit({eta}) * phi, scipy.special.expit(-({eta})) * phi)"},
-        (("phi", "ba.Gamma(0.01, 0.01)"),),
+        (_PRECISION,),
     ),
     "bernoulli": Family(
         {
@@ -64,11 +69,25 @@ FAMILIES = {
         },
         response="proportion",
     ),
-    "poisson": Family({"log": "ba.PoissonLog({eta})"}),
-    "negativebinomial": Family({"log": "ba.NegativeBinomial2Log({eta}, phi)"}, (_PHI,)),
-    "zero_inflated_poisson": Family({"log": "ba.zero_inflated(ba.PoissonLog({eta}), zero_share)"}, (_EXCESS,)),
+    "beta_binomial": Family(
+        {"logit": "ba.BetaBinomial(trials, scipy.special.expit({eta}) * phi, scipy.special.expit(-({eta})) * phi)"},
+        (_PRECISION,),
+        response="proportion",
+    ),
+    "zero_inflated_binomial": Family(
+        {"logit": "ba.zero_inflated(ba.BinomialLogit(trials, {eta}), zero_share)"}, (_EXCESS,), response="proportion"
+    ),
+    "poisson": Family({"log": "ba.PoissonLog({eta})"}, response="count"),
+    "negativebinomial": Family({"log": "ba.NegativeBinomial2Log({eta}, phi)"}, (_PHI,), response="count"),
+    "zero_inflated_poisson": Family(
+        {"log": "ba.zero_inflated(ba.PoissonLog({eta}), zero_share)"}, (_EXCESS,), response="count"
+    ),
     "zero_inflated_negativebinomial": Family(
-        {"log": "ba.zero_inflated(ba.NegativeBinomial2Log({eta}, phi), zero_share)"}, (_PHI, _EXCESS)
+        {"log": "ba.zero_inflated(ba.NegativeBinomial2Log({eta}, phi), zero_share)"}, (_PHI, _EXCESS), response="count"
+    ),
+    "hurdle_poisson": Family({"log": "ba.hurdle(ba.PoissonLog({eta}), zero_share)"}, (_EXCESS,), response="count"),
+    "hurdle_negativebinomial": Family(
+        {"log": "ba.hurdle(ba.NegativeBinomial2Log({eta}, phi), zero_share)"}, (_PHI, _EXCESS), response="count"
     ),
     "cumulative": Family(
         {"logit": "ba.OrderedLogistic({eta}, cutpoints)", "probit": "ba.OrderedProbit({eta}, cutpoints)"},
@@ -76,6 +95,21 @@ FAMILIES = {
     ),
     "categorical": Family({"logit": "ba.CategoricalLogit({eta})"}, response="categoric"),
 }
+
+_ELSEWHERE = {
+    "normal": "gaussian",
+    "t": "student",
+    "negbinomial": "negativebinomial",
+    "neg_binomial": "negativebinomial",
+    "zero_inflated_negbinomial": "zero_inflated_negativebinomial",
+    "hurdle_negbinomial": "hurdle_negativebinomial",
+    "inverse_gaussian": "wald",
+    "inverse.gaussian": "wald",
+    "logistic": "bernoulli",
+    "ordinal": "cumulative",
+    "multinomial": "categorical",
+}
+"""Names that families have in other packages."""
 
 
 def family_of(name: str, link: str | None) -> tuple[Family, str, str]:
@@ -87,7 +121,8 @@ def family_of(name: str, link: str | None) -> tuple[Family, str, str]:
         For an unknown family, or a link that the family does not have.
     """
     if name not in FAMILIES:
-        raise ModelError(f"family {name!r} is unknown{suggestion(name, FAMILIES)}; there are {', '.join(FAMILIES)}")
+        usual = _ELSEWHERE.get(name.lower(), name.lower())
+        raise ModelError(f"family {name!r} is unknown{suggestion(usual, FAMILIES)}; there are {', '.join(FAMILIES)}")
     family = FAMILIES[name]
     link = next(iter(family.links)) if link is None else link
     if link not in family.links:

@@ -268,9 +268,8 @@ def fitting(response: Response, family: Family, name: str) -> Response:
     if wanted in ("ordered", "categoric") and response.kind == "numeric" and np.all(values == np.round(values)):
         labels, codes = np.unique(values.astype(int), return_inverse=True)
         return Response(response.name, "categoric", codes, levels=tuple(map(str, labels)))
-    if wanted == response.kind:
-        whole = name in ("poisson", "negativebinomial") or name.startswith("zero_inflated") or wanted == "proportion"
-        return _counts(response) if whole else response
+    if wanted == response.kind or (wanted, response.kind) == ("count", "numeric"):
+        return response if wanted == "numeric" else _counts(response)
     found = f"{len(levels)} categories" if response.kind == "categoric" else f"a {response.kind} response"
     raise DataError(f"family {name!r} needs a {wanted} response; {response.name!r} is {found}")
 
