@@ -40,6 +40,7 @@ __all__ = [
 
 SMALL = 16  # rows up to which kernels of our own are no slower than LAPACK
 BLOCK = 16  # rows taken at a time where LAPACK has no routine
+SOUND = hexadecimal(1e6)  # the square of a condition up to which solving by the inverse loses nothing to speak of
 ZERO, INFINITY = hexadecimal(0.0), hexadecimal(math.inf)
 
 
@@ -115,7 +116,7 @@ def cholesky_pullback(lowering: Lowering, node: Node) -> bool:
     if n <= SMALL:
         each_result(lowering, node, lambda *p: kernel(lowering, f"cholesky_pullback {n}", *p, work))
     else:
-        memory = _Memory(work, scratch(lowering, BLOCK * BLOCK), scratch(lowering, BLOCK * BLOCK))
+        memory = _Memory(work, *[scratch(lowering, size) for size in (BLOCK * BLOCK, BLOCK * BLOCK, 1)])
         copy = None if is_used_up(lowering, node.inputs[1], node) else scratch(lowering, n * n)
         each_result(lowering, node, lambda factor, g, out: _pull_back(lowering, n, factor, g, copy, out, memory))
     return True
@@ -127,6 +128,7 @@ class _Memory(NamedTuple):
     work: str
     mirrored: str
     inverse: str
+    condition: str
 
 
 def _pull_back(lowering: Lowering, n: int, factor: str, g: str, copy: str | None, out: str, memory: _Memory) -> None:
@@ -154,7 +156,8 @@ def _pull_back_block(
 ) -> None:
     """The rows from ``start``: to Murray, they hold R and D, the rows below B and C.
 
-    The product with the inverse of D is many times as fast as LAPACK's solution of systems of so few equations.
+    The product with the inverse of D is many times as fast as LAPACK's solution of systems of so few equations, and as
+    accurate where D is well conditioned, or else with one step of refinement.
     """
     end = lowering.plus(start, str(rows))
     below = minus(lowering, n, end)
@@ -167,11 +170,17 @@ def _pull_back_block(
         at(left, row, column) for row, column in ((start, "0"), (start, start), (end, "0"), (end, start))
     )
     solved = at(out, end, start)
-    kernel(lowering, f"invert_lower {rows} {n}", d.address, memory.inverse)
+    kernel(lowering, f"invert_lower {rows} {n}", d.address, memory.inverse, memory.condition)
     inverse = Matrix(memory.inverse, rows)
     multiply(lowering, (below, rows, rows), 1.0, c_bar, inverse, 0.0, solved)
-    multiply(lowering, (below, rows, rows), -1.0, solved, d, 1.0, c_bar)  # what is left, as D may be near singular
+    refine, go_on = lowering.fresh("refine"), lowering.fresh("refined")
+    condition = lowering.load(memory.condition, "f", "0")[0]
+    lowering.say(f"br i1 {lowering.op(f'fcmp ult double {condition}, {SOUND}')}, label %{go_on}, label %{refine}")
+    lowering.label(refine)
+    multiply(lowering, (below, rows, rows), -1.0, solved, d, 1.0, c_bar)
     multiply(lowering, (below, rows, rows), 1.0, c_bar, inverse, 1.0, solved)
+    lowering.say(f"br label %{go_on}")
+    lowering.label(go_on)
     multiply(lowering, (rows, below, end), -1.0, solved._replace(transposed=True), b_and_c, 1.0, r_bar)
     places = [d.address, d_bar.address, at(out, start, start).address, memory.mirrored, memory.work]
     kernel(lowering, f"pull_back_block {rows} {n}", *places)

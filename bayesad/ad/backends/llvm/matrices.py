@@ -113,20 +113,25 @@ def pull_back_block(n: int, stride: int) -> str:
 
 
 def invert_lower(n: int, stride: int) -> str:
-    """The inverse of a lower triangle within a larger matrix."""
+    """The inverse of a lower triangle within a larger matrix, and the square of its condition in Frobenius's norm."""
     f = Rows()
+    zeros = number(0.0, n)
 
-    def row(i: Number) -> None:
+    def row(i: Number, squares: Value, squares_of_inverse: Value) -> list[Value]:
         def eliminate(k: Number, left: Value) -> list[Value]:
             factor = f.splat(f.load(f.place("%a", stride, i, k)), n)
             return [f.subtract(left, f.multiply(factor, f.load(f.place("%out", n, k), n)))]
 
-        unit = f.select(f.lanes("eq", i, n), f.splat(ONE, n), number(0.0, n))
+        unit = f.select(f.lanes("eq", i, n), f.splat(ONE, n), zeros)
         (left,) = f.loop(0, i, eliminate, [unit])
-        f.store(f.divide(left, f.splat(f.load(f.place("%a", stride, i, i)), n)), f.place("%out", n, i))
+        left = f.divide(left, f.splat(f.load(f.place("%a", stride, i, i)), n))
+        f.store(left, f.place("%out", n, i))
+        own = f.select(f.lanes("sle", i, n), f.load(f.place("%a", stride, i), n), zeros)
+        return [f.add(squares, f.multiply(own, own)), f.add(squares_of_inverse, f.multiply(left, left))]
 
-    f.loop(0, n, row)
-    return f.text("a out")
+    squares, squares_of_inverse = f.loop(0, n, row, [zeros, zeros])
+    f.store(f.multiply(f.total(squares), f.total(squares_of_inverse)), "%condition")
+    return f.text("a out condition")
 
 
 def halve_and_mirror(n: int) -> str:
