@@ -90,7 +90,8 @@ def reparameterise(model: Model, choices: Mapping[str, str]) -> Model:
         Name of an unknown -> "noncentred": it is sampled as location + scale * z with a standardised z, which suits
         groups with few data; "centred": as it is, which suits groups with many; "auto": the one of the two that a
         short pilot run on the data finds to give more effective draws for each gradient. For unknowns with a location
-        and a scale: those of Normal, StudentT, Laplace, Cauchy, Logistic, LogNormal and MvNormal.
+        and a scale: those of Normal, StudentT, Laplace, Cauchy, Logistic, LogNormal, MvNormal, GaussianProcess and
+        GaussianRandomWalk (by its steps).
 
     Returns
     -------
@@ -222,9 +223,36 @@ def _mv_normal(law: Any) -> Standard:
     )
 
 
-_STANDARD: dict[str, Callable[[Any], Standard]] = {
+def _random_walk(law: Any) -> Standard | None:
+    """The steps of a walk with normal steps (and a normal first value) are standardised."""
+    from bayesad.distributions import Normal
+
+    step, start = law.innovation, law.initial
+    if type(step) is not Normal or type(start) not in (type(None), Normal):
+        return None
+
+    def each(of_step: Callable[[Any, Any], Any], z: Any) -> Any:
+        """What a function of law and numbers gives for every step; the first value has a law of its own, if any."""
+        if start is None:
+            return of_step(step, z)
+        first = Normal(start.mu[..., None], start.sigma[..., None])
+        return np.concatenate([of_step(first, z[..., :1]), of_step(step, z[..., 1:])], axis=-1)
+
+    def steps_of(x: Any) -> Any:
+        return np.concatenate([x[..., :1], x[..., 1:] - x[..., :-1]], axis=-1)
+
+    return Standard(
+        Normal(0.0, 1.0),
+        lambda z: np.cumsum(each(lambda d, part: d.mu + d.sigma * part, z), axis=-1),
+        lambda x: each(lambda d, part: (part - d.mu) / d.sigma, steps_of(x)),
+        lambda z: each(lambda d, part: np.log(d.sigma) + np.zeros(np.shape(part)), z),
+    )
+
+
+_STANDARD: dict[str, Callable[[Any], Standard | None]] = {
     **dict.fromkeys(("Normal", "StudentT", "Laplace", "Cauchy", "Logistic"), _location_scale),
     "LogNormal": _log_normal,
     "MvNormal": _mv_normal,
     "GaussianProcess": lambda law: _mv_normal(law._law),
+    "RandomWalk": _random_walk,
 }

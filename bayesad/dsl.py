@@ -363,6 +363,6 @@ def _standardised(state: Run, name: str, distribution: Distribution) -> Support:
         raise state.fail(
             name,
             f"{type(distribution).__name__} has no location and scale to be noncentred by; those of Normal, StudentT, "
-            "Laplace, Cauchy, Logistic, LogNormal, MvNormal and GaussianProcess have",
+            "Laplace, Cauchy, Logistic, LogNormal, MvNormal, GaussianProcess and GaussianRandomWalk have",
         )
     return replace(distribution.support, standard=standard)

@@ -119,6 +119,16 @@ LAWS = {
         lambda z, mu, tau: mu + tau * np.linalg.solve(CHOL.T, z.T).T,
         stats.norm,
     ),
+    "GaussianRandomWalk": (
+        lambda mu, tau: ba.GaussianRandomWalk(mu, tau),
+        lambda z, mu, tau: np.cumsum(mu + tau * z, axis=-1),
+        stats.norm,
+    ),
+    "GaussianRandomWalk from a first value": (
+        lambda mu, tau: ba.GaussianRandomWalk(mu, tau, initial=ba.Normal(1, 2)),
+        lambda z, mu, tau: np.cumsum(np.column_stack([1 + 2 * z[:, 0], mu + tau * z[:, 1]]), axis=-1),
+        stats.norm,
+    ),
     "GaussianProcess": (
         lambda mu, tau: ba.GaussianProcess(tau**2 * gp.ExpQuad(1.0), np.array([0.0, 1.0]), mean=mu, jitter=0.0),
         lambda z, mu, tau: mu + tau * z @ np.linalg.cholesky(np.exp([[0.0, -0.5], [-0.5, 0.0]])).T,
