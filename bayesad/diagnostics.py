@@ -25,6 +25,7 @@ __all__ = [
     "all_is_well",
     "flatten",
     "most_telling",
+    "shortened",
     "summary",
     "trustworthy",
 ]
@@ -196,6 +197,15 @@ def most_telling(table: pd.DataFrame, limit: int) -> list[str]:
     single = [label for label in table.index if "[" not in label]
     chosen = set(list(dict.fromkeys([*beyond, *single, *worst_first]))[:limit])
     return [str(label) for label in table.index if label in chosen]
+
+
+def shortened(label: str, length: int) -> str:
+    """The label itself or, where it is longer than that, its beginning and its end, where the index stands."""
+    if len(label) <= length:
+        return label
+    end = min(len(label) - label.rfind("[") if "[" in label else 0, length - 4)
+    end = max(end, (length - 1) // 2)
+    return f"{label[: length - 1 - end]}…{label[len(label) - end :]}"
 
 
 def _badness(table: pd.DataFrame) -> dict[str, float]:

@@ -5,14 +5,13 @@ Matplotlib is used without pyplot, straight on its Agg canvas: no display is nee
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayesad.diagnostics import flatten, most_telling, summary
+from bayesad.diagnostics import flatten, most_telling, shortened, summary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,6 +31,9 @@ TRACE_POINTS = 2000
 """Most points of one chain in a trace; longer chains are thinned evenly."""
 
 RANK_BINS = 20
+
+LABEL = 16
+"""Most characters in a line of the label beside a row."""
 
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8c6bb1", "#7f7f7f")
 """Chains' colours, distinguishable by colour-blind people (Okabe and Ito); repeated from the ninth chain on."""
@@ -151,14 +153,26 @@ def _row(axes: Sequence[Axes], label: str, x: np.ndarray, diverging: np.ndarray,
         ax.spines["bottom"].set_color("#999999")
         if ax is not trace:
             ax.set_yticks([])
-    name = "\n".join(textwrap.wrap(label, 16)[:2])
-    density.set_ylabel(name, fontsize=9, rotation=90)
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.get_offset_text().set(fontsize=7, color="#999999")
+    density.set_ylabel(_in_two_lines(label), fontsize=9, rotation=90)
     _densities(density, x, diverging)
     _traces(trace, x, diverging)
     _ranks(ranks, x)
     figures = f"R-hat {row['r_hat']:.3f}   ESS {row['ess_bulk']:.0f} bulk, {row['ess_tail']:.0f} tail"
     if np.isfinite(row["r_hat"]):
         trace.text(1, 1.02, figures, fontsize=7, color="#555555", ha="right", transform=trace.transAxes)
+
+
+def _in_two_lines(label: str) -> str:
+    """A label as it fits beside a row: a long one has its index, or its end, in a line of its own."""
+    if len(label) <= LABEL:
+        return label
+    name, bracket, index = label.partition("[")
+    if bracket:
+        return f"{shortened(name, LABEL)}\n{shortened(bracket + index, LABEL)}"
+    text = shortened(label, 2 * LABEL)
+    return f"{text[:LABEL]}\n{text[LABEL:]}"
 
 
 def _densities(ax: Axes, x: np.ndarray, diverging: np.ndarray) -> None:

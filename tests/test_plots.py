@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from bayesad.diagnostics import summary
+from bayesad.diagnostics import shortened, summary
 from bayesad.errors import DataError
 from bayesad.plots import MOST_ROWS, ROWS, _density, plot_trace, save_trace
 from bayesad.results import ResultsError, to_datatree
@@ -139,3 +139,21 @@ def test_the_density_of_a_bounded_quantity_does_not_leak_over_the_bound():
     _, density = _density(x, 0.0, 8.0)
     # Reflection keeps the level at the bound: 1 there, against 0.5 for a kernel that leaks.
     assert 0.85 < density[0] < 1.1
+
+
+def test_long_labels_keep_their_index_and_small_numbers_their_power_in_small_type():
+    rng = np.random.default_rng(3)
+    posterior = {"a_rather_long_name_for_a_parameter": 1e-7 * rng.normal(size=(2, 50, 2))}
+    figure = plot_trace(to_datatree({"posterior": posterior}))
+    assert [ax.get_ylabel() for ax in figure.axes[::3]] == ["a_rather…rameter\n[0]", "a_rather…rameter\n[1]"]
+    figure.draw_without_rendering()
+    power = figure.axes[0].xaxis.get_offset_text()
+    assert "1e" in power.get_text() and power.get_fontsize() == 7
+
+
+@pytest.mark.parametrize(
+    ("label", "length", "short"),
+    [("theta[12]", 9, "theta[12]"), ("a_long_name[3, 4]", 12, "a_lon…[3, 4]"), ("without_an_index", 7, "wit…dex")],
+)
+def test_a_shortened_label_is_as_long_as_asked_and_keeps_its_end(label, length, short):
+    assert shortened(label, length) == short and len(short) <= length

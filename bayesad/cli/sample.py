@@ -198,7 +198,7 @@ def _report(run: Run, tree: xr.DataTree, title: str) -> bool:
 
     table = summary(tree)
     run.write_summary(table)
-    show_table(table, more=str(run.summary_file))
+    show_table(table, more=str(_short(run.summary_file)))
     findings = advice(tree, table)
     show_findings(findings, table, tree["posterior"].sizes["chain"])
     print(f"run folder: {_short(run.folder)}", flush=True)

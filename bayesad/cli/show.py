@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from bayesad.diagnostics import INTERVAL, Finding, all_is_well, most_telling
+from bayesad.diagnostics import INTERVAL, Finding, all_is_well, most_telling, shortened
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,6 +50,15 @@ COLUMNS: tuple[tuple[str, str, Callable[[Mapping[str, float], str], str]], ...] 
 )
 """Column of the summary, its heading, and how its figures are written."""
 
+GAP = 2
+"""Spaces between columns."""
+
+LEAST_LABEL = 16
+"""Columns go before labels are cut to less than this."""
+
+LEAST_NEEDED = ("mcse", "ESS tail", "5%", "95%", "sd", "ESS bulk")
+"""Headings of the columns that a narrow terminal is spared, in this order."""
+
 
 def show_table(table: pd.DataFrame, more: str = "") -> None:
     """Print the summary, at most `MOST_ROWS` rows of it.
@@ -64,33 +73,67 @@ def show_table(table: pd.DataFrame, more: str = "") -> None:
     headings = ["", *(heading for _, heading, _ in COLUMNS)]
     rows = [[label, *(form(table.loc[label], name) for name, _, form in COLUMNS)] for label in labels]
     if sys.stdout.isatty():
-        _rich_table(headings, rows)
+        _terminal_table(headings, rows)
     else:
-        _plain_table(headings, rows)
+        for label, figures in _lines(headings, rows):
+            print(f"{label}{figures}".rstrip())
     if len(labels) < len(table):
         where = f"; all are in {more}" if more else ""
         print(f"{len(labels)} of {len(table)} quantities: worst R-hat and ESS first, then single numbers{where}")
 
 
-def _rich_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    from rich.box import SIMPLE_HEAD
+def _terminal_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    view = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for i, heading in enumerate(headings):
-        view.add_column(heading, justify="left" if i == 0 else "right", no_wrap=i > 0)
-    for label, *cells in rows:
-        view.add_row(Text(label, style="bold"), *cells)
-    Console().print(view)
+    console = Console(highlight=False)
+    headings, rows, left_out = _fitted(headings, rows, console.width)
+    (_, top), *rest = lines = _lines(headings, rows)
+    indent = len(lines[0][0])
+    console.print()
+    console.print(Text(" " * indent + top, style="bold"), no_wrap=True, crop=False)
+    console.print("─" * (indent + len(top)), no_wrap=True, crop=False)
+    for label, figures in rest:
+        console.print(Text.assemble((label, "bold"), figures), no_wrap=True, crop=False)
+    console.print()
+    if left_out:
+        print(textwrap.fill(f"Not shown, as the terminal is narrow: {', '.join(left_out)}.", console.width))
 
 
-def _plain_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    widths = [max(len(row[i]) for row in [headings, *rows]) for i in range(len(headings))]
-    for label, *cells in [headings, *rows]:
-        line = "  ".join([label.ljust(widths[0]), *(c.rjust(w) for c, w in zip(cells, widths[1:], strict=True))])
-        print(line.rstrip())
+def _fitted(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], width: int
+) -> tuple[list[str], list[list[str]], list[str]]:
+    """The table in at most `width` characters, and the headings of what had to go.
+
+    Long labels lose their middle, down to `LEAST_LABEL` characters; then columns go, the least needed first.
+    Figures are never cut.
+    """
+    table = [list(headings), *(list(row) for row in rows)]
+    label = max(len(row[0]) for row in table)
+    left_out = []
+
+    def room() -> int:
+        return width - sum(GAP + max(map(len, column)) for column in list(zip(*table, strict=True))[1:])
+
+    for heading in LEAST_NEEDED:
+        if room() >= min(label, LEAST_LABEL):
+            break
+        place = table[0].index(heading)
+        table = [row[:place] + row[place + 1 :] for row in table]
+        left_out.append(heading)
+    length = max(room(), LEAST_LABEL)
+    head, *body = [[shortened(row[0], length), *row[1:]] for row in table]
+    return head, body, [heading for heading in headings if heading in left_out]
+
+
+def _lines(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[tuple[str, str]]:
+    """Label and figures of each line, the headings first, in columns."""
+    table = [headings, *rows]
+    first, *widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return [
+        (label.ljust(first), "".join(" " * GAP + c.rjust(w) for c, w in zip(cells, widths, strict=True)))
+        for label, *cells in table
+    ]
 
 
 def show_findings(findings: Sequence[Finding], table: pd.DataFrame, chains: int) -> None:

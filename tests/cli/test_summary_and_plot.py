@@ -110,3 +110,15 @@ def test_a_plot_that_cannot_be_written_is_a_failed_run(cli, folder):
 )
 def test_figures_have_as_many_decimals_as_their_error_allows(x, error, text):
     assert show._statistic({"mean": x, "mcse_mean": error}, "mean") == text
+
+
+@pytest.mark.parametrize(("width", "gone"), [(160, []), (80, ["mcse", "ESS tail"]), (35, list(show.LEAST_NEEDED))])
+def test_a_narrow_terminal_keeps_labels_and_whole_figures(width, gone):
+    headings = ["", *(heading for _, heading, _ in show.COLUMNS)]
+    figures = ["-1764102", "1021212", "-1764102", "1731635", "7.676e-08", "3064", "858", "1.002"]
+    labels = ["mu", "a_rather_long_name[first, 0]", "a_rather_long_name[second, 1]"]
+    head, rows, left_out = show._fitted(headings, [[label, *figures] for label in labels], width)
+    assert sorted(left_out) == sorted(gone)
+    assert max(len(label + text) for label, text in show._lines(head, rows)) <= width
+    assert [row[1:] for row in rows] == [[f for f, h in zip(figures, headings[1:], strict=True) if h in head]] * 3
+    assert [row[0][:2] for row in rows] == ["mu", "a_", "a_"] and [row[0][-3:] for row in rows[1:]] == [" 0]", " 1]"]
