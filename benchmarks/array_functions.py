@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["bundle_residuals", "gaussian_process", "lstm", "mixture", "network", "predators"]
+__all__ = ["bundle_loss", "bundle_residuals", "gaussian_process", "lstm", "mixture", "network", "predators"]
 
 
 def _log_sum_exp(xp: Any, a: Any, axis: int) -> Any:
@@ -97,6 +97,11 @@ def bundle_residuals(library: Any, q: Any, *, seen: Any) -> Any:
     radius = xp.sum(flat**2, axis=0)
     projected = flat * (1.0 + q[9] * radius + q[10] * radius**2) * q[6] + q[7:9]
     return q[14] * (projected - seen)
+
+
+def bundle_loss(library: Any, q: Any, *, seen: Any) -> Any:
+    """Half the sum of squares of all reprojection errors; q: that of `bundle_residuals` as a vector."""
+    return 0.5 * library.namespace.sum(bundle_residuals(library, q.reshape(15, -1), seen=seen) ** 2)
 
 
 def predators(library: Any, q: Any, *, ts: Any, y: Any) -> Any:

@@ -34,11 +34,11 @@ EACH = {OF_VALUE: 3.0, OF_BEST: 1.0, OF_FIRST: 2.0}
 MEAN = {OF_VALUE: 2.0, OF_BEST: 1.5}
 NOTE = (
     "Medians of interleaved turns; ratios are medians of those of each turn. bayesad is called by a compiled loop, "
-    "JAX by a fori_loop of its own, autograd from Python. One thread; processor time. The bundle adjustment is called "
-    "from Python by all; its value are the residuals, and beside them the Jacobian takes two reverse passes, as "
-    "observations do not share inputs, in one compiled function where there are such. The first call traces, "
-    "differentiates and compiles, with nothing on disk. Differential equations are solved to the same tolerance, with "
-    "the method of each library (ours: dopri8)."
+    "JAX by a fori_loop of its own, autograd from Python. One thread; processor time. The Jacobian of the bundle "
+    "adjustment is called from Python by all: its residuals and two reverse passes, as observations do not share "
+    "inputs, in one compiled function where there are such. The first call traces, differentiates and compiles, with "
+    "nothing on disk. Differential equations are solved to the same tolerance, with the method of each library (ours: "
+    "dopri8)."
 )
 
 
@@ -128,6 +128,11 @@ def bundle(n: int) -> tuple[dict[str, Any], np.ndarray]:
     return {"seen": 300 + 50 * rng.normal(size=(2, n))}, q
 
 
+def bundle_vector(n: int) -> tuple[dict[str, Any], np.ndarray]:
+    data, q = bundle(n)
+    return data, q.reshape(-1)
+
+
 def predators(n: int) -> tuple[dict[str, Any], np.ndarray]:
     rng = np.random.default_rng(6)
     return {"ts": np.linspace(0.0, 20.0, n), "y": rng.normal(2.5, 0.7, size=(n, 2))}, np.log(
@@ -143,7 +148,8 @@ FUNCTIONS = [
         ("gp", "Gaussian-process log likelihood, n = 300", array_functions.gaussian_process, gaussian_process, (300,)),
         ("lstm", "LSTM cell of 32, 100 steps", array_functions.lstm, lstm, (100, 16, 32)),
         ("gmm", "GMM log likelihood, d = 10, K = 25, N = 1000", array_functions.mixture, mixture, (1000, 10, 25)),
-        ("bundle", "bundle adjustment Jacobian, 1000 rows", array_functions.bundle_residuals, bundle, (1000,)),
+        ("bundle", "bundle adjustment, loss of 1000 observations", array_functions.bundle_loss, bundle_vector, (1000,)),
+        ("jacobian", "bundle adjustment, Jacobian", array_functions.bundle_residuals, bundle, (1000,)),
     )
 ]
 FUNCTIONS.append(  # every solver has its own steps
@@ -160,12 +166,12 @@ def native(function: Function, data: dict[str, Any], q: np.ndarray, *, gradient:
 
 
 class Residuals:
-    """Residuals of all observations, with or without both rows of each one's Jacobian, called from Python.
+    """Residuals of all observations and both rows of each one's Jacobian, called from Python.
 
     Parameters
     ----------
     function : callable
-        ``function(q)``: the residuals, shape (2, n), and the rows if wanted, each of the shape of q.
+        ``function(q)``: the residuals, shape (2, n), and the rows, each of the shape of q.
     """
 
     def __init__(self, function: Callable[[Any], tuple[Any, ...]], q: np.ndarray) -> None:
@@ -179,10 +185,6 @@ class Residuals:
         for _ in range(n):
             for result in self._function(self._q):
                 np.asarray(result)
-
-
-def _residuals(function: Function, data: dict[str, Any], q: np.ndarray) -> Residuals:
-    return Residuals(ad.compile(lambda q: (function.function(OURS, q, **data),), rewrites=()), q)
 
 
 def _rows(function: Function, data: dict[str, Any], q: np.ndarray, name: str) -> Residuals:
@@ -216,7 +218,7 @@ def _rows(function: Function, data: dict[str, Any], q: np.ndarray, name: str) ->
 
 
 def contestants(function: Function, peers: list[str]) -> dict[str, Any]:
-    """The contestants by name; "value" is bayesad's without the derivative.
+    """The contestants by name; "value" is bayesad's without the gradient, of functions with a single result.
 
     Raises
     ------
@@ -225,17 +227,15 @@ def contestants(function: Function, peers: list[str]) -> dict[str, Any]:
     """
     data, q = function.make()
     if q.ndim > 1:
-        value: Any = _residuals(function, data, q)
         found: dict[str, Any] = {name: _rows(function, data, q, name) for name in ("bayesad", *peers)}
     else:
-        value = native(function, data, q, gradient=False)
         found = {"bayesad": native(function, data, q)}
         found |= {name: PEERS[name](function.function, data, q) for name in peers}
     for name, contestant in found.items():
         error = disagreement(found["bayesad"], contestant, [q, q * 1.01])
         if not error <= function.agreement:
             raise BayesadError(f"{function.name}: bayesad and {name} differ by {error:.1e}; nothing to compare")
-    return {"value": value, **found}
+    return found if q.ndim > 1 else {"value": native(function, data, q, gradient=False), **found}
 
 
 def first_calls(function: Function, names: list[str]) -> dict[str, float]:
@@ -298,7 +298,9 @@ def _row(
     options.say(function.title)
     timings = take_turns({name: one.run for name, one in contestants(function, peers).items()}, options.effort)
     first = first_calls(function, timed)
-    ratios = {OF_VALUE: timings.ratio("bayesad", "value")}
+    ratios = {}
+    if "value" in timings.seconds:
+        ratios[OF_VALUE] = timings.ratio("bayesad", "value")
     if peers:
         ratios[OF_BEST] = _of_best(timings, peers)
     if "jax" in first:
