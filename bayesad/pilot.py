@@ -126,10 +126,11 @@ def _divergence(coordinates: np.ndarray, log_det: np.ndarray) -> float:
     n, d = coordinates.shape
     spread = np.std(coordinates, axis=0)
     spread = np.where(spread > 0, spread, 1.0)
-    singular = np.linalg.svd((coordinates - coordinates.mean(axis=0)) / spread, compute_uv=False)
-    variances = (singular**2 + d) / (n + d)  # of the principal components of the correlations, those that are not 0
-    rest = (d - len(singular)) * np.log(d / (n + d))
-    return float(np.log(spread).sum() + 0.5 * (np.log(variances).sum() + rest) + np.mean(log_det))
+    scaled = (coordinates - coordinates.mean(axis=0)) / spread
+    products = scaled.T @ scaled if d <= n else scaled @ scaled.T  # both have the same eigenvalues, but for zeros
+    k = len(products)
+    log_det_correlations = np.linalg.slogdet(products + d * np.eye(k))[1] + (d - k) * np.log(d) - d * np.log(n + d)
+    return float(np.log(spread).sum() + 0.5 * log_det_correlations + np.mean(log_det))
 
 
 def _split_r_hat(draws: np.ndarray) -> float:

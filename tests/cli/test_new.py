@@ -33,11 +33,12 @@ def test_the_starting_point_runs(tmp_path, capsys):
 def test_a_formula_becomes_a_model_that_runs(tmp_path, table, capsys):
     folder = tmp_path / "second"
     given = ["--formula", "y ~ x + (1 | group)", "--data", str(table), "--prior", "x=Normal(0, 1)"]
-    assert main(["new", str(folder), *given]) == 0
+    assert main(["new", str(folder), *given, "--effects", "noncentred"]) == 0
     source = (folder / "model.py").read_text()
     assert 'ba.sample("x", ba.Normal(0, 1))' in source
     assert 'dims="group"' in source
     assert "def second(y, x, group_index):" in source
+    assert 'second = ba.reparameterise(second, {"1|group": "noncentred"})' in source
     assert run(folder) in (0, 3)
     assert "1|group[a]" in capsys.readouterr().out
 
