@@ -465,8 +465,8 @@ def _divergences(evidence: Evidence) -> Iterator[Finding]:
 
 def _after_divergences(target: float) -> str:
     reparameterise = (
-        "reparameterise that part of the model; scales near zero in a hierarchy want the non-centred form "
-        "(theta = mu + tau * z with z ~ Normal(0, 1))"
+        "reparameterise that part of the model: effects theta ~ Normal(mu, tau) with few data want the non-centred "
+        'form, with many the centred one, and ba.reparameterise(model, {"theta": "auto"}) finds out which'
     )
     smaller_steps = [step for step in (0.95, 0.99) if step > target]
     if smaller_steps:
