@@ -300,6 +300,22 @@ def test_laws_of_scipy_stats(name, method):
     np.testing.assert_allclose(gradient, expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["beta", "cauchy", "gamma"])
+def test_quantiles_and_densities_of_scipy_stats(name):
+    import scipy.stats
+
+    law, shapes = getattr(scipy.stats, name), LAWS[name]
+    chances = np.array([1e-3, 0.3, 0.8])
+    densities = law.pdf(law.ppf(chances, *shapes), *shapes)
+    for quantile in (lambda p: law.ppf(p, *shapes), lambda p: law.isf(1.0 - p, *shapes)):
+        value, gradient = ad.value_and_gradient(lambda p, quantile=quantile: np.sum(quantile(p)), chances)
+        np.testing.assert_allclose(value, np.sum(law.ppf(chances, *shapes)), rtol=1e-9)
+        np.testing.assert_allclose(gradient, 1.0 / densities, rtol=1e-9)
+    x = law.ppf(chances, *shapes)
+    slopes = (law.pdf(x + 1e-6, *shapes) - law.pdf(x - 1e-6, *shapes)) / 2e-6
+    np.testing.assert_allclose(ad.gradient(lambda x: np.sum(law.pdf(x, *shapes)), x), slopes, rtol=1e-5, atol=1e-8)
+
+
 def test_laws_of_scipy_stats_outside_their_support():
     import scipy.stats
 

@@ -6,12 +6,15 @@ a point inside, of which nothing is used.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from bayesad.ad.array import asarray, is_traced
+from bayesad.ad.array import asarray, implements, is_traced
+from bayesad.ad.imports import when_imported
 
 __all__ = ["CHOICES", "CONTINUOUS", "DISCRETE"]
 
@@ -111,3 +114,32 @@ CHOICES: dict[str, dict[str, Method]] = {
     "scipy._lib._util": {"_lazyselect": lazyselect},
 }
 """Module of SciPy -> functions in it that the laws' formulas choose by."""
+
+
+# --- private ufuncs that formulas call
+def _beta_pdf(x: Any, a: Any, b: Any) -> Any:
+    return np.exp(_special.xlogy(a - 1.0, x) + _special.xlog1py(b - 1.0, -x) - _special.betaln(a, b))
+
+
+def _cauchy_isf(p: Any, loc: Any, scale: Any) -> Any:
+    return loc + scale / np.tan(np.pi * p)
+
+
+_PRIVATE: dict[str, Method] = {
+    "_beta_pdf": _beta_pdf,
+    "_beta_ppf": lambda p, a, b: _special.betaincinv(a, b, p),
+    "_cauchy_isf": _cauchy_isf,
+    "_cauchy_ppf": lambda p, loc, scale: _cauchy_isf(p, loc, -scale),
+}
+_special: Any = None  # scipy.special, once it has been imported
+
+
+def _know_private(ufuncs: ModuleType) -> None:
+    global _special
+    _special = sys.modules["scipy.special"]
+    for name, meaning in _PRIVATE.items():
+        if hasattr(ufuncs, name):  # not every version of SciPy has them
+            implements(getattr(ufuncs, name))(meaning)
+
+
+when_imported("scipy.special._ufuncs", _know_private)
