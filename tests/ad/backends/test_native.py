@@ -197,6 +197,17 @@ def test_derivatives_of_a_logsumexp_weigh_by_the_exponentials_of_its_value(axis)
             assert_same(simplify(reverse(special, seeds=[1.0])), [rows])
 
 
+@pytest.mark.parametrize("lowest", [-np.finfo(float).max, 2.0])
+def test_other_differences_from_a_logsumexp_are_no_weights(lowest):
+    def f(x):
+        total = np.maximum(scipy.special.logsumexp(x, axis=1), lowest)
+        return np.exp(x - (total if lowest < 0.0 else total[:, None]))  # along the other axis, or from above a bound
+
+    x = np.random.default_rng(5).normal(size=(3, 3))
+    program, _, _ = ad.trace(f, x)
+    np.testing.assert_allclose(executor(simplify(program))([x])[0], f(x), rtol=1e-13)
+
+
 def test_failed_factorisation_is_nan_as_in_the_interpreter():
     program, _, _ = ad.trace(lambda a: np.sum(np.linalg.cholesky(a)), np.eye(5))
     assert np.isnan(executor(program)([-np.eye(5)])[0])

@@ -137,15 +137,22 @@ def _logsumexp(state: _State, a: Any, axes: tuple[int, ...]) -> Any:
 
 
 def _exp(state: _State, x: Any) -> Any:
-    """The weights of the terms of a logsumexp; a sum is at least 1, unless all terms are 0."""
+    """The weights that the derivatives of a logsumexp give its terms; a sum is at least 1, unless all terms are 0."""
     if not is_traced(x) or x.node.primitive.name != "subtract":
         return None
     a, taken = x.node.inputs
     floor = taken.inputs[0] if taken.primitive.name == "reshape" else taken
-    if floor.primitive.name != "maximum" or (a, floor.inputs[0]) not in state.terms:
+    if floor.primitive.name != "maximum" or not _is_lowest(floor.inputs[1]):
         return None
-    terms, total = state.terms[a, floor.inputs[0]]
+    known = state.terms.get((a, floor.inputs[0]))
+    if known is None or known[1].shape != taken.shape:
+        return None
+    terms, total = known
     return terms * (1.0 / np.maximum(total, 1.0))
+
+
+def _is_lowest(node: Node) -> bool:
+    return node.primitive is CONSTANT and node.shape == () and float(node.value) == -LARGEST
 
 
 # --- divisions
