@@ -303,6 +303,19 @@ def test_rows_that_are_cheap_to_have_from_others_are_computed_in_the_loop(differ
     np.testing.assert_allclose(ad.gradient(program, Q), expected, rtol=1e-8, atol=1e-9)
 
 
+def test_rows_are_told_apart_at_once_however_often_each_is_read(difference_gradient):
+    def f(scan, q):
+        def step(h, x):
+            for _ in range(40):  # 2^40 ways from the last to the first
+                x = x + x * (0.1 * x)
+            return np.tanh(h * q[0] + x), None
+
+        return np.sum(scan(step, q[1] * np.ones(12), 0.01 * np.outer(Y, np.ones(12)))[0])
+
+    expected = difference_gradient(lambda q: f(unrolled, q), Q)
+    np.testing.assert_allclose(ad.gradient(lambda q: f(ad.scan, q), Q), expected, rtol=1e-8, atol=1e-9)
+
+
 @pytest.mark.parametrize("state", [np.ones(9), np.ones((2, 9))])
 def test_gradients_of_shared_weights_are_products_after_the_loop_whatever_their_size(state, monkeypatch):
     def f(scan, q):

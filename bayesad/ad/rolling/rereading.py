@@ -28,7 +28,7 @@ def computed_inside(inside: Sequence[Node], outside: Mapping[Node, Operand]) -> 
         Body node -> (value, batched) of what is known without the loop.
     """
     read = {i for node in inside for i in node.inputs if _is_row(i, outside)}
-    sources = {i: _sources(i, outside) for i in outside if i in read and _can_be_inside(i, outside)}
+    sources = {node: rows for node, rows in _sources(outside).items() if node in read}
     chosen = list(sources)
     while True:
         numbers = _numbers(read, chosen, sources)
@@ -55,11 +55,13 @@ def _can_be_inside(node: Node, outside: Mapping[Node, Operand]) -> bool:
     return simple and node.size >= FEWEST_NUMBERS and _is_row(node, outside)
 
 
-def _sources(node: Node, outside: Mapping[Node, Operand]) -> set[Node]:
-    """The rows that a row is computed from, by all that can be inside."""
-    found: set[Node] = set()
-    for i in node.inputs:
-        found |= _sources(i, outside) if _can_be_inside(i, outside) else {i} if _is_row(i, outside) else set()
+def _sources(outside: Mapping[Node, Operand]) -> dict[Node, set[Node]]:
+    """For all that can be inside, the rows that it is computed from there."""
+    found: dict[Node, set[Node]] = {}
+    for node in outside:
+        if _can_be_inside(node, outside):
+            rows = [found.get(i, {i}) for i in node.inputs if _is_row(i, outside)]
+            found[node] = set().union(*rows)
     return found
 
 
