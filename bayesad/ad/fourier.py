@@ -44,7 +44,7 @@ def rfft(x: Any, axis: int = -1) -> tuple[Any, Any]:
     array([6., 0., 2., 0.])
     """
     x = np.moveaxis(as_floats(x), axis, -1)
-    n = x.shape[-1]
+    n = _at_least_one("rfft", x.shape[-1])
     found = np.reshape(x @ _matrix(n), (*x.shape[:-1], n // 2 + 1, 2)) if _is_short(n) else _forward(x)
     return np.moveaxis(found[..., 0], -1, axis), np.moveaxis(found[..., 1], -1, axis)
 
@@ -64,7 +64,7 @@ def irfft(real: Any, imaginary: Any, n: int | None = None, axis: int = -1) -> An
     array, n long along the axis
     """
     parts = np.stack([np.moveaxis(as_floats(part), axis, -1) for part in (real, imaginary)], axis=-1)
-    n = 2 * (parts.shape[-2] - 1) if n is None else int(n)
+    n = _at_least_one("irfft", 2 * (parts.shape[-2] - 1) if n is None else int(n))
     if parts.shape[-2] != n // 2 + 1:
         raise ValueError(f"irfft: a result of length {n} has a transform of length {n // 2 + 1}, not {parts.shape[-2]}")
     if _is_short(n):
@@ -80,6 +80,12 @@ def has_small_factors(n: int) -> bool:
         while n % p == 0:
             n //= p
     return n == 1
+
+
+def _at_least_one(name: str, n: int) -> int:
+    if n < 1:
+        raise ValueError(f"{name}: the array needs at least one number along the axis, found a length of {n}")
+    return n
 
 
 def _is_short(n: int) -> bool:

@@ -74,6 +74,12 @@ def test_the_kernel_of_transforms_uncompiled(n):
     np.testing.assert_allclose(back, x, atol=1e-14)
 
 
+@pytest.mark.parametrize("transform", [lambda: ad.rfft(np.zeros((2, 0))), lambda: ad.irfft(np.ones(1), np.zeros(1))])
+def test_arrays_of_no_numbers_have_no_transform(transform):
+    with pytest.raises(ValueError, match="at least one number"):
+        transform()
+
+
 def test_numpys_complex_transforms_say_what_to_use():
     with pytest.raises(TracingError, match=r"ad\.rfft"):
         ad.gradient(lambda x: np.sum(np.abs(np.fft.rfft(x))), np.ones(4))
