@@ -400,5 +400,4 @@ def _in_a_loop(body: Program, moving: Sequence[int], given: Sequence[Any], rows:
     return np.reshape(loops.scan(program, [], [rows, *directions], given, length=total).y(0), (-1,))
 
 
-# --- solves that others contain
 odeint_p = define("odeint", _evaluate, _infer, vjp=cotangents, jvp=tangent, singular=True)
