@@ -147,7 +147,14 @@ def model(function: Callable[..., Any]) -> Model:
     """Make a function a model: ``@ba.model`` above its ``def``.
 
     The function's arguments are data; its unknowns are declared in its body by `sample`.
+
+    Raises
+    ------
+    ModelError
+        For what is no function written in Python, or one that takes any number of arguments.
     """
+    if not inspect.isfunction(function):
+        raise ModelError(f"@ba.model stands above the def of a function whose arguments are data; got {function!r}")
     return Model(function)
 
 
@@ -283,7 +290,7 @@ def factor(name: str, log_density: Any) -> None:
     Raises
     ------
     ModelError
-        Outside a model; for a name used twice, or true and false in place of a log density.
+        Outside a model; for a name used twice; for what is no log density: text, None, true and false.
     """
     state = running("factor", name)
     name = state.named(name)
@@ -295,6 +302,8 @@ def factor(name: str, log_density: Any) -> None:
             "a factor is a log density, not true or false; where a condition excludes points write "
             "np.where(condition, 0.0, -np.inf)",
         )
+    if value.dtype.kind not in "iuf":
+        raise state.fail(name, f"a factor is a log density, a number or an array of them, not {log_density!r}")
     state.handler.note(Site("factor", name, np.shape(value), (), where), value)
 
 

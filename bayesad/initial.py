@@ -87,10 +87,11 @@ def _find(
             f"model {posterior.model.name!r}: its log density is not finite, whatever the values of its discrete "
             f"unknowns. {problem()}. Look at that term, or at the data"
         )
+    hint = _not_a_number(posterior) or "Give a starting point by initial=, or look at that term"
     tried = f"none of {TRIES} starting points ({_in_words(kind)})" if random else "the given starting point does not"
     raise InitialisationError(
         f"model {posterior.model.name!r}: {tried} {'has' if random else 'have'} finite log density and gradient. "
-        f"{'At the last one: ' if random else ''}{problem()}. Give a starting point by initial=, or look at that term"
+        f"{'At the last one: ' if random else ''}{problem()}. {hint}"
     )
 
 
@@ -169,6 +170,21 @@ def _what_is_wrong(posterior: Posterior, q: np.ndarray, gradient: np.ndarray) ->
     values = ", ".join(f"{name} = {np.array2string(value, precision=4, threshold=6)}" for name, value in params.items())
     where_found = f"; where {values}" if values else ""
     return f"{'; '.join(wrong) or 'the log Jacobian of the transform is not finite'}{where_found}"
+
+
+def _not_a_number(posterior: Posterior) -> str:
+    """What to do about data with NaN, which would make every log density NaN; nothing where there are none."""
+    found = [
+        f"{name!r} at index {np.argwhere(np.isnan(x))[0].tolist()}"
+        for name, x in posterior.constant_data.items()
+        if isinstance(x, (np.ndarray, float)) and np.asarray(x).dtype.kind == "f" and np.any(np.isnan(x))
+    ]
+    if not found:
+        return ""
+    return (
+        f"NaN is in the data: {', '.join(found)}. Leave these rows out, or make what is missing an unknown: "
+        "ba.sample(…, obs=x) gives x with its gaps filled"
+    )
 
 
 def _in_words(kind: Any) -> str:

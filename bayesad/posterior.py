@@ -141,6 +141,11 @@ class Posterior:
         ModelError
             For missing or additional names and wrong shapes.
         """
+        if not isinstance(params, Mapping):
+            raise ModelError(
+                f"model {self.model.name!r}: a point is a dict of the parameters' values by name, not {params!r}; of a "
+                "vector posterior.unconstrained.unpack(q) makes one"
+            )
         extra = [
             f"{name!r}{suggestion(str(name), list(self.parameters))}" for name in params if name not in self.parameters
         ]
@@ -158,7 +163,9 @@ class Posterior:
     def check_value(self, name: str, given: Any) -> Any:
         """One parameter's value as an array of float64; ModelError if its shape is wrong."""
         try:
-            value = given if ad.is_traced(given) else np.asarray(given, dtype=np.float64)
+            value = given
+            if given is not None and not ad.is_traced(given):
+                value = np.asarray(given, dtype=np.float64)
         except (TypeError, ValueError):
             value = None
         shape = self.parameters[name].shape

@@ -128,8 +128,8 @@ def prior(posterior: Posterior, draws: int = 1000, *, seed: int | None = None) -
     DistributionError
         For a prior that cannot be drawn from, as the improper ``Flat``.
     """
-    if draws < 1:
-        raise ModelError(f"model {posterior.model.name!r}: draws must be at least 1, not {draws}")
+    if not isinstance(draws, (int, np.integer)) or draws < 1:
+        raise ModelError(f"model {posterior.model.name!r}: draws must be a whole number of at least 1, not {draws!r}")
     rng = np.random.default_rng(seed)
 
     def row() -> tuple[Row, Row]:
@@ -214,7 +214,12 @@ def _draws(
 
     Unknowns that are summed out are among them if ``summed``, where they are in the draws.
     """
-    source = draws["posterior"] if hasattr(draws, "children") else draws
+    source = draws["posterior"] if "posterior" in getattr(draws, "children", ()) else draws
+    if not isinstance(source, Mapping):
+        raise ModelError(
+            f"model {posterior.model.name!r}: draws are what posterior.sample() gave, or a dict of arrays of shape "
+            f"(chain, draw, …) by name, not {draws!r}"
+        )
     keys = {} if isinstance(source, dict) else _stored_names(posterior)
     arrays = {
         p.name: _array(posterior, source, p.name, keys.get(p.name, p.name), p.shape)

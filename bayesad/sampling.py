@@ -116,7 +116,8 @@ def draw(
     meanwhile : iterator, optional
         See `bayesad.samplers.run_chains`; the others are those of `Posterior.sample`.
     """
-    for name, value, least in (("chains", chains, 1), ("warmup", warmup, 0), ("draws", draws, 1)):
+    whole = [("chains", chains, 1), ("warmup", warmup, 0), ("draws", draws, 1)]
+    for name, value, least in whole if seed is None else [*whole, ("seed", seed, 0)]:
         if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
             raise ConfigError(f"{name} must be a whole number of at least {least}; got {value!r}")
     if not isinstance(sampler, (NUTS, HMC, type(None))):

@@ -52,7 +52,7 @@ def full_shape(state: Run, name: str, distribution: Any, shape: Any, names: Dims
     law = type(distribution).__name__
     if full is None:
         if None in event:
-            raise state.fail(name, f"the length of a {law} value is open; give shape= or dims=")
+            raise state.fail(name, f"the length of the value of {law} is open; give shape= or dims=")
         return (*batch, *event)
     split = len(full) - len(event)
     if split < 0 or any(want not in (None, have) for want, have in zip(event, full[split:], strict=True)):
@@ -91,7 +91,9 @@ def in_plates(
         inside = distribution.batch_shape[len(lengths) :] if given is None else given
         event = () if given is not None else distribution.event_shape
         if None in event:
-            raise state.fail(name, f"the length of a {type(distribution).__name__} value is open; give shape= or dims=")
+            raise state.fail(
+                name, f"the length of the value of {type(distribution).__name__} is open; give shape= or dims="
+            )
         observed = (*lengths, *inside, *event)
     return observed, plate_names(state, name, (), observed)
 
@@ -135,7 +137,11 @@ def check_dims(state: Run, name: str, names: Dims, full: Shape | None, *, learn:
             state.coords[dim] = labels_of(dim, full[i])
         lengths.append(len(state.coords[dim]))
     if full is not None and tuple(lengths) != full:
-        raise state.fail(name, f"dims {names} have the lengths {tuple(lengths)}, but the shape is {full}")
+        raise state.fail(
+            name,
+            f"dims {names} have the lengths {tuple(lengths)}, but the shape is {full}; give one of them, or mend the "
+            "coordinates",
+        )
     return tuple(lengths)
 
 

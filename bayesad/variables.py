@@ -58,8 +58,28 @@ def _observed_array(state: Run, name: str, obs: Any) -> Any:
         raise state.fail(name, OBSERVED_UNKNOWN.format(name))
     obs = value_of(obs)
     if obs.dtype.kind not in "biuf":
-        raise state.fail(name, f"obs must be numbers; got an array of dtype {obs.dtype}")
+        raise state.fail(name, f"obs must be numbers; got {_no_number(obs)}")
     return obs
+
+
+def _no_number(obs: np.ndarray) -> str:
+    """What an array of something else than numbers has, in words: of texts the first that is no number."""
+    if obs.dtype.kind != "U":
+        return f"an array of dtype {obs.dtype}; convert it to int64 or float64"
+    texts = list(np.ndenumerate(obs))
+    index, text = next((found for found in texts if not _reads_as_number(found[1])), texts[0])
+    return (
+        f"text, {str(text)!r} at index {list(index)}; mend it, or number the labels: "
+        "labels, k = np.unique(text, return_inverse=True)"
+    )
+
+
+def _reads_as_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 OBSERVED_UNKNOWN = (

@@ -371,3 +371,40 @@ def filled(y):
     exec(source, namespace)
     gradient = namespace["filled"](y=2.0).gradient({"x": 0.5})
     assert gradient["x"] == pytest.approx(0.5 - 2.0)
+
+
+# --- what is passed by mistake
+def one_number(y):
+    ba.sample("y", ba.Normal(ba.sample("a", ba.Normal(0, 1)), 1), obs=y)
+
+
+def text_factor():
+    ba.factor("f", "x")
+
+
+def open_length():
+    ba.sample("a", ba.ordered(ba.Normal(0, 1)))
+
+
+def two_lengths():
+    ba.coord("group", 3)
+    ba.sample("a", ba.Normal(0, 1), shape=4, dims="group")
+
+
+@pytest.mark.parametrize(
+    ("run", "parts"),
+    [
+        (lambda: ba.model(3), ["@ba.model stands above the def of a function", "got 3"]),
+        (lambda: ba.model(one_number)(["2", "a", "4"]), ["variable 'y'", "'a' at index [1]", "np.unique"]),
+        (lambda: ba.model(one_number)(["1", "2"]), ["text, '1' at index [0]"]),
+        (lambda: ba.model(text_factor)(), ["variable 'f'", "a number or an array of them, not 'x'"]),
+        (lambda: ba.model(open_length)(), ["the length of the value of ordered is open; give shape= or dims="]),
+        (lambda: ba.model(two_lengths)(), ["the shape is (4,); give one of them"]),
+        (lambda: ba.model(one_number)([1.0]).gradient([0.0]), ["a point is a dict", "not [0.0]", "unpack(q)"]),
+        (lambda: ba.model(one_number)([1.0]).gradient({"a": None}), ["'a' has no array of numbers"]),
+        (lambda: ba.model(one_number)([1.0]).predict(3), ["draws are what posterior.sample() gave", "not 3"]),
+        (lambda: ba.model(one_number)([1.0]).prior(draws=2.5), ["draws must be a whole number", "2.5"]),
+    ],
+)
+def test_what_is_passed_by_mistake_is_told(run, parts):
+    fails(ModelError, run, *parts)

@@ -182,3 +182,13 @@ def test_candidates_are_the_starting_point_and_others_unless_nothing_is_random(s
     partly = find_candidates(schools, np.random.default_rng(3), {"mu": 1.0}, 5)
     assert np.all(partly[:, 0] == 1.0)
     assert len(np.unique(partly[:, 1])) == 5
+
+
+def test_missing_values_in_a_predictor_are_named():
+    def line(x, y):
+        slope = ba.sample("slope", ba.Normal(0, 1))
+        ba.sample("y", ba.Normal(slope * x, 1), obs=y)
+
+    posterior = ba.model(line)(x=[1.0, 2.0, np.nan], y=[1.0, 2.0, 3.0])
+    with pytest.raises(InitialisationError, match=r"NaN is in the data: 'x' at index \[2\]\. Leave these rows out"):
+        posterior.initial(np.random.default_rng(1))

@@ -70,7 +70,7 @@ def test_draws_may_come_in_a_tree_or_a_dataset(posterior):
     dataset = xr.Dataset({name: (("chain", "draw"), value) for name, value in draws.items()})
     tree = xr.DataTree.from_dict({"posterior": dataset})
     expected = posterior.predict(draws, seed=1)["posterior_predictive"]["y"].values
-    for given in (dataset, tree):
+    for given in (dataset, tree, tree["posterior"]):
         np.testing.assert_array_equal(posterior.predict(given, seed=1)["posterior_predictive"]["y"].values, expected)
 
 

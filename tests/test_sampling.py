@@ -96,6 +96,8 @@ def test_large_data_are_not_kept_in_machine_code_once_the_chains_have_run(poster
         ({"sampler": "nuts"}, r"made by ba\.NUTS"),
         ({"progress": False}, "or None for silence"),
         ({"chains": 0}, "chains must be a whole number of at least 1"),
+        ({"seed": -1}, "seed must be a whole number of at least 0"),
+        ({"seed": 1.5}, "seed must be a whole number of at least 0"),
         ({"draws": 10.5}, "draws must be a whole number"),
     ],
 )
