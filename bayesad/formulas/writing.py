@@ -8,35 +8,21 @@ sampled stands in the source's last line.
 
 from __future__ import annotations
 
-import ast
-import json
-import keyword
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from bayesad.distributions import Distribution
 from bayesad.errors import DataError, ModelError, suggestion
 from bayesad.formulas.design import Block, Design, Effect, Response
-from bayesad.formulas.families import FAMILIES, Family, family_of
+from bayesad.formulas.families import Family, family_of
+from bayesad.formulas.text import Names, dims_argument, fits, in_docstring, layout, listed, numbers, prior_text, quoted
 
 __all__ = ["Written", "data_of", "fitting", "write_model"]
 
 
-_WIDTH = 120
-
 _COORDINATES = '# Coordinates of effects: "centred", "noncentred", or "auto", for those that a short run finds better.'
-
-_OURS = {"np", "ba", "scipy", "level", "shift", "eta", "others", "cutpoints"} | {
-    name for family in FAMILIES.values() for name, _ in family.parameters
-}
-"""Names of the model that no argument may have; those of unknowns begin with `_PREFIXES`."""
-
-_PREFIXES = ("b_", "u_", "sd_", "L_")
-"""Of slopes, effects of groups, their standard deviations, and the Cholesky factors of their correlations."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +52,9 @@ class Written:
         """The text of the module: the function, and the coordinates in which effects of groups are sampled."""
         if not self.choices:
             return self.function
-        chosen = [f"{_quoted(effects)}: {_quoted(choice)}" for effects, choice in self.choices.items()]
+        chosen = [f"{quoted(effects)}: {quoted(choice)}" for effects, choice in self.choices.items()]
         opening = f"{self.name} = ba.reparameterise({self.name}, {{"
-        lines = _layout(opening, ", ".join(chosen), "})", [f"{choice}," for choice in chosen], indent=0)
+        lines = layout(opening, ", ".join(chosen), "})", [f"{choice}," for choice in chosen], indent=0)
         return "\n".join([self.function, "", _COORDINATES, *lines, ""])
 
 
@@ -76,9 +62,9 @@ class Written:
 class _Draft:
     """What is collected while a model is written."""
 
-    arguments: _Names
+    arguments: Names
     priors: dict[str, str]
-    stems: _Names
+    stems: Names
     effects: list[str] = field(default_factory=list)
     coords: dict[str, tuple[str, ...]] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
@@ -96,25 +82,28 @@ class _Draft:
 
     def declare(self, variable: str, site: str, law: str, dims: Sequence[str] = ()) -> None:
         """A statement that gives an unknown with this law to a variable."""
-        self.call(f"{variable} = ba.sample", _quoted(site), law, *_dims(dims))
+        self.call(f"{variable} = ba.sample", quoted(site), law, *dims_argument(dims))
 
     def record(self, site: str, value: str, dims: Sequence[str] = (), variable: str = "") -> None:
         """A statement that records a quantity, and gives it to a variable."""
         self.call(
-            f"{variable} = ba.deterministic" if variable else "ba.deterministic", _quoted(site), value, *_dims(dims)
+            f"{variable} = ba.deterministic" if variable else "ba.deterministic",
+            quoted(site),
+            value,
+            *dims_argument(dims),
         )
 
     def call(self, function: str, *arguments: str) -> None:
         """A statement that is a call, in the layout that common formatters give it."""
-        self.lines += _layout(f"{function}(", ", ".join(arguments), ")", [f"{argument}," for argument in arguments])
+        self.lines += layout(f"{function}(", ", ".join(arguments), ")", [f"{argument}," for argument in arguments])
 
     def add_up(self, variable: str, terms: Sequence[str]) -> None:
         """A statement that gives a sum to a variable."""
         total = " + ".join(terms)
-        if _fits(f"{variable} = {total}"):
+        if fits(f"{variable} = {total}"):
             self.lines.append(f"{variable} = {total}")
         else:
-            self.lines += _layout(f"{variable} = (", total, ")", [terms[0], *(f"+ {term}" for term in terms[1:])])
+            self.lines += layout(f"{variable} = (", total, ")", [terms[0], *(f"+ {term}" for term in terms[1:])])
 
 
 @dataclass(frozen=True)
@@ -123,28 +112,6 @@ class _Scale:
 
     level: float
     unit: float = 1.0
-
-
-class _Names:
-    """Identifiers for terms: the same for the same term, different for different ones."""
-
-    def __init__(self) -> None:
-        self._given: dict[str, str] = {}
-
-    def __call__(self, term: str) -> str:
-        if term not in self._given:
-            plain = _identifier(term)
-            if not plain.isidentifier() or keyword.iskeyword(plain) or plain in _OURS or plain.startswith(_PREFIXES):
-                plain = f"x_{plain}"
-            taken = set(self._given.values())
-            name, n = plain, 2
-            while name in taken:
-                name, n = f"{plain}_{n}", n + 1
-            self._given[term] = name
-        return self._given[term]
-
-    def __iter__(self) -> Any:
-        return iter(self._given.values())
 
 
 def write_model(
@@ -174,7 +141,7 @@ def write_model(
     """
     kind, link, law = family_of(family, link)
     response = design.response
-    draft = _Draft(_Names(), {key: _prior_text(key, prior) for key, prior in (priors or {}).items()}, _Names())
+    draft = _Draft(Names(), {key: prior_text(key, prior) for key, prior in (priors or {}).items()}, Names())
     outcome = draft.arguments(response.name)
     if response.trials is not None:
         draft.arguments("trials")
@@ -198,8 +165,8 @@ def write_model(
     for parameter, prior in kind.parameters:
         site = parameter if parameter not in draft.sites else f"{response.name}_{parameter}"
         draft.sample(parameter, site, prior.format(scale=f"{_spread(response.values):.4g}"))
-    dims = () if vector else _dims(["row"])
-    draft.call("ba.sample", _quoted(response.name), law.format(eta="eta"), f"obs={outcome}", *dims)
+    dims = () if vector else dims_argument(["row"])
+    draft.call("ba.sample", quoted(response.name), law.format(eta="eta"), f"obs={outcome}", *dims)
     unknown = [key for key in draft.priors if key not in draft.used]
     if unknown:
         hint = suggestion(unknown[0], draft.sites)
@@ -228,7 +195,7 @@ def _spread(values: np.ndarray) -> float:
 
 def data_of(design: Design) -> dict[str, np.ndarray]:
     """The arguments of the model written for a design, by name, in the order in which it names them."""
-    names, response = _Names(), design.response
+    names, response = Names(), design.response
     data = {names(response.name): response.values}
     if response.trials is not None:
         data[names("trials")] = response.trials
@@ -306,14 +273,14 @@ def _write_terms(draft: _Draft, design: Design, response: Response, scale: _Scal
         scales = np.atleast_1d(term.values.std(axis=0))
         centres = np.atleast_1d(term.values.mean(axis=0)) * (design.intercept or cut)
         centres = np.where(np.abs(centres) < 1e-9 * scales, 0.0, centres)
-        prior = f"ba.Normal(0, {_numbers(2.5 * scale.unit / np.where(scales > 0, scales, 1.0), vector)})"
+        prior = f"ba.Normal(0, {numbers(2.5 * scale.unit / np.where(scales > 0, scales, 1.0), vector)})"
         matrix = term.values.ndim == 2
         dims = ([f"{term.name}_dim"] if matrix else []) + ([across] if vector else [])
         if matrix:
             draft.coords[dims[0]] = term.labels
         coefficient = f"b_{argument}"
         draft.sample(coefficient, term.name, prior, dims, alias="slopes")
-        centre = _listed(centres) if matrix else f"{centres[0]:.6g}"
+        centre = listed(centres) if matrix else f"{centres[0]:.6g}"
         centred = f"{argument} - {centre}" if np.any(centres) else argument
         if vector and not matrix:
             terms.append(f"np.outer({centred}, {coefficient})")
@@ -361,7 +328,7 @@ def _write_block(draft: _Draft, block: Block, scale: _Scale, level: str = "") ->
     name = f"{varying}|{owner}"
     stem = draft.stems(owner if any(effect.values is None for effect in block.effects) else name)
     units = [1.0 if effect.values is None else _spread(_column(effect, column)) for effect, column in effects]
-    prior = f"ba.HalfStudentT(3, {_numbers(2.5 * scale.unit / np.array(units))})"
+    prior = f"ba.HalfStudentT(3, {numbers(2.5 * scale.unit / np.array(units))})"
     for effect in block.effects:
         if effect.values is not None:
             draft.arguments(effect.name)
@@ -394,86 +361,17 @@ def _times(value: str, draft: _Draft, effect: Effect, column: int) -> str:
     return f"{value} * {argument}" if effect.values.ndim == 1 else f"{value} * {argument}[:, {column}]"
 
 
-# --- text
-
-
-def _identifier(text: str) -> str:
-    return re.sub(r"\W+", "_", text).strip("_") or "x"
-
-
+# --- the whole module
 def _module(design: Design, family: str, link: str, name: str, arguments: list[str], lines: list[str]) -> str:
-    head = _layout(f"def {name}(", ", ".join(arguments), "):", [f"{argument}," for argument in arguments], indent=0)
+    head = layout(f"def {name}(", ", ".join(arguments), "):", [f"{argument}," for argument in arguments], indent=0)
     body = "\n".join([*head, *(f"    {line}" for line in lines)])
     imports = [f"import {package}" for package in ("numpy as np",) if "np." in body]
     imports += ["import scipy.special"] if "scipy.special" in body else []
     before = "\n".join(imports) + ("\n\n" if imports else "")
     return (
-        f'"""{_in_docstring(design.formula)}: {family} with {link} link."""\n\n{before}import bayesad as ba\n\n\n'
+        f'"""{in_docstring(design.formula)}: {family} with {link} link."""\n\n{before}import bayesad as ba\n\n\n'
         f"@ba.model\n{body}\n"
     )
-
-
-def _in_docstring(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', "'")
-
-
-def _check_law(name: str, text: str) -> None:
-    """ModelError unless a text is an expression of laws that exist."""
-    import bayesad
-
-    try:
-        tree = ast.parse(text, mode="eval")
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "ba":
-                getattr(bayesad, node.attr)
-    except SyntaxError as error:
-        raise ModelError(f"the prior of {name!r}, {text!r}, is no expression: {error.msg}") from None
-    except AttributeError as error:
-        raise ModelError(f"the prior of {name!r}, {text!r}: {error}") from None
-
-
-def _prior_text(name: str, prior: Any) -> str:
-    """A prior as text of the source."""
-    if isinstance(prior, Distribution):
-        arrays = [key for key, value in prior.parameters.items() if np.ndim(value) > 0]
-        if arrays:
-            raise ModelError(f"the prior of {name!r} has an array for {arrays[0]}; give it as text, or use numbers")
-        return f"ba.{prior!r}"
-    if isinstance(prior, str):
-        text = prior if prior.startswith("ba.") else f"ba.{prior}"
-        _check_law(name, text)
-        return text
-    raise ModelError(f"the prior of {name!r} is {prior!r}; give a distribution, or its text such as 'Normal(0, 1)'")
-
-
-def _numbers(values: np.ndarray, column: bool = False) -> str:
-    """Text of a number, or of several, as a column if they go with rows."""
-    return f"{values[0]:.4g}" if len(values) == 1 else _listed(values) + ("[:, None]" if column else "")
-
-
-def _listed(values: np.ndarray) -> str:
-    return f"np.array([{', '.join(f'{value:.6g}' for value in values)}])"
-
-
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
-
-
-def _dims(names: Sequence[str]) -> tuple[str, ...]:
-    """The argument that names dims, if there are any."""
-    quoted = [_quoted(name) for name in names]
-    return () if not quoted else (f"dims={quoted[0]}",) if len(quoted) == 1 else (f"dims=({', '.join(quoted)})",)
-
-
-def _fits(line: str, indent: int = 4) -> bool:
-    return indent + len(line) <= _WIDTH
-
-
-def _layout(opening: str, inside: str, closing: str, parts: Sequence[str], indent: int = 4) -> list[str]:
-    """A statement with parentheses: on one line, else what is inside on a line of its own, else each of its parts."""
-    if _fits(whole := f"{opening}{inside}{closing}", indent):
-        return [whole]
-    return [opening, *(f"    {part}" for part in ([inside] if _fits(inside, indent + 4) else parts)), closing]
 
 
 def _has_rows(design: Design) -> bool:
