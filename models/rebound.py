@@ -41,9 +41,9 @@ def picture(tree, posterior):
         left.plot(data["month"][own], data["rna"][own], marker, color="#777777", markersize=4)
     low, middle, high = 10 ** level.quantile([0.05, 0.5, 0.95], ("chain", "draw")).values
     left.fill_between(level.month.values, low, high, color="#0072b2", alpha=0.4, linewidth=0)
-    left.plot(level.month.values, middle, color="#0072b2", label="of a typical child, 90 %")
+    left.plot(level.month.values, middle, color="#0072b2")
     left.set(xlabel="months after the interruption", ylabel="copies per millilitre", yscale="log")
-    left.legend(frameon=False, loc="lower right")
+    left.set_title("triangles: at a limit; band: a typical child, 90 %", fontsize=10)
     ends = tree.posterior.by_child.quantile([0.05, 0.95], ("chain", "draw")).values
     order = np.argsort(ends.mean(axis=0))
     right.hlines(range(72), *ends[:, order], color="#56b4e9", linewidth=2)

@@ -144,7 +144,7 @@ def draw(panel: Any, name: str) -> None:
     panel.set_title(name, fontsize=9)
     panel.tick_params(labelsize=7)
     if any(label and "…" not in label for label in panel.get_legend_handles_labels()[1]):
-        panel.legend(fontsize=6, frameon=False, handlelength=1)
+        panel.legend(fontsize=7, frameon=False, handlelength=1)
 
 
 def places(draws: list[np.ndarray], discrete: bool) -> np.ndarray:
@@ -164,7 +164,7 @@ def number(value: Any) -> str:
 
 def save(figure: Figure, file: Path) -> None:
     """A PNG of few colours."""
-    figure.savefig(file, dpi=80)
+    figure.savefig(file, dpi=100)
     Image.open(file).convert("RGB").quantize(64).save(file, optimize=True)
 
 

@@ -81,11 +81,16 @@ def parts(source: str) -> tuple[str, str, str]:
 
 
 def write_index(configs: list[Path]) -> None:
-    lines = ["# Models", "", "Each can be run from a checkout, by the command its page shows.", ""]
+    lines = [
+        "# Models",
+        "",
+        "Each can be run from a checkout, by the command its page shows (with the environment of the README active).",
+        "",
+    ]
     for config in configs:
         title, _, _ = parts((ROOT / "models" / f"{config.stem}.py").read_text())
         lines.append(
-            f"- [{config.stem}]({config.stem}.md): {title if title[:2].isupper() else title[0].lower() + title[1:]}"
+            f"- [{config.stem}]({config.stem}.md): {title if title[1].isupper() else title[0].lower() + title[1:]}"
         )
     (PAGES / "README.md").write_text("\n".join(lines) + "\n")
 

@@ -76,8 +76,8 @@ def _example(arguments: argparse.Namespace, title: str) -> dict[str, str]:
         raise ConfigError(
             '--data, --family, --prior and --link belong to a formula; give it too: --formula "y ~ 1 + x"'
         )
-    data = {"x": [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0], "y": [1.1, 2.8, 5.3, 7.2, 8.6, 11.2, 12.7, 15.1]}
-    return _files(title, _EXAMPLE, data, {})
+    y = [1.4, 2.6, 5.5, 7.1, 8.4, 11.3, 12.8, 15.9, 16.6, 19.2, 21.5, 22.4, 25.3, 27.6, 28.5, 31.2]
+    return _files(title, _EXAMPLE, {"x": [float(x) for x in range(len(y))], "y": y}, {})
 
 
 def _function_name(title: str) -> str:
