@@ -194,9 +194,11 @@ class VonMises(FromOneTail):
         mode = self.mu - 2.0 * np.pi * np.round(self.mu / (2.0 * np.pi))
         upper = x > mode
         x, mode = np.where(upper, -x, x), np.where(upper, -mode, mode)
+        # np.where instead of maxima and minima: where they are equal, one part alone has the derivative
+        above, near = mode > 0.0, mode - x < np.pi
         parts = [  # as distances from the mode
-            (np.pi - np.maximum(mode, 0.0), 2.0 * np.pi - np.maximum(mode - x, np.pi)),
-            (np.minimum(mode - x, np.pi), np.pi + np.minimum(mode, 0.0)),
+            (np.pi - np.where(above, mode, 0.0), np.where(near, np.pi, 2.0 * np.pi - (mode - x))),
+            (np.where(near, mode - x, np.pi), np.pi + np.where(above, 0.0, mode)),
         ]
         logs = [_log_von_mises_integral(*part, self.kappa) for part in parts]
         return upper, np.logaddexp(*logs) - np.log(special.i0e(self.kappa)) - 2.0 * HALF_LOG_2PI
@@ -213,7 +215,7 @@ def _log_von_mises_integral(start: Any, end: Any, kappa: Any) -> Any:
     far = np.minimum(height + drop, 1.0)
     across = np.sqrt(far * (1.0 - height)) + np.sqrt(height * (1.0 - far))
     reach = 2.0 * np.arcsin(np.minimum((far - height) / np.maximum(across, 1e-300), 1.0))
-    length = np.minimum(ad.stop_gradient(np.where(height + drop < 1.0, reach, np.pi)), end - start)
+    length = np.minimum(ad.stop_gradient(np.where(height + drop < 1.0, reach, 2.0 * np.pi)), end - start)
     t = length[..., None] * nodes
     fall = np.sin(start[..., None] + 0.5 * t) * np.sin(0.5 * t)
     integral = np.sum(weights * np.exp(-2.0 * kappa[..., None] * fall), axis=-1)

@@ -95,6 +95,18 @@ def test_distribution_function_of_von_mises_equals_an_integral_on_the_circle(mu:
     np.testing.assert_allclose([law.log_cdf(x), law.log_sf(x)], expected, rtol=1e-11, atol=1e-14)
 
 
+@pytest.mark.parametrize("mu", [0.0, 0.3, -1.0])
+def test_distribution_function_of_von_mises_moves_by_the_density_where_its_parts_change(
+    mu: float,
+) -> None:
+    ends = [mu - np.pi, mu + np.pi]
+    x = np.array([mu, *[end for end in ends if -np.pi < end < np.pi], 0.0, -0.2])
+    for kappa in (1.5, 30.0):
+        density = st.vonmises(kappa, loc=mu).pdf
+        found = ad.jacobian(lambda m, kappa=kappa: laws.VonMises(m, kappa).cdf(x), mu)
+        np.testing.assert_allclose(found, density(-np.pi) - density(x), rtol=1e-10, atol=1e-12)
+
+
 def test_com_poisson_has_the_tails_of_the_poisson_law_for_nu_of_one_and_of_its_own_probabilities() -> None:
     rate, x = np.array([[0.02], [4.0], [700.0]]), np.array([0.0, 1.0, 6.0, 60.0, 690.0, 900.0])
     law, twin = laws.COMPoisson(rate, 1.0), st.poisson(rate)
