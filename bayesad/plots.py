@@ -96,7 +96,7 @@ def plot_trace(
         hspace=0.62,
         wspace=0.15,
     )
-    heading = f"{title + ': ' if title else ''}{chains} chains of {length} draws"
+    heading = f"{title + ': ' if title else ''}{chains} chain{'s' * (chains != 1)} of {length} draws"
     figure.text(0.055, 1 - 0.24 / height, heading, fontsize=12, weight="bold", va="center")
     _chain_key(figure, chains, 1 - 0.24 / height)
     for i, note in enumerate(reversed(notes)):
@@ -118,7 +118,7 @@ def save_trace(figure: Figure, file: Path) -> None:
         with replacing(file) as temporary:
             figure.savefig(temporary)
     except (OSError, ValueError) as error:
-        raise ResultsError(f"cannot write {file}: {error}") from None
+        raise ResultsError(f"cannot write {file}: {getattr(error, 'strerror', None) or error}") from None
 
 
 def _diverging(tree: xr.DataTree, shape: tuple[int, int]) -> np.ndarray:

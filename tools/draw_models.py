@@ -69,7 +69,7 @@ def save_small(figure: Figure, file: Path) -> None:
     figure.set_dpi(90)
     figure.savefig(file)
     with Image.open(file) as image:
-        small = image.convert("RGB").quantize(64)
+        small = image.convert("RGB").quantize(64, Image.Quantize.FASTOCTREE)  # keeps colours of few pixels
     small.save(file, optimize=True)
 
 

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from bayesad.cli.codes import EXIT_CODES, INTERRUPTED, WELL, code_of
-from bayesad.errors import BayesadError
+from bayesad.errors import BayesadError, suggestion
 
 __all__ = ["COMMANDS", "main"]
 
@@ -47,7 +47,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv is None:
         argv = sys.argv[1:]
         gc.set_threshold(50_000, 20, 50)  # imports and traces make many objects to search and hardly any garbage
-    arguments = _parser(next((word for word in argv if word in COMMANDS), None)).parse_args(argv)
+    parser = _parser(next((word for word in argv if word in COMMANDS), None))
+    if argv and not argv[0].startswith("-") and argv[0] not in COMMANDS:
+        parser.error(
+            f"there is no command {argv[0]!r}{suggestion(argv[0], COMMANDS)} (there are {', '.join(COMMANDS)})"
+        )
+    arguments = parser.parse_args(argv)
     try:
         return arguments.run(arguments)
     except KeyboardInterrupt:

@@ -116,7 +116,8 @@ def _draw(posterior: Posterior, config: RunConfig) -> xr.DataTree:
         )
     drawn = f"{_draws(tree)} of {settings.draws}" if _interrupted(tree, settings) else f"{_draws(tree)}"
     took = f"{time.monotonic() - started:.1f} s"
-    _say(f"{settings.chains} chains, {drawn} draws each, warmup {settings.warmup}, seed {settings.seed}: {took}")
+    chains = f"{settings.chains} chain{'s' * (settings.chains > 1)}"
+    _say(f"{chains}, {drawn} draws each, warmup {settings.warmup}, seed {settings.seed}: {took}")
     return tree
 
 

@@ -62,6 +62,12 @@ def test_wrong_arguments_are_wrong_input(arguments, capsys):
     assert "usage: bayesad" in capsys.readouterr().err
 
 
+def test_a_misspelt_command_is_told_the_right_one(capsys):
+    with pytest.raises(SystemExit):
+        main(["smaple"])
+    assert "there is no command 'smaple'; did you mean 'sample'? (there are sample, summary" in capsys.readouterr().err
+
+
 def test_every_command_describes_itself(capsys):
     with pytest.raises(SystemExit):
         main(["--help"])

@@ -92,7 +92,7 @@ def test_plot_writes_beside_the_draws_or_where_told(cli, folder):
 def test_a_plot_that_cannot_be_written_is_a_failed_run(cli, folder):
     folder()
     result = cli("plot", "run", "--output", "no/such/folder/x.png")
-    assert result.code == 1 and "error: cannot write no/such/folder/x.png" in result.err
+    assert result.code == 1 and "error: cannot write no/such/folder/x.png: No such file or directory\n" in result.err
 
 
 @pytest.mark.parametrize(
