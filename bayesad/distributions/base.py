@@ -274,8 +274,12 @@ class Distribution(ABC):
         Raises
         ------
         DistributionError
-            If the law is improper, or the length of its event is left to the value (use `draw`).
+            If the law is improper, the length of its event is left to the value (use `draw`), or rng is no generator.
         """
+        if not isinstance(rng, np.random.Generator):
+            raise DistributionError(
+                f"{self._name}: draws need a random generator, such as np.random.default_rng(1); got {rng!r}."
+            )
         leading = (int(shape),) if isinstance(shape, (int, np.integer)) else tuple(shape)
         full = (*leading, *self.batch_shape, *self.event_shape)
         if None in full:

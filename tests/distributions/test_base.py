@@ -154,6 +154,7 @@ def test_integer_parameters_are_numbers_like_any_other() -> None:
             r"Dirichlet: .* shape \(4,\); .* batch shape \(2,\) and event shape \(3,\)\.",
         ),
         (lambda: laws.Flat().sample(np.random.default_rng(0)), "Flat is improper"),
+        (lambda: laws.Normal().sample(3), r"Normal: draws need a random generator, such as .*; got 3\."),
         (lambda: laws.Flat().cdf(0.0), "Flat has no cumulative distribution function"),
     ],
 )
