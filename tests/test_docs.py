@@ -29,6 +29,11 @@ def test_links_of_a_page_lead_somewhere(page):
         assert target.startswith("http") or (page.parent / target).exists(), target
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_readme_leads_to_every_page(page):
+    assert f"](docs/{page.name})" in (ROOT / "README.md").read_text()
+
+
 def peers_blocks():
     text = (ROOT / "docs" / "migration.md").read_text()
     return re.findall(r"```py (\w+)\n(.*?)```", text, flags=re.DOTALL)
