@@ -353,7 +353,8 @@ def test_while_sampling_a_failure_is_a_log_density_of_minus_infinity():
     assert np.isfinite(posterior.unconstrained.log_density([0.5]))
     with pytest.raises(SolverError):
         posterior.neg_log_posterior({"start": 2.0})
-    draws = posterior.sample(chains=2, warmup=200, draws=200, seed=1, initial={"start": 0.5})
+    with pytest.warns(RuntimeWarning, match="no solution beyond"):
+        draws = posterior.sample(chains=2, warmup=200, draws=200, seed=1, initial={"start": 0.5})
     assert np.all(draws.posterior["start"].values < 1.0)
 
 
