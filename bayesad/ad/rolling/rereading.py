@@ -6,6 +6,7 @@ three arrays to be written and read; in it, where its vectors are long enough, t
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from bayesad.ad.primitives.loops import CHEAP
@@ -29,16 +30,15 @@ def computed_inside(inside: Sequence[Node], outside: Mapping[Node, Operand]) -> 
     """
     read = {i for node in inside for i in node.inputs if _is_row(i, outside)}
     sources = {node: rows for node, rows in _sources(outside).items() if node in read}
-    chosen = list(sources)
-    while True:
-        numbers = _numbers(read, chosen, sources)
-        fewer = ([other for other in chosen if other is not node] for node in chosen)
-        as_good = next((others for others in fewer if _numbers(read, others, sources) <= numbers), None)
-        if as_good is None:
-            break
-        chosen = as_good
+    uses = Counter([row for rows in sources.values() for row in rows if row not in read])
+
+    def reads_as_much(node: Node) -> bool:
+        return sum(row.size for row in sources[node] if uses[row] == 1) >= node.size
+
+    while (node := next(filter(reads_as_much, sources), None)) is not None:
+        uses.subtract(row for row in sources.pop(node) if row not in read)
     found: set[Node] = set()
-    waiting = list(chosen)
+    waiting = list(sources)
     while waiting:
         node = waiting.pop()
         found.add(node)
@@ -63,8 +63,3 @@ def _sources(outside: Mapping[Node, Operand]) -> dict[Node, set[Node]]:
             rows = [found.get(i, {i}) for i in node.inputs if _is_row(i, outside)]
             found[node] = set().union(*rows)
     return found
-
-
-def _numbers(read: set[Node], chosen: Sequence[Node], sources: Mapping[Node, set[Node]]) -> int:
-    """How many numbers a step reads where the chosen rows are computed."""
-    return sum(node.size for node in read.difference(chosen).union(*[sources[node] for node in chosen]))
