@@ -125,6 +125,8 @@ def _data(values: Mapping[str, Any]) -> dict[str, Any]:
 def _changed(model: Model, kind: str, values: Mapping[str, Any]) -> Model:
     from bayesad.dsl import Model
 
+    if not isinstance(model, Model):
+        raise ModelError(f"{kind} changes a model, a function under @ba.model before it is given data; got {model!r}")
     return Model(model.function, model.coords, {**model.changes, **{n: Change(kind, v) for n, v in values.items()}})
 
 

@@ -55,7 +55,7 @@ def submodel(name: str, model: Model | Callable[..., Any], *args: Any, **kwargs:
     Raises
     ------
     ModelError
-        Outside a model.
+        Outside a model; if there is nothing to call.
 
     Examples
     --------
@@ -70,6 +70,8 @@ def submodel(name: str, model: Model | Callable[..., Any], *args: Any, **kwargs:
     ['a.intercept', 'a.slope', 'b.intercept', 'b.slope']
     """
     state = running("submodel", name)
+    if not callable(model):
+        raise state.fail(name, f"a submodel is a model or a function, which is called here; got {model!r}")
     visit(model.function if isinstance(model, Model) else model)
     with prefix(name):
         if not isinstance(model, Model):

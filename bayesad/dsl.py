@@ -153,7 +153,7 @@ def model(function: Callable[..., Any]) -> Model:
     ModelError
         For what is no function written in Python, or one that takes any number of arguments.
     """
-    if not inspect.isfunction(function):
+    if not hasattr(function, "__code__"):
         raise ModelError(f"@ba.model stands above the def of a function whose arguments are data; got {function!r}")
     return Model(function)
 

@@ -382,6 +382,19 @@ def text_factor():
     ba.factor("f", "x")
 
 
+def no_submodel():
+    ba.submodel("part", 3)
+
+
+class Holder:
+    def method(self, y):
+        one_number(y)
+
+
+def test_a_bound_method_may_be_a_model():
+    assert list(ba.model(Holder().method)(y=[1.0]).parameters) == ["a"]
+
+
 def open_length():
     ba.sample("a", ba.ordered(ba.Normal(0, 1)))
 
@@ -397,6 +410,8 @@ def two_lengths():
         (lambda: ba.model(3), ["@ba.model stands above the def of a function", "got 3"]),
         (lambda: ba.model(one_number)(["2", "a", "4"]), ["variable 'y'", "'a' at index [1]", "np.unique"]),
         (lambda: ba.model(one_number)(["1", "2"]), ["text, '1' at index [0]"]),
+        (lambda: ba.condition(one_number, {"a": 1.0}), ["condition changes a model, a function under @ba.model"]),
+        (lambda: ba.model(no_submodel)(), ["variable 'part'", "a submodel is a model or a function", "got 3"]),
         (lambda: ba.model(text_factor)(), ["variable 'f'", "a number or an array of them, not 'x'"]),
         (lambda: ba.model(open_length)(), ["the length of the value of ordered is open; give shape= or dims="]),
         (lambda: ba.model(two_lengths)(), ["the shape is (4,); give one of them"]),
