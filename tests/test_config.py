@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bayesad.config import RunConfig, describe_keys, load_config, to_toml
@@ -266,6 +266,7 @@ scalars = st.one_of(st.booleans(), st.integers(-(2**63), 2**63 - 1), st.floats(a
 names = st.text(min_size=1).filter(lambda name: name.strip() == name and name != "file")
 
 
+@settings(max_examples=40)
 @given(st.dictionaries(names, st.one_of(scalars, st.lists(scalars), st.lists(st.lists(st.floats(0, 1))))))
 def test_any_data_values_survive_writing_and_reading(values):
     import tempfile

@@ -57,7 +57,7 @@ def evaluate(expression, x, y):
 
 
 @seed(1)
-@settings(max_examples=120, deadline=None, database=None)
+@settings(max_examples=80, deadline=None, database=None)
 @given(expression=EXPRESSIONS)
 def test_reverse_forward_and_complex_step_agree_on_random_programs(expression):
     random = np.random.default_rng(2)

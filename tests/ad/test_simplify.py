@@ -320,4 +320,10 @@ def test_the_gradient_of_a_recurrent_layer_sums_its_outer_products_by_one_produc
 
     w = 0.1 * np.random.default_rng(1).normal(size=(10, 10))
     assert "f64[6,10,10]" not in ad.inspect(f, w, stage="gradient")
-    assert ad.check(f, w)
+    v = np.random.default_rng(2).normal(size=w.shape)
+    h, total = np.zeros(10), 0.0
+    for x in rows:
+        h = np.tanh((w + 1e-30j * v) @ h + x)
+        total = total + np.sum(h)
+    slope = np.imag(total) / 1e-30
+    assert np.sum(ad.gradient(f, w) * v) == pytest.approx(slope, rel=1e-12)

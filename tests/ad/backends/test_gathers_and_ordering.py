@@ -50,7 +50,7 @@ def primitive(name, **attributes):
 
 # --- along axes
 @given(data=st.data(), shape=SHAPES, dtype=DTYPES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_order_along_an_axis(data, shape, dtype):
     axis = data.draw(st.integers(0, len(shape) - 1))
     a = draw_array(data, shape, dtype)
@@ -59,7 +59,7 @@ def test_order_along_an_axis(data, shape, dtype):
 
 
 @given(data=st.data(), shape=SHAPES, dtype=st.sampled_from(["int", "bool"]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_reductions_of_integers_and_truth_values(data, shape, dtype):
     axes = tuple(sorted(data.draw(st.sets(st.integers(0, len(shape) - 1)))))
     reducible = all(shape[i] for i in axes)
@@ -86,7 +86,7 @@ def test_the_sorting_kernel_uncompiled_is_stable(n):
 
 # --- searching and convolution
 @given(data=st.data(), side=st.sampled_from(["left", "right"]), dtypes=st.tuples(DTYPES, DTYPES))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_searching(data, side, dtypes):
     a = np.sort(draw_array(data, (data.draw(st.integers(0, 20)),), dtypes[0]))
     v = draw_array(data, data.draw(SHAPES), dtypes[1])

@@ -43,7 +43,7 @@ def operands(rng, lengths, batches, vectors, dtypes=(float, float)):
     m=LENGTHS, k=LENGTHS, n=LENGTHS, batches=BATCHES, vectors=st.sampled_from(VECTORS),
     swap_a=st.booleans(), swap_b=st.booleans(), seed=st.integers(0, 9),
 )  # fmt: skip
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=75, deadline=None)
 def test_products_of_unknowns_in_any_layout(m, k, n, batches, vectors, swap_a, swap_b, seed):
     a, b = operands(np.random.default_rng(seed), (m, k, n), batches, vectors)
     swap_a, swap_b = swap_a and a.ndim > 1, swap_b and b.ndim > 1
@@ -59,7 +59,7 @@ def test_products_of_unknowns_in_any_layout(m, k, n, batches, vectors, swap_a, s
     m=LENGTHS, k=LENGTHS, n=LENGTHS, vectors=st.sampled_from(VECTORS), data_left=st.booleans(),
     dtypes=st.sampled_from([(float, float), (int, float), (float, int), (int, int)]), seed=st.integers(0, 9),
 )  # fmt: skip
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_products_with_data_of_any_dtype_and_layout(m, k, n, vectors, data_left, dtypes, seed):
     a, b = operands(np.random.default_rng(seed), (m, k, n), ((), ()), vectors, dtypes)
     if data_left:

@@ -65,7 +65,7 @@ def test_consecutive_elements_are_read_where_they_are():
     np.testing.assert_allclose(executor(program)([x])[0], f(x), rtol=1e-13)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 9)), min_size=3, max_size=14))
 def test_programs_that_reuse_memory_agree_with_the_interpreter(steps):
     operations = [
