@@ -4,7 +4,6 @@ Source: Stan User's Guide, Finite mixtures.
 """
 
 import numpy as np
-from scipy.special import logsumexp
 
 import bayesad as ba
 
@@ -14,4 +13,4 @@ def normal_mixture_k(y, K):
     theta = ba.sample("theta", ba.Dirichlet(np.ones(K)))
     mu = ba.sample("mu", ba.Normal(0, 10), shape=K)
     sigma = ba.sample("sigma", ba.Flat(lower=0, upper=10), shape=K)
-    ba.factor("y", logsumexp(np.log(theta) + ba.Normal(mu, sigma).log_prob(y[:, None]), axis=1))
+    ba.sample("y", ba.mixture_same_family(theta, ba.Normal(mu, sigma)), obs=y)
