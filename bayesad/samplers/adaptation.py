@@ -17,8 +17,9 @@ import math
 from typing import NamedTuple
 
 from bayesad.ad.backends.llvm.kernel import Float, Floats, Int, Ints, LogDensity, Words
+from bayesad.ad.backends.llvm.kernel_vectors import padded
 from bayesad.samplers.control import COMPLETE, LEAPFROGS, STEP_SIZE_TOO_LARGE, STEP_SIZE_TOO_SMALL, STOP, STOPPED
-from bayesad.samplers.hamiltonian import begin_trajectory, energy_of, leapfrog, padded, state_size
+from bayesad.samplers.hamiltonian import begin_trajectory, energy_of, leapfrog, state_size
 from bayesad.samplers.random import fill_normals
 
 __all__ = [

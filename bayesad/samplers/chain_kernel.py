@@ -3,6 +3,7 @@
 import math
 
 from bayesad.ad.backends.llvm.kernel import Floats, Int, Ints, LogDensity, Words
+from bayesad.ad.backends.llvm.kernel_vectors import copy
 from bayesad.samplers.adaptation import (
     STEP,
     TUNING_SIZE,
@@ -34,7 +35,6 @@ from bayesad.samplers.control import (
     UNUSABLE_START,
     WARMUP,
 )
-from bayesad.samplers.hamiltonian import copy
 from bayesad.samplers.hmc import hmc_transition
 from bayesad.samplers.metric import draws_for_dense, may_be_dense, take_draw, update_metric
 from bayesad.samplers.nuts import nuts_transition

@@ -27,6 +27,7 @@ from bayesad.ad.backends.llvm.kernel import (
     spread,
     total,
 )
+from bayesad.ad.backends.llvm.kernel_vectors import copy, padded
 
 __all__ = [
     "DENSE",
@@ -36,7 +37,6 @@ __all__ = [
     "MOST_ENERGY_ERROR",
     "add_multiple",
     "begin_trajectory",
-    "copy",
     "copy_lanes",
     "dot",
     "energy_of",
@@ -45,7 +45,6 @@ __all__ = [
     "leapfrog",
     "log_density_of",
     "low_rank_root",
-    "padded",
     "state_size",
 ]
 
@@ -83,11 +82,6 @@ def low_rank_root(factor: np.ndarray, dimension: int) -> np.ndarray:
     return root
 
 
-def padded(dimension: Int) -> Int:
-    """Entries of a vector in whole Lanes."""
-    return (dimension + WIDTH - 1) // WIDTH * WIDTH
-
-
 def state_size(dimension: Int) -> Int:
     """Floats of a state."""
     return 4 * padded(dimension) + WIDTH
@@ -101,12 +95,6 @@ def log_density_of(dimension: Int, state: Floats) -> Float:
 def energy_of(dimension: Int, state: Floats) -> Float:
     """Kinetic energy, |p|²/2 of the whitened momentum (Neal 2011, eq. 5.5), less log density."""
     return state[4 * padded(dimension) + 1]
-
-
-def copy(dimension: Int, source: Floats, target: Floats) -> None:
-    """Copy a vector."""
-    for i in range(dimension):
-        target[i] = source[i]
 
 
 def copy_lanes(length: Int, source: Floats, target: Floats) -> None:

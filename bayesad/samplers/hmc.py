@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 
 from bayesad.ad.backends.llvm.kernel import Float, Floats, Int, Ints, LogDensity, Words
+from bayesad.ad.backends.llvm.kernel_vectors import copy, padded
 from bayesad.errors import ConfigError
 from bayesad.samplers.control import (
     ACCEPTANCE,
@@ -26,11 +27,9 @@ from bayesad.samplers.control import (
 from bayesad.samplers.hamiltonian import (
     MOST_ENERGY_ERROR,
     begin_trajectory,
-    copy,
     energy_of,
     leapfrog,
     log_density_of,
-    padded,
     state_size,
 )
 from bayesad.samplers.random import fill_normals, uniform

@@ -9,7 +9,8 @@ diagonal. Of its eigenvectors those count whose eigenvalues are far from 1.
 import math
 
 from bayesad.ad.backends.llvm.kernel import WIDTH, Floats, Int
-from bayesad.samplers.hamiltonian import MOST_DIRECTIONS, add_multiple, copy, dot, padded
+from bayesad.ad.backends.llvm.kernel_vectors import copy, padded
+from bayesad.samplers.hamiltonian import MOST_DIRECTIONS, add_multiple, dot
 from bayesad.samplers.matrices import eigenvectors, fill_upper, geometric_mean
 
 __all__ = ["HISTORY", "low_rank_factor", "low_rank_size", "remember"]

@@ -17,7 +17,8 @@ leaves is
 import math
 
 from bayesad.ad.backends.llvm.kernel import WIDTH, Bool, Floats, Int
-from bayesad.samplers.hamiltonian import DENSE, DIAGONAL, LOW_RANK, MOST_DIRECTIONS, padded
+from bayesad.ad.backends.llvm.kernel_vectors import padded
+from bayesad.samplers.hamiltonian import DENSE, DIAGONAL, LOW_RANK, MOST_DIRECTIONS
 from bayesad.samplers.low_rank import HISTORY, low_rank_factor, low_rank_size, remember
 from bayesad.samplers.matrices import cholesky, geometric_mean, largest_eigenvalue, norm_of_inverse
 

@@ -28,6 +28,7 @@ from bayesad.ad.backends.llvm.kernel import (
     spread,
     total,
 )
+from bayesad.ad.backends.llvm.kernel_vectors import copy, padded
 from bayesad.samplers.control import (
     ACCEPTANCE,
     COMPLETE,
@@ -45,12 +46,10 @@ from bayesad.samplers.control import (
 from bayesad.samplers.hamiltonian import (
     MOST_ENERGY_ERROR,
     begin_trajectory,
-    copy,
     copy_lanes,
     energy_of,
     leapfrog,
     log_density_of,
-    padded,
     state_size,
 )
 from bayesad.samplers.random import fill_normals, next_word, uniform

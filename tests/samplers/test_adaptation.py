@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from bayesad.ad.backends.llvm.kernel_vectors import padded
 from bayesad.samplers import control as codes
 from bayesad.samplers.adaptation import (
     STEP,
@@ -18,7 +19,7 @@ from bayesad.samplers.adaptation import (
     restart_step_size,
     windows,
 )
-from bayesad.samplers.hamiltonian import DIAGONAL, padded, state_size
+from bayesad.samplers.hamiltonian import DIAGONAL, state_size
 from bayesad.samplers.random import streams
 
 

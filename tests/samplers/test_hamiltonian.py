@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
+from bayesad.ad.backends.llvm.kernel_vectors import copy, padded
 from bayesad.samplers.hamiltonian import (
     DENSE,
     DIAGONAL,
     LOW_RANK,
     MOST_DIRECTIONS,
     begin_trajectory,
-    copy,
     copy_lanes,
     energy_of,
     force,
@@ -17,7 +17,6 @@ from bayesad.samplers.hamiltonian import (
     leapfrog,
     log_density_of,
     low_rank_root,
-    padded,
     state_size,
 )
 

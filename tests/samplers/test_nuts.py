@@ -8,8 +8,9 @@ import pytest
 from scipy import stats
 
 from bayesad.ad.backends.llvm.kernel import Float, Floats, Int, Ints, LogDensity, Word, Words, compile_kernel
+from bayesad.ad.backends.llvm.kernel_vectors import copy, padded
 from bayesad.samplers import control as codes
-from bayesad.samplers.hamiltonian import DENSE, DIAGONAL, copy, padded
+from bayesad.samplers.hamiltonian import DENSE, DIAGONAL
 from bayesad.samplers.nuts import join, join_leaves, nuts_trajectory, nuts_transition, nuts_workspace_size
 from bayesad.samplers.random import streams
 

@@ -9,6 +9,7 @@ largest: the states, or one of their sensitivities.
 import math
 
 from bayesad.ad.backends.llvm.kernel import WIDTH, Float, Floats, Int, LogDensity, lanes, put
+from bayesad.ad.backends.llvm.kernel_vectors import copy, padded
 
 __all__ = ["FINISHED", "NOT_FINITE", "OUT_OF_ORDER", "TOO_MANY_STEPS", "TOO_SMALL", "dopri5", "dopri8"]
 
@@ -120,11 +121,6 @@ def failed(status: Int, t: Float, row: Int, count: Int, size: Int, out: Floats, 
     return status
 
 
-def padded(size: Int) -> Int:
-    """Numbers of a vector of the workspace, which is filled up with zeros to whole Lanes."""
-    return (size + WIDTH - 1) // WIDTH * WIDTH
-
-
 def combine(
     length: Int, count: Int, step: Float, weights: Floats, slopes: Floats, start: Floats, target: Floats
 ) -> None:  # fmt: skip
@@ -152,11 +148,6 @@ def combine(
         for j in range(count):
             result = result + step * weights[j] * lanes(slopes, j * length + i)
         put(target, i, result)
-
-
-def copy(size: Int, source: Floats, target: Floats) -> None:
-    for i in range(size):
-        target[i] = source[i]
 
 
 def fill(length: Int, value: Float, target: Floats) -> None:

@@ -8,14 +8,13 @@ number of parameters. Where the states of the stages were not kept, they are com
 import math
 
 from bayesad.ad.backends.llvm.kernel import Float, Floats, Int, LogDensity
+from bayesad.ad.backends.llvm.kernel_vectors import copy, padded
 from bayesad.ad.backends.llvm.runge_kutta import (
     FINISHED,
     combine,
-    copy,
     fill,
     fill_dopri5,
     fill_dopri8,
-    padded,
     runge_kutta,
 )
 
