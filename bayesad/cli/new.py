@@ -72,9 +72,18 @@ def _from_formula(arguments: argparse.Namespace, title: str) -> dict[str, str]:
 
 
 def _example(arguments: argparse.Namespace, title: str) -> dict[str, str]:
-    if arguments.data is not None or arguments.prior or arguments.link or arguments.family != "gaussian":
+    of_formulas = (
+        arguments.data is not None,
+        arguments.family != "gaussian",
+        arguments.prior,
+        arguments.link,
+        arguments.effects != "auto",
+        arguments.drop_missing,
+    )
+    if any(of_formulas):
         raise ConfigError(
-            '--data, --family, --prior and --link belong to a formula; give it too: --formula "y ~ 1 + x"'
+            "--data, --family, --prior, --link, --effects and --drop-missing belong to a formula; give it too: "
+            '--formula "y ~ 1 + x"'
         )
     y = [1.4, 2.6, 5.5, 7.1, 8.4, 11.3, 12.8, 15.9, 16.6, 19.2, 21.5, 22.4, 25.3, 27.6, 28.5, 31.2]
     return _files(title, _EXAMPLE, {"x": [float(x) for x in range(len(y))], "y": y}, {})
