@@ -20,6 +20,7 @@ from bayesad.errors import ConfigError, SolverError
 from bayesad.initial import Evaluate, find_candidates
 from bayesad.samplers import HMC, NUTS, Chains, run_chains
 from bayesad.samplers.chain import improve_kernel
+from bayesad.samplers.settings import check_integer
 from bayesad.samplers.starts import CANDIDATES
 
 if TYPE_CHECKING:
@@ -118,8 +119,7 @@ def draw(
     """
     whole = [("chains", chains, 1), ("warmup", warmup, 0), ("draws", draws, 1)]
     for name, value, least in whole if seed is None else [*whole, ("seed", seed, 0)]:
-        if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
-            raise ConfigError(f"{name} must be a whole number of at least {least}; got {value!r}")
+        check_integer("sample", name, value, least)
     if not isinstance(sampler, (NUTS, HMC, type(None))):
         raise ConfigError(f"sampler must be made by ba.NUTS(…) or ba.HMC(…); got {sampler!r}")
     if progress is not None and not callable(progress):

@@ -127,8 +127,8 @@ def write_model(
         See `bayesad.formulas.families.FAMILIES`; without a link the family's first.
     priors : mapping, optional
         Name of an unknown -> its prior, a distribution or its text such as ``"Normal(0, 1)"``; "slopes" stands for
-        all population-level terms, "group_sigma" and "group_cholesky" for the spreads and the
-        correlations of all groups' effects.
+        all population-level terms, "group_sigma" and "group_cholesky" for the spreads and the correlations of all
+        groups' effects.
     effects : str
         The coordinates of groups' effects: "centred", "noncentred" or "auto".
     name : str
@@ -365,7 +365,7 @@ def _times(value: str, draft: _Draft, effect: Effect, column: int) -> str:
 def _module(design: Design, family: str, link: str, name: str, arguments: list[str], lines: list[str]) -> str:
     head = layout(f"def {name}(", ", ".join(arguments), "):", [f"{argument}," for argument in arguments], indent=0)
     body = "\n".join([*head, *(f"    {line}" for line in lines)])
-    imports = [f"import {package}" for package in ("numpy as np",) if "np." in body]
+    imports = ["import numpy as np"] if "np." in body else []
     imports += ["import scipy.special"] if "scipy.special" in body else []
     before = "\n".join(imports) + ("\n\n" if imports else "")
     return (
