@@ -32,6 +32,9 @@ TRACE_POINTS = 2000
 
 RANK_BINS = 20
 
+ROUNDING = 1e-12
+"""Numbers within so much of each other, relatively, are the same but for rounding."""
+
 LABEL = 16
 """Most characters in a line of the label beside a row."""
 
@@ -205,12 +208,16 @@ def _density(x: np.ndarray, low: float, high: float) -> tuple[np.ndarray, np.nda
 
 
 def _visible(x: np.ndarray) -> tuple[float, float]:
-    """The range to show: all of it, or without tails that would squeeze the bulk into a line."""
+    """The range to show: all of it, or without tails that would squeeze the bulk into a line.
+
+    Numbers that differ by rounding alone have none: both ends are the same.
+    """
     if x.size == 0:
         return 0.0, 0.0
     low, q005, q25, q75, q995, high = np.quantile(x, [0, 0.005, 0.25, 0.75, 0.995, 1])
     reach = 8 * (q75 - q25)
-    return max(low, min(q005, q25 - reach)), min(high, max(q995, q75 + reach))
+    begin, end = max(low, min(q005, q25 - reach)), min(high, max(q995, q75 + reach))
+    return (begin, end) if end - begin > ROUNDING * max(abs(begin), abs(end)) else (begin, begin)
 
 
 def _traces(ax: Axes, x: np.ndarray, diverging: np.ndarray) -> None:

@@ -80,6 +80,13 @@ def test_constant_quantities_give_way_and_are_mentioned():
     assert labels_of(plot_trace(tree, parameters=["J"])) == ["J"]
 
 
+def test_quantities_that_vary_by_rounding_alone_have_a_trace_and_no_density():
+    nearly = 1.0 - np.random.default_rng(3).integers(0, 4, size=(4, 200)) * 2.0**-53
+    density, trace = plot_trace(make_tree(p=nearly), parameters=["p"]).axes[:2]
+    assert not any(len(line.get_xdata()) for line in density.lines)
+    np.testing.assert_array_equal(trace.lines[0].get_ydata(), nearly[0])
+
+
 def test_a_trace_shows_the_draws_and_long_ones_are_thinned():
     tree = make_tree()
     line = plot_trace(tree).axes[1].lines[0]

@@ -108,6 +108,13 @@ def corn(data, intercept, slope, sigma, centre, spread, true_nitrogen):
     )
 
 
+def phones(data, middle, slope, sigma, level, spread, share):
+    prior = normal(middle, 15, 10) + normal(slope, 0, 2) + half_normal(sigma, 5)
+    prior += normal(level, 100, 50) + half_normal(spread, 50) + stats.beta.logpdf(share, 1, 4)
+    line = np.log1p(-share) + stats.norm.logpdf(data["calls"], middle + slope * (data["year"] - 1961.5), sigma)
+    return prior + np.logaddexp(line, np.log(share) + stats.norm.logpdf(data["calls"], level, spread)).sum()
+
+
 def lsat(data, easiness, spread, ability):
     prior = normal(easiness, 0, 2) + half_normal(spread, 1.5) + normal(ability, 0, 1)
     right = np.repeat(data["answers"], data["students"], axis=0)
@@ -124,6 +131,7 @@ DENSITIES = (
     cheese,
     coagulation,
     corn,
+    phones,
     lsat,
 )
 
